@@ -1,0 +1,46 @@
+# make up: from nothing to a verified event. make test: everything that proves it. ARGS goes to ansible-playbook.
+SHELL := /bin/bash
+PYTHON ?= python3
+ARGS ?=
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Tests find the Helm and kubectl that the embedded node is made of.
+PARTS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/localcloud
+
+.PHONY: help up verify status down test lint unit molecule bench setup setup-test clean-cache
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+up: setup ## set everything up and run site.yml
+	ansible-playbook site.yml $(ARGS)
+
+verify: setup ## prove the running stack again, by facts and an event
+	ansible-playbook playbooks/verify.yml $(ARGS)
+
+down: setup ## take everything away again
+	ansible-playbook playbooks/teardown.yml $(ARGS)
+
+test: lint unit molecule ## set everything up and run all tests
+
+lint: setup-test ## ansible-lint, yamllint, ruff, mypy
+	ruff check .
+	ruff format --check .
+	mypy plugins/module_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
+	cd apps && mypy
+	yamllint .
+	ansible-lint
+
+unit: setup-test ## fast tests without a cluster
+	pytest
+
+molecule: setup-test ## the whole stack on an embedded node of its own
+	molecule test
+
+setup:
+	@$(PYTHON) scripts/setup_environment.py
+
+setup-test:
+	@$(PYTHON) scripts/setup_environment.py --test
+
+clean-cache: ## delete what was built for embedded nodes (all checkouts' cache)
+	@$(PYTHON) scripts/clean_cache.py

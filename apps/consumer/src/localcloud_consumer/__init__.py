@@ -1,0 +1,1 @@
+"""Moves events from an SQS queue into a DynamoDB table."""

@@ -1,0 +1,138 @@
+"""Both programs as they run in a pod: as processes, against an emulator over HTTP."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+APPS = ("localcloud_producer", "localcloud_consumer")
+
+
+class Program:
+    """A running program and its probes."""
+
+    def __init__(self, module: str, **environment: str) -> None:
+        with socket.create_server(("", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**os.environ, "HTTP_PORT": str(self.port), **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def status(self, path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+        except OSError:
+            return 0
+
+    def live(self) -> bool:
+        return self.status("/healthz") == 200
+
+    def ready(self) -> bool:
+        return self.status("/readyz") == 200
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float, list[str]]:
+        """Give exit code, seconds to the end, and what was logged."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        output, _ = self.process.communicate(timeout=15)
+        lines = [json.loads(line) for line in output.splitlines()]
+        return self.process.returncode, time.monotonic() - started, [line["event"] for line in lines]
+
+
+def wait_for(what: Callable[[], object], limit: float = 30) -> None:
+    end = time.monotonic() + limit
+    while not what():
+        assert time.monotonic() < end, "did not happen within the limit"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def emulator() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def launch(emulator: str) -> Iterator[Callable[..., Program]]:
+    running: list[Program] = []
+
+    def start(module: str, **environment: str) -> Program:
+        running.append(Program(module, **{"CLOUD_AWS_DEFAULTS_ENDPOINT": emulator, **environment}))
+        return running[-1]
+
+    yield start
+    for program in running:
+        program.process.kill()
+        program.process.communicate()
+
+
+def test_events_go_their_way_once_the_resources_are_there(
+    emulator: str, launch: Callable[..., Program], make: SimpleNamespace
+) -> None:
+    clients = make.clients(emulator)
+    producer = launch("localcloud_producer", PRODUCER_RATE="20", PRODUCER_COUNT="30")
+    consumer = launch("localcloud_consumer")
+    for program in (producer, consumer):
+        wait_for(program.live)
+        assert program.status("/readyz") == 503
+    assert clients.sns.list_topics()["Topics"] == []
+    stack = make.stack(clients)
+    wait_for(lambda: producer.ready() and consumer.ready())
+    wait_for(lambda: clients.dynamodb.scan(TableName=stack.table)["Count"] == 30)
+    items = clients.dynamodb.scan(TableName=stack.table)["Items"]
+    assert sorted(int(item["Number"]["N"]) for item in items) == list(range(1, 31))
+    assert all(item.keys() == {"Id", "Number", "CreatedAt"} for item in items)
+    assert producer.ready()
+    code, _, events = producer.end()
+    assert code == 0
+    assert events[0] == "started"
+    assert "waiting" in events
+    assert events[-2:] == ["done, idling", "stopped"]
+    code, seconds, events = consumer.end()
+    assert (code, events[-1]) == (0, "stopped")
+    assert seconds < 5, "a stop waited for the long poll"
+
+
+@pytest.mark.parametrize("module", APPS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stops_at_once_while_waiting_for_its_emulator(
+    module: str, number: signal.Signals, launch: Callable[..., Program]
+) -> None:
+    program = launch(module, CLOUD_AWS_DEFAULTS_ENDPOINT="http://127.0.0.1:9")
+    wait_for(program.live)
+    assert program.status("/readyz") == 503
+    code, seconds, events = program.end(number)
+    assert (code, events[-1]) == (0, "stopped")
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("module", APPS)
+def test_bad_settings_are_one_line_and_exit_code_two(module: str, launch: Callable[..., Program]) -> None:
+    program = launch(module, CLOUD_AWS_DEFAULTS_ENDPOINT="https://x/")
+    output, errors = program.process.communicate(timeout=15)
+    assert program.process.returncode == 2
+    assert output == ""
+    assert errors == (
+        f"{module}: CLOUD_AWS_DEFAULTS_ENDPOINT: should be http://host:port with no path, or empty for real AWS\n"
+    )

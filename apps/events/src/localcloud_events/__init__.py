@@ -1,0 +1,1 @@
+"""What the event producer and the event consumer share."""

@@ -1,0 +1,1 @@
+"""Publishes events to an SNS topic at a steady rate."""

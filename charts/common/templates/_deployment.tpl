@@ -1,0 +1,125 @@
+{{/*
+The app's Deployment. Takes a dict:
+  root  the chart's own context
+  port  the port the container listens on
+  env   list of environment variables
+  args  (optional) list of arguments instead of the image's own
+  ready  path of the readiness probe
+  live  (optional) path of the liveness probe, which by default only asks for an open port
+*/}}
+{{- define "common.deployment" -}}
+{{- $root := .root -}}
+{{- $values := $root.Values -}}
+{{- $aws := $values.global.aws -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ include "common.fullname" $root }}
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "common.labels" $root | nindent 4 }}
+  {{- with $values.global.chartDigest }}
+  annotations:
+    # Not on the pods: that alone must not restart them.
+    localcloud.stack/chart-digest: {{ . | quote }}
+  {{- end }}
+spec:
+  replicas: {{ $values.replicas }}
+  revisionHistoryLimit: 3
+  strategy:
+    rollingUpdate:
+      maxSurge: 1
+      maxUnavailable: 0
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" $root | nindent 6 }}
+  template:
+    metadata:
+      labels:
+        {{- include "common.podLabels" $root | nindent 8 }}
+    spec:
+      serviceAccountName: {{ include "common.fullname" $root }}
+      # No app asks the Kubernetes API. A role of AWS comes by a token volume of its own.
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      securityContext:
+        {{- include "common.podSecurityContext" $root | nindent 8 }}
+      containers:
+        - name: {{ $root.Chart.Name }}
+          image: {{ $values.image | quote }}
+          imagePullPolicy: {{ $values.imagePullPolicy }}
+          {{- with .args }}
+          args:
+            {{- toYaml . | nindent 12 }}
+          {{- end }}
+          env:
+            {{- toYaml (concat .env $values.extraEnv) | nindent 12 }}
+          {{- with $aws.existingSecret }}
+          envFrom:
+            - secretRef:
+                name: {{ . }}
+          {{- end }}
+          ports:
+            - name: http
+              containerPort: {{ .port }}
+          {{- if $values.probes.enabled }}
+          {{- include "common.probes" . | nindent 10 }}
+          {{- end }}
+          resources:
+            {{- toYaml $values.resources | nindent 12 }}
+          securityContext:
+            {{- include "common.containerSecurityContext" $root | nindent 12 }}
+{{- end -}}
+
+{{/*
+Every second until the app is up, so that a rollout does not wait for a probe. A startup probe asks whether the app
+lives, not whether it is ready: while AWS is away a pod is to wait, not to be restarted.
+*/}}
+{{- define "common.probes" -}}
+{{- $probes := .root.Values.probes -}}
+startupProbe:
+  {{- include "common.liveness" . | nindent 2 }}
+  periodSeconds: 1
+  timeoutSeconds: 3
+  failureThreshold: {{ $probes.startupSeconds }}
+readinessProbe:
+  httpGet:
+    path: {{ .ready }}
+    port: http
+  periodSeconds: {{ $probes.readinessPeriodSeconds }}
+  timeoutSeconds: 3
+livenessProbe:
+  {{- include "common.liveness" . | nindent 2 }}
+  periodSeconds: 10
+  timeoutSeconds: 5
+{{- end -}}
+
+{{- define "common.liveness" -}}
+{{- if .live -}}
+httpGet:
+  path: {{ .live }}
+  port: http
+{{- else -}}
+tcpSocket:
+  port: http
+{{- end -}}
+{{- end -}}
+
+{{/* Both contexts are those of Pod Security's level "restricted", but for what an image cannot do. */}}
+{{- define "common.podSecurityContext" -}}
+{{- $security := .Values.security -}}
+runAsNonRoot: {{ $security.runAsNonRoot }}
+{{- if $security.runAsNonRoot }}
+runAsUser: {{ $security.runAsUser }}
+runAsGroup: {{ $security.runAsUser }}
+{{- end }}
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "common.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: {{ .Values.security.readOnlyRootFilesystem }}
+capabilities:
+  drop: [ALL]
+{{- end -}}

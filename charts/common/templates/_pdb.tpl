@@ -1,0 +1,17 @@
+{{/* The app's PodDisruptionBudget; with a single pod it would only block the draining of its node. */}}
+{{- define "common.pdb" -}}
+{{- if gt (int .Values.replicas) 1 -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ include "common.fullname" . }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    {{- include "common.labels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" . | nindent 6 }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,33 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs on the controller, where the user reads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
+
+FACTS = {
+    "pods": {"type": "list", "elements": "dict", "required": True},
+    "resources": {"type": "list", "elements": "dict", "required": True},
+    "tables": {"type": "list", "elements": "dict", "required": True},
+    "probe": {"type": "dict", "required": True},
+    "seconds": {"type": "dict", "required": True},
+    "links": {"type": "dict", "required": True},
+    "commands": {"type": "dict", "required": True},
+}
+
+
+class ActionModule(ActionBase):
+    """Print what a run has made and proved. See the module's documentation."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        _, facts = self.validate_argument_spec(argument_spec=FACTS)
+        text = summary(facts)
+        Display().display(f"\n{text}\n")
+        return {"changed": False, "text": text}

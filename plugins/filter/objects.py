@@ -1,0 +1,58 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters that turn declared AWS resources into Kubernetes objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_manifests import Target, manifests, problems
+
+
+def managed_resources(declared: Mapping[str, Sequence[Any]], target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Crossplane's managed resources for declared lists. Raises AnsibleFilterError that lists all problems."""
+    found = problems(declared)
+    if found:
+        raise AnsibleFilterError("The declared AWS resources can't be made:\n" + "\n".join(f"- {one}" for one in found))
+    return manifests(declared, Target(**target))
+
+
+def resource_problems(declared: Mapping[str, Sequence[Any]]) -> list[str]:
+    """All that is wrong with declared lists."""
+    return problems(declared)
+
+
+def object_references(names: Sequence[str], api_version: str, kind: str) -> list[dict[str, str]]:
+    """References, as crossplane_wait takes them, to objects of one kind."""
+    return [{"api_version": api_version, "kind": kind, "name": name} for name in names]
+
+
+def object_stubs(names: Sequence[str], api_version: str, kind: str) -> list[dict[str, Any]]:
+    """Objects of one kind with nothing but a name, as deletion needs them."""
+    return [{"apiVersion": api_version, "kind": kind, "metadata": {"name": name}} for name in names]
+
+
+def references_of(objects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """References to these objects."""
+    found = []
+    for one in objects:
+        reference = {"api_version": one["apiVersion"], "kind": one["kind"], "name": one["metadata"]["name"]}
+        if "namespace" in one["metadata"]:
+            reference["namespace"] = one["metadata"]["namespace"]
+        found.append(reference)
+    return found
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "managed_resources": managed_resources,
+            "resource_problems": resource_problems,
+            "object_references": object_references,
+            "object_stubs": object_stubs,
+            "references_of": references_of,
+        }

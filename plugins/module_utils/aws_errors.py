@@ -1,0 +1,224 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What went wrong with AWS, said in one sentence with the likely cause and the next step.
+
+Pure: imports neither boto3 nor Ansible.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class AwsError(Exception):
+    """The one exception of the AWS modules. C(details) become further keys of the failed result."""
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+_BAD_CREDENTIALS = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "InvalidAccessKeyId",
+    "AuthFailure",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+}
+_THROTTLED = {
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+}
+_NOT_FOUND = {
+    "NotFound",
+    "NotFoundException",
+    "ResourceNotFoundException",
+    "NoSuchBucket",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+}
+_BROKEN = {"InternalError", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException"}
+_NOT_IMPLEMENTED = {
+    "NotImplemented",
+    "InternalFailure",
+    "UnknownOperation",
+    "UnknownOperationException",
+    "InvalidAction",
+    "UnsupportedOperation",
+}
+
+
+def error_code(error: BaseException) -> str:
+    """The service's error code, or an empty text for an error that didn't come from the service."""
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return ""
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def error_message(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    if not isinstance(response, dict):
+        return str(error)
+    return str(response.get("Error", {}).get("Message", "") or "no message")
+
+
+def is_not_found(error: BaseException) -> bool:
+    """True where the service says that the thing asked for doesn't exist: a value, not a failure."""
+    return error_code(error) in _NOT_FOUND
+
+
+def kinds_of(error: BaseException) -> set[str]:
+    """Names of the error's classes: tells botocore's errors apart without importing it."""
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+def not_aws(where: str) -> str:
+    return (
+        f"{where} answers HTTP, but not as an AWS endpoint does; likely the URL or port belongs to another web server. "
+        "Set endpoint_url to the emulator's own address, by default http://localhost:4566."
+    )
+
+
+def unreachable(where: str, why: str) -> str:
+    return (
+        f"{where} cannot be reached ({why}); likely the emulator is not running or the host or port is wrong. "
+        "Start it or correct endpoint_url, then try again."
+    )
+
+
+def tls_failed(where: str, why: str) -> str:
+    return (
+        f"{where} failed the TLS handshake ({why}); likely it speaks plain http or has a certificate that is not "
+        f"trusted. "
+        "Use http:// in endpoint_url or trust its CA with AWS_CA_BUNDLE."
+    )
+
+
+def refused_credentials(where: str, code: str, message: str) -> str:
+    return (
+        f"{where} refused the credentials ({code}: {message}); likely they are wrong or belong to another account. "
+        "Check access_key and secret_key, profile or AWS_ACCESS_KEY_ID."
+    )
+
+
+def explain(error: BaseException, doing: str, endpoint_url: str | None) -> str:
+    """One sentence of what failed and its likely cause, one of what to do next."""
+    where = endpoint_url or "AWS"
+    kinds = kinds_of(error)
+
+    if kinds & {"NoCredentialsError", "CredentialRetrievalError"}:
+        hint = (
+            "an emulator takes any, for example test and test"
+            if endpoint_url
+            else "or run 'aws configure' or 'aws sso login'"
+        )
+        return (
+            f"There are no AWS credentials for {doing}: neither arguments nor environment nor profile give any. "
+            f"Set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY ({hint})."
+        )
+    if "PartialCredentialsError" in kinds:
+        return (
+            f"The AWS credentials for {doing} are incomplete ({error}); likely only one of key and secret is set. "
+            "Set both access_key and secret_key."
+        )
+    if "ProfileNotFound" in kinds:
+        return (
+            f"{error}, so {doing} has no credentials; likely the name is misspelt. "
+            "List the profiles with 'aws configure list-profiles'."
+        )
+    if "NoRegionError" in kinds:
+        return (
+            f"There is no region for {doing}: neither argument nor environment nor profile gives one. "
+            "Set region or AWS_REGION, for example eu-central-1."
+        )
+    if "InvalidRegionError" in kinds:
+        return f"The region is not valid for {doing} ({error}). Correct region."
+    if "ValueError" in kinds and "endpoint" in str(error).lower():
+        return f"endpoint_url is not a URL ({error}). Write it with scheme and host, for example http://localhost:4566."
+    if kinds & {"UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError"}:
+        return f"The single sign-on session for {doing} has expired ({error}). Run 'aws sso login' and try again."
+    if "SSLError" in kinds:
+        return tls_failed(where, str(error))
+    if "ConnectTimeoutError" in kinds:
+        return unreachable(where, "no answer to the connection attempt")
+    if "ReadTimeoutError" in kinds:
+        return (
+            f"{where} took the connection but did not answer within the read timeout while {doing}; "
+            "likely it is overloaded or still starting. Look at its log and try again."
+        )
+    if kinds & {"EndpointConnectionError", "ConnectionError", "ConnectionClosedError", "HTTPClientError"}:
+        return unreachable(where, _reason(error))
+    if kinds & {"ResponseParserError", "JSONDecodeError"}:
+        return not_aws(where)
+
+    code = error_code(error)
+    if code:
+        return _explain_answer(code, error_message(error), doing, where)
+    what = f"{doing[:1].upper()}{doing[1:]}"
+    return f"{what} failed at {where} ({type(error).__name__}: {error}). Run again with -vvv to see more."
+
+
+def _explain_answer(code: str, message: str, doing: str, where: str) -> str:
+    if code in _BAD_CREDENTIALS:
+        return refused_credentials(where, code, message)
+    if code in _EXPIRED:
+        return (
+            f"{where} says that the credentials have expired ({code}). "
+            "Get new ones (for example 'aws sso login') and try again."
+        )
+    if code in _DENIED:
+        return (
+            f"{where} denies {doing} ({code}: {message}); likely a permission is missing in the caller's policy. "
+            "Grant it, or use other credentials."
+        )
+    if code in _THROTTLED:
+        return f"{where} throttled {doing} in spite of retries ({code}: {message}). Wait a little and try again."
+    if code.isdigit():
+        return not_aws(where)
+    if code in _BROKEN:
+        return (
+            f"{where} failed by itself at {doing} ({code}: {message}); likely that service broke or is still starting. "
+            "Look at the emulator's log and try again."
+        )
+    if code in _NOT_IMPLEMENTED:
+        return (
+            f"{where} cannot do {doing} ({code}: {message}); likely the service is switched off or not emulated there. "
+            "Enable it (LocalStack: SERVICES) or leave it out of what is asked for."
+        )
+    return f"{where} answered {doing} with {code}: {message}. Correct what it names and try again."
+
+
+def _reason(error: BaseException) -> str:
+    text = str(getattr(error, "kwargs", {}).get("error", "") or error)
+    for known in (
+        "Connection refused",
+        "Name or service not known",
+        "No route to host",
+        "timed out",
+        "Connection reset",
+    ):
+        if known.lower() in text.lower():
+            return known[:1].lower() + known[1:]
+    if "resolve" in text.lower() or "getaddrinfo" in text.lower():
+        return "the host name does not resolve"
+    return text

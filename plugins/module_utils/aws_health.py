@@ -1,0 +1,113 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which emulator answers at an endpoint, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import typing as t
+import urllib.error
+import urllib.request
+
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError, tls_failed, unreachable
+
+HEALTH = "/_localstack/health"
+# Only MiniStack answers this one with a health document; LocalStack takes it for a bucket that doesn't exist.
+MINISTACK_HEALTH = "/_ministack/health"
+# Only LocalStack answers this one; MiniStack has it refused by name.
+LOCALSTACK_INFO = "/_localstack/info"
+TIMEOUT = 5
+
+
+class Answer(t.NamedTuple):
+    """What came back: status, headers in lower case, and the body if it is a JSON object."""
+
+    status: int
+    headers: dict[str, str]
+    document: dict[str, t.Any] | None
+
+
+Fetch = t.Callable[[str], Answer]
+
+
+def health_facts(endpoint_url: str, fetch: Fetch | None = None) -> dict[str, t.Any]:
+    """Engine, version, edition and services; engine V(unknown) where no known health page answers."""
+    fetch = fetch or http_get
+    base = endpoint_url.rstrip("/")
+    answer = fetch(base + HEALTH)
+    document = answer.document if answer.status == 200 else None
+    if document is None or not isinstance(document.get("services"), dict):
+        return {"engine": "unknown", "version": None, "edition": None, "services": {}}
+    return {
+        "engine": _engine(answer, document, lambda path: fetch(base + path)),
+        "version": document.get("version"),
+        "edition": document.get("edition"),
+        "services": dict(sorted(document["services"].items())),
+    }
+
+
+def _engine(answer: Answer, document: dict[str, t.Any], ask: Fetch) -> str:
+    if "x-localstack" in answer.headers:
+        return "localstack"
+    if "ready_scripts" in document:
+        return "ministack"
+    if _is_document(ask(MINISTACK_HEALTH)):
+        return "ministack"
+    if _is_document(ask(LOCALSTACK_INFO)):
+        return "localstack"
+    return "unknown"
+
+
+def _is_document(answer: Answer) -> bool:
+    return answer.status == 200 and answer.document is not None
+
+
+def http_get(url: str) -> Answer:
+    """A GET without proxies. An HTTP error status is an answer; no answer at all is an AwsError."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=TIMEOUT) as response:
+            return Answer(response.status, _lower(response.headers), _json(response.read()))
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, _lower(error.headers), _json(error.read()))
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        if isinstance(getattr(error, "reason", error), ssl.SSLError):
+            raise AwsError(tls_failed(_origin(url), str(getattr(error, "reason", error)))) from error
+        raise AwsError(unreachable(_origin(url), _reason(error))) from error
+    except Exception as error:  # http.client's: something listens there that doesn't speak HTTP
+        raise AwsError(
+            f"{_origin(url)} does not speak HTTP ({type(error).__name__}); likely the port belongs to another service. "
+            "Correct endpoint_url."
+        ) from error
+
+
+def _origin(url: str) -> str:
+    return url.split("/_", 1)[0]
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, socket.gaierror):
+        return "the host name does not resolve"
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {TIMEOUT} s"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror[:1].lower() + cause.strerror[1:]
+    return str(cause)
+
+
+def _lower(headers: t.Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _json(body: bytes) -> dict[str, t.Any] | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None

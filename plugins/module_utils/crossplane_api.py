@@ -1,0 +1,137 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Kubernetes API as crossplane_wait needs it: GET, and a stream of watch events.
+
+The only file of it that imports the client.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError, events_of
+
+try:
+    import urllib3
+    from kubernetes import client as kubernetes_client
+    from kubernetes import config as kubernetes_config
+    from kubernetes.client.rest import ApiException
+    from kubernetes.dynamic import DynamicClient
+
+    KUBERNETES_IMPORT_ERROR: str | None = None
+except ImportError:
+    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+
+Json = dict[str, t.Any]
+CONNECT_TIMEOUT = 3
+READ_TIMEOUT = 15
+
+
+class _NoDiscovery:
+    """The dynamic client's own discovery reads every group and keeps a file in /tmp that may be stale.
+
+    We ask for one group at a time.
+    """
+
+    def __init__(self, client: t.Any, cache_file: t.Any) -> None:
+        pass
+
+
+class KubernetesApi:
+    def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
+        self._where = (kubeconfig, context)
+        self._dynamic: t.Any = None
+
+    def connect(self) -> None:
+        """Reads the kubeconfig: CrossplaneError if it can't be used. Asks nothing of the server."""
+        if self._dynamic is None:
+            self._dynamic = DynamicClient(_connect(*self._where), discoverer=_NoDiscovery)
+
+    def get(self, path: str, params: t.Mapping[str, str]) -> Json:
+        response = self._request(path, params, READ_TIMEOUT)
+        try:
+            return t.cast("Json", json.loads(response.data))
+        except ValueError as error:
+            raise ApiError(0, "the answer is not JSON: is this a Kubernetes API server?") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(0, _reason(error)) from error
+        finally:
+            response.release_conn()
+
+    def watch(self, path: str, params: t.Mapping[str, str], silence: float) -> t.Iterator[Json]:
+        """Watch events as they come. C(silence) seconds without any byte mean that the connection is dead."""
+        response = self._request(path, params, silence)
+        try:
+            yield from events_of(response.stream(amt=None, decode_content=False))
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(0, _reason(error)) from error
+        finally:
+            response.close()
+
+    def _request(self, path: str, params: t.Mapping[str, str], read_timeout: float) -> t.Any:
+        try:
+            return self._dynamic.request(
+                "get",
+                path,
+                serialize=False,
+                query_params=list(params.items()),
+                _request_timeout=(CONNECT_TIMEOUT, read_timeout),
+            )
+        except ApiException as error:
+            raise ApiError(error.status or 0, _api_message(error)) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise ApiError(0, _reason(error)) from error
+
+
+def _connect(kubeconfig: str | None, context: str | None) -> t.Any:
+    configuration = kubernetes_client.Configuration()
+    # We reconnect ourselves; urllib3's own retries would only hide for how long the server has been away.
+    configuration.retries = False
+    path = kubeconfig and os.path.expanduser(kubeconfig)
+    default = os.path.expanduser("~/.kube/config")
+    in_cluster = not path and not os.path.exists(default) and "KUBERNETES_SERVICE_HOST" in os.environ
+    try:
+        if in_cluster:
+            kubernetes_config.load_incluster_config(client_configuration=configuration)
+        else:
+            kubernetes_config.load_kube_config(
+                config_file=path or default, context=context, client_configuration=configuration
+            )
+    except Exception as error:  # the client raises its own, yaml's, base64's and the system's errors here
+        raise CrossplaneError(
+            f"The kubeconfig {path or default} cannot be used{f' with context {context}' if context else ''} "
+            f"({_first_line(error)}); likely the path or context is wrong. Set kubeconfig or KUBECONFIG, and context."
+        ) from error
+    return kubernetes_client.ApiClient(configuration)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _api_message(error: t.Any) -> str:
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason or f"HTTP {error.status}")
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error)
+    for known in (
+        "Connection refused",
+        "Connection reset",
+        "No route to host",
+        "timed out",
+        "Name or service not known",
+        "certificate verify failed",
+    ):
+        if known.lower() in text.lower():
+            return known.lower()
+    return _first_line(error)

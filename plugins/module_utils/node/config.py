@@ -1,0 +1,260 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The configuration files of the embedded node's programs. Pure: settings in, text out.
+
+Inside the node's own mount namespace everything lies at fixed, short paths (see INSIDE), wherever the checkout is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ..toolchain.parts import IMAGE_REPOSITORY
+from .identity import API_PORT, NODE_POD_NETWORK, POD_NETWORK, REGISTRY_PORT, SERVICE_NETWORK, Identity
+
+INSIDE = "/run/localcloud"
+STATE = f"{INSIDE}/state"
+CONTAINERD_SOCKET = f"{INSIDE}/containerd.sock"
+SUPERVISOR_SOCKET = f"{INSIDE}/supervisor.sock"
+ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
+# Folders of the node's state and where its programs expect them.
+MOUNTS = {
+    "etc-kubernetes": "/etc/kubernetes",
+    "kubelet": "/var/lib/kubelet",
+    "cni-lib": "/var/lib/cni",
+    "log/pods": "/var/log/pods",
+    "log/containers": "/var/log/containers",
+}
+# Started with the node; the rest when kubeadm has prepared it.
+FIRST_PROGRAMS = ("containerd", "registry")
+CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")
+
+
+def files(
+    identity: Identity, parts: Mapping[str, str], versions: Mapping[str, str], supervisord: str
+) -> dict[str, str]:
+    """All configuration files by their path in the node's state folder.
+
+    `parts`: folder of each built part on the host; `versions`: version of kubernetes, and tags of the images coredns
+    and etcd; `supervisord`: path of that program.
+    """
+    return {
+        "config/init.sh": init_script(identity, supervisord),
+        "config/supervisord.conf": supervisord_config(identity, parts),
+        "config/containerd.toml": containerd_config(identity),
+        f"config/certs.d/{identity.registry}/hosts.toml": registry_hosts(identity),
+        "config/cni/10-bridge.conflist": json.dumps(cni_config(), indent=2),
+        "config/registry.yml": yaml.safe_dump(registry_config()),
+        "config/kubeadm.yml": yaml.safe_dump_all(kubeadm_config(identity, versions)),
+        "config/kube-proxy.yml": yaml.safe_dump(kube_proxy_config(identity)),
+        "config/resolv.conf": f"nameserver {identity.host_address}\noptions timeout:1 attempts:1\n",
+    }
+
+
+def init_script(identity: Identity, supervisord: str) -> str:
+    """Run as the first process in the node's namespaces: private mounts, network, then the supervisor.
+
+    Its first argument is the state folder, its second a FIFO on which the host says that the cable is plugged in.
+    Overlays give the node its own mount points in /etc and /var without making a folder on the host.
+    """
+    binds = "\n".join(f"bind {folder} {target}" for folder, target in MOUNTS.items())
+    return f"""#!/bin/sh
+set -eu
+state=$1 plugged=$2
+mount -t proc proc /proc
+read -r _ < "$plugged"
+
+mount -t tmpfs -o mode=755 tmpfs /mnt
+mkdir -p /mnt/state && mount --bind "$state" /mnt/state
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p {INSIDE} {STATE} /run/netns /run/lock
+mount --move /mnt/state {STATE}
+umount /mnt
+for folder in etc var/lib var/log; do
+    layer={INSIDE}/overlay/$folder
+    mkdir -p "$layer/upper" "$layer/work"
+    mount -t overlay -o "lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work" overlay "/$folder"
+done
+bind() {{
+    mkdir -p "{STATE}/$1" "$2"
+    mount --bind "{STATE}/$1" "$2"
+    mount --make-shared "$2"
+}}
+{binds}
+mount --make-shared /run
+
+hostname {identity.name}
+ip link set lo up
+ip address add {identity.node_address}/30 dev eth0
+ip link set eth0 up
+ip route add default via {identity.host_address}
+echo 1 > /proc/sys/net/ipv4/ip_forward
+cp {STATE}/config/resolv.conf {INSIDE}/resolv.conf
+exec {supervisord} --nodaemon --configuration {STATE}/config/supervisord.conf
+"""
+
+
+def supervisord_config(identity: Identity, parts: Mapping[str, str]) -> str:
+    """Every program of the node that is not a pod. Those of CLUSTER_PROGRAMS wait to be started."""
+    kubernetes = parts["kubernetes"]
+    programs = {
+        "containerd": f"containerd --config {STATE}/config/containerd.toml",
+        "registry": f"docker-registry serve {STATE}/config/registry.yml",
+        "kubelet": (
+            f"{kubernetes}/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf "
+            f"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --node-ip={identity.node_address} "
+            f"--hostname-override={identity.name} --container-runtime-endpoint=unix://{CONTAINERD_SOCKET} "
+            f"--pod-infra-container-image={IMAGE_REPOSITORY}/pause:1"
+        ),
+        "kube-proxy": f"{kubernetes}/kube-proxy --config={STATE}/config/kube-proxy.yml",
+        "kube-router": (
+            f"{parts['kube-router']}/kube-router --kubeconfig={ADMIN_CONFIG} --hostname-override={identity.name} "
+            "--run-firewall=true --run-router=false --run-service-proxy=false --run-loadbalancer=false "
+            f"--service-cluster-ip-range={SERVICE_NETWORK} --metrics-port=0 --health-port=0"
+        ),
+    }
+    sections = [
+        f"[supervisord]\nlogfile={STATE}/log/supervisord.log\npidfile={INSIDE}/supervisord.pid\nuser=root\n",
+        f"[unix_http_server]\nfile={SUPERVISOR_SOCKET}\nchmod=0700\n",
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n",
+    ]
+    for name, command in programs.items():
+        sections.append(
+            f"[program:{name}]\ncommand={command}\nautostart={str(name in FIRST_PROGRAMS).lower()}\nautorestart=true\n"
+            f"startsecs=0\nstartretries=1000000\nredirect_stderr=true\nstdout_logfile={STATE}/log/{name}.log\n"
+            "stdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\nstopasgroup=true\n"
+        )
+    return "\n".join(sections)
+
+
+def containerd_config(identity: Identity) -> str:
+    """containerd 1.6 and newer 1.x. `restrict_oom_score_adj`: the machine may lack CAP_SYS_RESOURCE."""
+    return f"""version = 2
+root = "{STATE}/containerd"
+state = "{INSIDE}/containerd"
+[grpc]
+  address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{STATE}/containerd-opt"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{IMAGE_REPOSITORY}/pause:1"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{STATE}/config/cni"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "overlayfs"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = false
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{STATE}/config/certs.d"
+"""
+
+
+def registry_hosts(identity: Identity) -> str:
+    """Let containerd speak plain http to the node's own registry."""
+    return f'server = "http://{identity.registry}"\n'
+
+
+def registry_config() -> dict[str, Any]:
+    """The node's own OCI registry."""
+    return {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": f"{STATE}/registry"}, "delete": {"enabled": True}},
+        "http": {"addr": f":{REGISTRY_PORT}"},
+    }
+
+
+def cni_config() -> dict[str, Any]:
+    """One bridge, as there is one node."""
+    return {
+        "cniVersion": "0.4.0",
+        "name": "bridge",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": True,
+                "ipMasq": True,
+                "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": NODE_POD_NETWORK}]],
+                    "routes": [{"dst": "0.0.0.0/0"}],
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }
+
+
+def kubeadm_config(identity: Identity, versions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """kubeadm's documents for a single node without systemd, on cgroup v1 or v2."""
+    return [
+        {
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "InitConfiguration",
+            "nodeRegistration": {
+                "name": identity.name,
+                "criSocket": f"unix://{CONTAINERD_SOCKET}",
+                "taints": [],
+                "imagePullPolicy": "IfNotPresent",
+            },
+            "localAPIEndpoint": {"bindPort": API_PORT, "advertiseAddress": identity.node_address},
+        },
+        {
+            "apiVersion": "kubeadm.k8s.io/v1beta4",
+            "kind": "ClusterConfiguration",
+            "clusterName": identity.name,
+            "kubernetesVersion": versions["kubernetes"],
+            "imageRepository": IMAGE_REPOSITORY,
+            "networking": {"podSubnet": POD_NETWORK, "serviceSubnet": SERVICE_NETWORK},
+            "dns": {"imageTag": versions["coredns"]},
+            "proxy": {"disabled": True},
+            "etcd": {
+                "local": {
+                    "imageTag": versions["etcd"],
+                    "dataDir": f"{STATE}/etcd",
+                    # A local cluster need not outlive a power cut; a killed process loses nothing by it.
+                    "extraArgs": [{"name": "unsafe-no-fsync", "value": "true"}],
+                }
+            },
+        },
+        {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "cgroupDriver": "cgroupfs",
+            "cgroupRoot": f"/{identity.name}",
+            "failCgroupV1": False,
+            "failSwapOn": False,
+            "oomScoreAdj": 0,
+            "enforceNodeAllocatable": [],
+            "imageGCHighThresholdPercent": 100,
+            "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%"},
+            "serializeImagePulls": False,
+            "maxPods": 200,
+            "resolvConf": f"{INSIDE}/resolv.conf",
+        },
+    ]
+
+
+def kube_proxy_config(identity: Identity) -> dict[str, Any]:
+    """kube-proxy runs beside the kubelet, not as a pod, and uses the host's nft."""
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "clusterCIDR": POD_NETWORK,
+        "hostnameOverride": identity.name,
+        "oomScoreAdj": 0,
+        "conntrack": {"maxPerCore": 0, "min": 0},
+        "clientConnection": {"kubeconfig": ADMIN_CONFIG},
+        "metricsBindAddress": "127.0.0.1:10249",
+    }

@@ -1,0 +1,140 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The host's side of the embedded node: namespaces, the cable, cgroups. All commands that change the host are here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from ..waiting import wait_for
+from .identity import Identity
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class NodeError(Exception):
+    """The node can't be made or used; the message names the cause and the next step."""
+
+
+def run(*command: str | Path, timeout: float = 300) -> str:
+    """Run a command and return what it prints. Raises NodeError with its error output."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
+        )
+    except FileNotFoundError:
+        raise NodeError(f"The command '{words[0]}' is not there. Install its Debian package, then run again.") from None
+    except subprocess.TimeoutExpired:
+        raise NodeError(f"`{' '.join(words[:6])} …` did not end within {timeout:.0f} s.") from None
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise NodeError(f"`{' '.join(words[:6])} …` failed with exit code {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def taken_networks() -> list[str]:
+    """Networks and addresses (CIDR) that the host's own interfaces and routes use."""
+    routes = json.loads(run("ip", "-json", "-4", "route", "show", "table", "all") or "[]")
+    return [route["dst"] for route in routes if route["dst"] != "default"]
+
+
+def interface_exists(name: str) -> bool:
+    return (Path("/sys/class/net") / name).exists()
+
+
+def start_namespaces(identity: Identity, state: Path) -> psutil.Process:
+    """Start the node's first process in namespaces of its own and plug the cable in; return the process on the host.
+
+    Its end ends everything within. It survives the playbook, having a session of its own.
+    """
+    plugged = state / "plugged"
+    plugged.unlink(missing_ok=True)
+    os.mkfifo(plugged)
+    log_path = state / "log/init.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    own = os.stat("/proc/self/ns/net").st_ino
+    with open(log_path, "w") as log:
+        child = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
+             "--propagation", "private", "--", "sh", str(state / "config/init.sh"), str(state), str(plugged)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
+        )  # fmt: skip
+    namespace = Path(f"/proc/{child.pid}/ns/net")
+
+    def separate() -> str | None:
+        if child.poll() is not None:
+            raise NodeError(f"Namespaces can't be made here:\n{log_path.read_text().strip()}")
+        return None if namespace.stat().st_ino != own else "still in the host's network"
+
+    wait_for("a network namespace of the node's own", separate, timeout=10, interval=0.01)
+    peer = ["peer", "name", "eth0", "netns", str(child.pid)]
+    run("ip", "link", "add", identity.interface, "type", "veth", *peer)
+    run("ip", "address", "add", f"{identity.host_address}/30", "dev", identity.interface)
+    run("ip", "link", "set", identity.interface, "up")
+    with open(plugged, "w") as fifo:
+        fifo.write("plugged\n")
+    plugged.unlink()
+    return psutil.Process(child.pid)
+
+
+def kill_namespaces(process: psutil.Process) -> None:
+    """End the node's first process, and with it all its processes and mounts; wait until they are gone."""
+    everything = [process, *process.children(recursive=True)]
+    process.kill()
+    _, alive = psutil.wait_procs(everything, timeout=30)
+    if alive:
+        raise NodeError(f"Processes of the node outlive it: {', '.join(str(one.pid) for one in alive)}.")
+
+
+def remove_interface(identity: Identity) -> None:
+    """Unplug the cable. Dying sockets can keep the node's network alive for a minute after its last process."""
+    if interface_exists(identity.interface):
+        run("ip", "link", "delete", identity.interface)
+
+
+def hierarchies() -> Iterator[Path]:
+    """The cgroup hierarchies in which the kubelet keeps pods: one on v2, one for each controller on v1."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        yield CGROUPS
+        return
+    yield from (path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())
+
+
+def make_cgroups(identity: Identity) -> None:
+    """Make the node's cgroup in every hierarchy; the kubelet asks that it exist."""
+    for hierarchy in hierarchies():
+        (hierarchy / identity.name).mkdir(exist_ok=True)
+        controllers = hierarchy / "cgroup.controllers"
+        if controllers.exists():
+            wanted = " ".join(f"+{name}" for name in controllers.read_text().split())
+            for group in (hierarchy, hierarchy / identity.name):
+                (group / "cgroup.subtree_control").write_text(wanted)
+    cpuset = CGROUPS / "cpuset" / identity.name
+    if cpuset.is_dir():
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            (cpuset / name).write_text((CGROUPS / "cpuset" / name).read_text())
+
+
+def remove_cgroups(identity: Identity) -> None:
+    """Remove the node's cgroups, from the leaves up, as soon as the kernel has let go of their last processes."""
+    for hierarchy in hierarchies():
+        root = hierarchy / identity.name
+
+        def gone(root: Path = root) -> str | None:
+            for folder, _, _ in os.walk(root, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    return f"{folder}: {error.strerror}"
+            return None
+
+        wait_for(f"the kernel to release {root}", gone, timeout=20)

@@ -1,0 +1,310 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Start, use and remove the embedded node of one checkout."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import ssl
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+import yaml
+from supervisor.xmlrpc import SupervisorTransport
+
+from ..waiting import WaitError, wait_for
+from . import config, host
+from .host import NodeError
+from .identity import API_PORT, Identity, choose, key
+
+# kubeadm's phases before the kubelet runs, and those that need a running API server.
+PREPARING_PHASES = ("certs all", "kubeconfig all", "etcd local", "control-plane all", "kubelet-start")
+SKIPPED_LATER = "preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,addon/kube-proxy"
+# What a control plane needs; the other images follow while it starts.
+CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+@dataclass
+class Record:
+    """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), and whether
+    kubeadm has finished (`initialized`)."""
+
+    identity: dict[str, str]
+    process: tuple[int, float] | None = None
+    initialized: bool = False
+    parts: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Record | None:
+        try:
+            content = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return None  # half written when the machine went down: the node is made anew
+        return cls(**content)
+
+
+@dataclass(frozen=True)
+class PartPath:
+    """A built part: its folder, the digest of its inputs, and its image if it is one."""
+
+    path: str
+    digest: str
+    image: str | None = None
+
+
+class Node:
+    """The embedded node whose state lies in `folder`, made for the checkout at `checkout`."""
+
+    def __init__(self, folder: Path, checkout: Path) -> None:
+        self.folder = folder
+        self.checkout = str(checkout)
+        self.record_path = folder / "node.json"
+        self.record = Record.read(self.record_path)
+
+    @property
+    def identity(self) -> Identity:
+        assert self.record is not None
+        return Identity(**self.record.identity)
+
+    @property
+    def process(self) -> psutil.Process | None:
+        """The node's first process on the host, if it is alive and really it."""
+        if self.record is None or self.record.process is None:
+            return None
+        pid, created = self.record.process
+        try:
+            process = psutil.Process(pid)
+            alive = abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive else None
+
+    def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str]) -> bool:
+        """Make the node run with these parts and their images imported; return whether anything had to be done."""
+        changed = False
+        programs = {name: parts[name].digest for name in ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")}
+        if self.record is not None and self.record.initialized and self.record.parts != programs:
+            raise NodeError(
+                "The node runs with other versions of its parts than toolchain/parts.yml asks for now. Parts of a "
+                "running node are not exchanged: run `make down`, then `make up`."
+            )
+        if self.record is None or not self.record.initialized:
+            self.down()
+            self._prepare(parts, versions, programs)
+            changed = True
+        if self.process is None:
+            host.remove_interface(self.identity)
+            self._start()
+            changed = True
+        changed |= self._import_images(parts, CONTROL_PLANE)
+        assert self.record is not None
+        if not self.record.initialized:
+            self._initialize(Path(parts["kubernetes"].path))
+        else:
+            changed |= self._ensure_programs()
+        with ThreadPoolExecutor(1) as pool:
+            importing = pool.submit(self._import_images, parts, tuple(parts))
+            self._wait_for_api()
+            if not self.record.initialized:
+                self._finish(Path(parts["kubernetes"].path))
+            changed |= importing.result()
+        return changed
+
+    def down(self) -> bool:
+        """Remove the node and all that it has on the host; return whether there was anything."""
+        if self.record is None:
+            there = self.folder.exists()
+        else:
+            there = True
+            if (process := self.process) is not None:
+                host.kill_namespaces(process)
+            host.remove_interface(self.identity)
+            host.remove_cgroups(self.identity)
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+        self.record = None
+        return there
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """The administrator's kubeconfig; its context has the node's name."""
+        document: dict[str, Any] = yaml.safe_load((self.folder / "state/etc-kubernetes/admin.conf").read_text())
+        name = self.identity.name
+        (context,) = document["contexts"]
+        return {
+            **document,
+            "contexts": [{**context, "name": name}],
+            "current-context": name,
+        }
+
+    def _save(self) -> None:
+        assert self.record is not None
+        content = json.dumps(self.record.__dict__, indent=2)
+        unfinished = self.record_path.with_suffix(".new")
+        unfinished.write_text(content)
+        unfinished.replace(self.record_path)
+
+    def _prepare(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], programs: dict[str, str]) -> None:
+        identity = choose(self.checkout, host.taken_networks())
+        if host.interface_exists(identity.interface):
+            raise NodeError(
+                f"There is an interface {identity.interface} that this checkout's state knows nothing of. If it is left "
+                f"from a node whose folder was deleted, find its process with `pgrep -f {key(self.checkout)}` or remove "
+                f"it with `ip link delete {identity.interface}`, then run again."
+            )
+        state = self.folder / "state"
+        state.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        folders = {name: part.path for name, part in parts.items()}
+        supervisord = str(Path(sys.prefix) / "bin/supervisord")
+        for name, content in config.files(identity, folders, versions, supervisord).items():
+            path = state / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self.record = Record(identity=identity.as_dict(), parts=programs)
+        self._save()
+
+    def _start(self) -> None:
+        assert self.record is not None
+        host.make_cgroups(self.identity)
+        process = host.start_namespaces(self.identity, self.folder / "state")
+        self.record.process = (process.pid, process.create_time())
+        self._save()
+        self._wait("the node's supervisor", self._supervisor_ready, timeout=20)
+        self._wait("containerd", self._containerd_ready, timeout=30)
+
+    def _inside(self, path: str) -> Path:
+        """A path inside the node as the host sees it."""
+        process = self.process
+        if process is None:
+            raise NodeError(f"The node's processes have ended. {self._logs()} Run `make up` to start it again.")
+        (first,) = process.children()
+        return Path(f"/proc/{first.pid}/root{path}")
+
+    def _exec(self, *command: str | Path) -> str:
+        """Run a command within the node's namespaces."""
+        process = self.process
+        if process is None:
+            raise NodeError(f"The node's processes have ended. {self._logs()}")
+        (first,) = process.children()
+        return host.run(
+            "nsenter", "--target", str(first.pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--", *command
+        )
+
+    def _supervisor(self) -> Any:
+        socket = f"unix://{self._inside(config.SUPERVISOR_SOCKET)}"
+        return ServerProxy("http://localhost", transport=SupervisorTransport(None, None, socket)).supervisor
+
+    def _supervisor_ready(self) -> str | None:
+        try:
+            self._supervisor().getState()
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
+
+    def _containerd_ready(self) -> str | None:
+        try:
+            self._ctr("version")
+        except NodeError as error:
+            return str(error).splitlines()[-1]
+        return None
+
+    def _ctr(self, *arguments: str | Path) -> str:
+        socket = self._inside(config.CONTAINERD_SOCKET)
+        return host.run("ctr", "--address", socket, "--namespace", "k8s.io", *arguments)
+
+    def _import_images(self, parts: Mapping[str, PartPath], names: tuple[str, ...]) -> bool:
+        """Import those of the images that the node doesn't have yet, two at a time."""
+        assert self.record is not None
+        missing = [name for name in names if parts[name].image and self.record.images.get(name) != parts[name].digest]
+
+        def load(name: str) -> None:
+            self._ctr("images", "import", "--no-unpack", Path(parts[name].path) / "image.tar")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(load, missing))
+        for name in missing:
+            self.record.images[name] = parts[name].digest
+        if missing:
+            self._save()
+        return bool(missing)
+
+    def _initialize(self, kubernetes: Path) -> None:
+        """kubeadm's phases up to a kubelet that can start; then start it and its companions."""
+        for phase in PREPARING_PHASES:
+            self._exec(
+                kubernetes / "kubeadm",
+                "init",
+                "phase",
+                *phase.split(),
+                "--config",
+                f"{config.STATE}/config/kubeadm.yml",
+            )
+        self._start_programs(["kubelet"])
+
+    def _finish(self, kubernetes: Path) -> None:
+        """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
+        assert self.record is not None
+        arguments = ["--config", f"{config.STATE}/config/kubeadm.yml", "--skip-phases", SKIPPED_LATER]
+        self._exec(kubernetes / "kubeadm", "init", *arguments)
+        self._start_programs(["kube-proxy", "kube-router"])
+        self.record.initialized = True
+        self._save()
+
+    def _ensure_programs(self) -> bool:
+        stopped = [
+            one["name"]
+            for one in self._supervisor().getAllProcessInfo()
+            if one["statename"] not in ("RUNNING", "STARTING")
+        ]
+        self._start_programs(stopped)
+        return bool(stopped)
+
+    def _start_programs(self, names: list[str]) -> None:
+        supervisor = self._supervisor()
+        for name in names:
+            try:
+                supervisor.startProcess(name)
+            except Fault as fault:
+                if "ALREADY_STARTED" not in fault.faultString:
+                    raise NodeError(f"'{name}' can't be started: {fault.faultString}. {self._logs()}") from None
+
+    def _wait_for_api(self) -> None:
+        url = f"https://{self.identity.node_address}:{API_PORT}/readyz"
+        context = ssl.create_default_context(cafile=str(self.folder / "state/etc-kubernetes/pki/ca.crt"))
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+
+        def ready() -> str | None:
+            if self.process is None:
+                raise NodeError(f"The node's processes have ended. {self._logs()}")
+            try:
+                with opener.open(url, timeout=5):
+                    return None
+            except urllib.error.HTTPError as error:
+                return f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
+            except OSError as error:
+                return str(error)
+
+        self._wait("the API server to be ready", ready, timeout=180)
+
+    def _wait(self, what: str, look: Any, timeout: float) -> None:
+        try:
+            wait_for(what, look, timeout)
+        except WaitError as error:
+            raise NodeError(f"{error}. {self._logs()}") from None
+
+    def _logs(self) -> str:
+        return f"The logs are in {self.folder / 'state/log'}."

@@ -1,0 +1,65 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user sees at the end of a run. Pure: facts in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+INDENT = "  "
+
+
+def summary(facts: Mapping[str, Any]) -> str:
+    """The whole text.
+
+    `facts`: `pods` and `resources` as workload_wait and crossplane_wait return them, `tables` and `queues` as
+    localstack_info does, `probe` as event_probe does, `seconds` by phase, `links` and `commands` by what they show.
+    """
+    sections = [
+        ("Pods", rows(facts["pods"], {"name": "NAME", "phase": "PHASE", "ready": "READY", "restarts": "RESTARTS"})),
+        ("AWS resources", rows(facts["resources"], {"kind": "KIND", "name": "NAME", "ready": "READY"})),
+        *((f"Newest items of {table['name']} ({table['item_count']} in all)", items(table)) for table in facts["tables"]),
+        ("Seconds by phase", seconds(facts["seconds"])),
+        ("Look further", tabulate(facts["links"].items(), tablefmt="plain")),
+        ("Commands", tabulate(facts["commands"].items(), tablefmt="plain")),
+    ]
+    parts = [f"{title}\n{indent(text)}" for title, text in sections if text]
+    return "\n\n".join([*parts, verdict(facts["probe"])])
+
+
+def rows(entries: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
+    """A table of these fields of the entries."""
+    values = [[shown(entry.get(field)) for field in columns] for entry in entries]
+    return tabulate(values, headers=list(columns.values()), tablefmt="plain") if values else ""
+
+
+def items(table: Mapping[str, Any]) -> str:
+    """The newest items of a table, one a row."""
+    found = table.get("newest_items") or []
+    fields = sorted({field for item in found for field in item if field != "Trace"})
+    return rows(found, {field: field for field in fields}) or "none yet"
+
+
+def seconds(phases: Mapping[str, float]) -> str:
+    """Phases with what they took, in the order of the run."""
+    return tabulate([[name, f"{value:.1f}"] for name, value in phases.items()], tablefmt="plain", colalign=("left", "right"))
+
+
+def verdict(probe: Mapping[str, Any]) -> str:
+    """The last line: what was proved."""
+    hops = [f"{name.replace('_', ' ')} {value:.0f} ms" for name, value in probe["latency_ms"].items() if value is not None]
+    return f"Verified: event {probe['id']} went producer's topic -> queue -> consumer -> table ({', '.join(hops)})."
+
+
+def shown(value: Any) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def indent(text: str) -> str:
+    return "\n".join(f"{INDENT}{line}".rstrip() for line in text.splitlines())

@@ -1,0 +1,84 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A folder of build results, addressed by the digest of their inputs and shared by all checkouts of a user.
+
+A result appears whole or not at all: it is built beside its place and renamed into it, under a lock that the kernel
+releases when its holder dies. Whoever waits for the lock finds the result ready.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def default_root() -> Path:
+    """`$XDG_CACHE_HOME/localcloud`, by default `~/.cache/localcloud`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+
+
+class Cache:
+    """Build results under `root`; also the place of the compilers' own caches and of the build logs."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.results = root / "parts"
+        self.logs = root / "logs"
+        self.locks = root / "locks"
+
+    def path(self, name: str, digest: str) -> Path:
+        """Where the result of this part is or will be."""
+        return self.results / f"{name}-{digest}"
+
+    def has(self, name: str, digest: str) -> bool:
+        """Whether the result is there, whole."""
+        return self.path(name, digest).is_dir()
+
+    def log(self, name: str) -> Path:
+        """The log of the part's last build."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self.logs / f"{name}.log"
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock against every other process that uses this cache."""
+        self.locks.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.locks / f"{name}.lock"):
+            yield
+
+    def produce(self, name: str, digest: str, build: Callable[[Path], None]) -> bool:
+        """Make sure the result is there; return whether this call built it.
+
+        `build` fills the empty folder it is given. If it raises, nothing of it stays.
+        """
+        if self.has(name, digest):
+            return False
+        with self.lock(f"{name}-{digest}"):
+            if self.has(name, digest):
+                return False
+            unfinished = self.results / f".{name}-{digest}"
+            remove(unfinished)
+            unfinished.mkdir(parents=True)
+            try:
+                build(unfinished)
+            except BaseException:
+                remove(unfinished)
+                raise
+            unfinished.rename(self.path(name, digest))
+            return True
+
+
+def remove(path: Path) -> None:
+    """Delete a folder if it is there, read-only folders within it included."""
+
+    def unlock(function: Callable[[str], object], failed: str, _: object) -> None:
+        os.chmod(os.path.dirname(failed), 0o700)
+        function(failed)
+
+    if path.exists():
+        shutil.rmtree(path, onerror=unlock)

@@ -1,0 +1,112 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The parts of the embedded node: what they are, in which order they are built, and under which digest they are kept.
+
+Pure: reads only what it is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+IMAGE_REPOSITORY = "localhost/localcloud"
+DIGEST_LENGTH = 16
+
+
+class PartsError(ValueError):
+    """The list of parts contradicts itself; the message names the part."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing to build. `spec` is its entry in parts.yml, as it stands there."""
+
+    name: str
+    recipe: str
+    needs: tuple[str, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Its folder under toolchain/, which may not exist."""
+        return str(self.spec.get("folder", self.name))
+
+    def image(self, digest: str) -> str | None:
+        """Full reference of the container image it is, or None if it isn't one."""
+        if "image" not in self.spec:
+            return None
+        image = self.spec["image"]
+        return f"{IMAGE_REPOSITORY}/{image.get('name', self.name)}:{image.get('tag', digest)}"
+
+
+def parse(document: Mapping[str, Any]) -> dict[str, Part]:
+    """Turn the content of parts.yml into parts.
+
+    Raises PartsError for an entry without recipe, an unknown need or a circle.
+    """
+    parts = {}
+    for name, spec in document["parts"].items():
+        if "recipe" not in spec:
+            raise PartsError(f"Part '{name}' has no recipe.")
+        parts[name] = Part(name, spec["recipe"], tuple(spec.get("needs", ())), spec)
+    for part in parts.values():
+        for need in part.needs:
+            if need not in parts:
+                raise PartsError(f"Part '{part.name}' needs '{need}', which is not a part.")
+    try:
+        TopologicalSorter({name: part.needs for name, part in parts.items()}).prepare()
+    except CycleError as error:
+        raise PartsError(f"Parts need each other in a circle: {' -> '.join(error.args[1])}.") from None
+    return parts
+
+
+def with_needs(parts: Mapping[str, Part], wanted: Iterable[str]) -> list[str]:
+    """The wanted parts and all they need, each after its needs, otherwise in the order of `parts`.
+
+    Raises PartsError for a name that is not a part.
+    """
+    closure: set[str] = set()
+    pending = list(wanted)
+    while pending:
+        name = pending.pop()
+        if name not in parts:
+            raise PartsError(f"'{name}' is not a part; parts are: {', '.join(sorted(parts))}.")
+        if name not in closure:
+            closure.add(name)
+            pending.extend(parts[name].needs)
+    order = TopologicalSorter({name: parts[name].needs for name in parts if name in closure})
+    return list(order.static_order())
+
+
+def digests(
+    parts: Mapping[str, Part],
+    files: Mapping[str, Mapping[str, bytes]],
+    recipe_versions: Mapping[str, int],
+) -> dict[str, str]:
+    """Digest of each part's inputs.
+
+    `files`: for each part its input files, relative path to content. The digest covers the part's entry, the version
+    of its recipe, these files, and the digests of the parts it needs.
+    """
+    found: dict[str, str] = {}
+    for name in with_needs(parts, parts):
+        part = parts[name]
+        digest = hashlib.sha256()
+        _feed(digest, json.dumps(part.spec, sort_keys=True).encode(), b"recipe %d" % recipe_versions[part.recipe])
+        for path in sorted(files.get(name, {})):
+            _feed(digest, path.encode(), files[name][path])
+        for need in part.needs:
+            _feed(digest, need.encode(), found[need].encode())
+        found[name] = digest.hexdigest()[:DIGEST_LENGTH]
+    return found
+
+
+def _feed(digest: hashlib._Hash, *values: bytes) -> None:
+    for value in values:
+        digest.update(b"%d:" % len(value))
+        digest.update(value)

@@ -1,0 +1,193 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_choice
+short_description: Decide which Kubernetes cluster a run uses
+version_added: 0.1.0
+description:
+  - Reads the kubeconfig and decides between an existing cluster and the embedded node. Touches no cluster that was not allowed.
+  - An existing cluster is asked for its version, so that one that does not answer is found at once.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  mode:
+    description: V(auto) takes the kubeconfig's cluster if there is a kubeconfig, else the embedded node.
+    type: str
+    choices: [auto, existing, embedded]
+    default: auto
+  kubeconfig:
+    description: The kubeconfig. By default the first file of E(KUBECONFIG), else C(~/.kube/config).
+    type: path
+  context:
+    description: The context to use. By default the kubeconfig's current one.
+    type: str
+  allowed_contexts:
+    description: Contexts that may be used.
+    type: list
+    elements: str
+    default: []
+  checkout:
+    description: The folder whose embedded node is meant.
+    type: path
+    required: true
+  commands:
+    description: Commands that the embedded node needs, by the Debian package that has them.
+    type: dict
+    default: {}
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Choose the cluster
+  localcloud.stack.cluster_choice:
+    checkout: "{{ playbook_dir }}"
+    allowed_contexts: [docker-desktop, kind-kind]
+  register: choice
+"""
+
+RETURN = r"""
+kind:
+  description: V(existing) or V(embedded).
+  returned: success
+  type: str
+  sample: embedded
+context:
+  description: The context of the chosen cluster.
+  returned: success
+  type: str
+  sample: localcloud-f2af6c09
+stack:
+  description: A name for this checkout's stack, which is also the context of its embedded node.
+  returned: success
+  type: str
+  sample: localcloud-f2af6c09
+kubeconfig:
+  description: The kubeconfig file of an existing cluster.
+  returned: when RV(kind) is V(existing)
+  type: str
+  sample: /root/.kube/config
+server_version:
+  description: Version of an existing cluster.
+  returned: when RV(kind) is V(existing)
+  type: str
+  sample: v1.34.2
+missing_packages:
+  description: Debian packages that the embedded node needs and whose commands are not there.
+  returned: success
+  type: list
+  elements: str
+  sample: [containerd]
+"""
+
+import os
+import platform
+import shutil
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice import (
+    ChoiceError,
+    Host,
+    choose,
+    explain_unreachable,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
+
+try:
+    import kubernetes
+    import urllib3
+
+    IMPORT_ERROR = None
+except ImportError as error:
+    IMPORT_ERROR = error
+
+ANSWER_SECONDS = 10
+
+
+def kubeconfig_path(given: str | None) -> str:
+    """The given kubeconfig, or the one that kubectl would take first."""
+    first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    return given or first or os.path.expanduser("~/.kube/config")
+
+
+def read_contexts(path: str) -> tuple[list[str], str | None]:
+    """Names of the contexts and of the current one. Raises ChoiceError for a broken file."""
+    if not os.path.exists(path):
+        return [], None
+    try:
+        contexts, current = kubernetes.config.list_kube_config_contexts(path)
+    except kubernetes.config.ConfigException as error:
+        if "No configuration found" in str(error) or "current-context" in str(error):
+            return [], None
+        raise ChoiceError(f"The kubeconfig {path} can't be read: {error}") from None
+    return [context["name"] for context in contexts], current["name"]
+
+
+def server_version(path: str, context: str) -> str:
+    """Ask the cluster for its version. Raises ChoiceError."""
+    try:
+        client = kubernetes.config.new_client_from_config(path, context)
+        client.configuration.retries = False
+        answer = kubernetes.client.VersionApi(client).get_code(_request_timeout=ANSWER_SECONDS)
+    except (
+        kubernetes.client.ApiException,
+        kubernetes.config.ConfigException,
+        urllib3.exceptions.HTTPError,
+        OSError,
+    ) as error:
+        raise ChoiceError(explain_unreachable(context, " ".join(str(error).split()))) from None
+    return str(answer.git_version)
+
+
+def decide(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The module's result. Raises ChoiceError."""
+    path = kubeconfig_path(arguments["kubeconfig"])
+    if arguments["kubeconfig"] and not os.path.exists(path):
+        raise ChoiceError(f"The kubeconfig {path} is not there.")
+    contexts, current = read_contexts(path)
+    own = f"localcloud-{key(arguments['checkout'])}"
+    host = Host(platform.system(), os.geteuid() == 0)
+    wanted = arguments["context"] or current
+    kind, context = choose(arguments["mode"], contexts, wanted, arguments["allowed_contexts"], own, host)
+    result: dict[str, Any] = {"kind": kind, "context": context, "stack": own, "missing_packages": []}
+    if kind == "existing":
+        return {**result, "kubeconfig": path, "server_version": server_version(path, context)}
+    missing = [name for name, command in arguments["commands"].items() if not there(command)]
+    return {**result, "missing_packages": missing}
+
+
+def there(command: str) -> bool:
+    """Whether a command is found, also in the folders for administrators, or a file of this path is there."""
+    return shutil.which(command, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin") is not None or os.path.exists(
+        command
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "mode": {"type": "str", "choices": ["auto", "existing", "embedded"], "default": "auto"},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+            "allowed_contexts": {"type": "list", "elements": "str", "default": []},
+            "checkout": {"type": "path", "required": True},
+            "commands": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    if IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(IMPORT_ERROR))
+    try:
+        module.exit_json(changed=False, **decide(module.params))
+    except ChoiceError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,302 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: crossplane_wait
+short_description: Wait until Crossplane resources are ready or gone
+version_added: 0.1.0
+description:
+  - Watches any number of Kubernetes objects at once until each has the wanted conditions for its current generation.
+  - With the default O(conditions) it serves Crossplane's managed and composite resources, with others also providers,
+    Deployments or CRDs.
+  - A kind that is not served yet, an API server that is away and a watch that ends are waited out, up to O(timeout).
+  - On failure the message has a line per unready resource with its condition, reason, message and last event, and
+    likely causes.
+options:
+  resources:
+    description: The objects to wait for. Exactly one of this and O(label_selector) must be given.
+    type: list
+    elements: dict
+    suboptions:
+      api_version:
+        description: API version with group.
+        type: str
+        required: true
+      kind:
+        description: Kind.
+        type: str
+        required: true
+      name:
+        description: Name.
+        type: str
+        required: true
+      namespace:
+        description: Namespace, if the kind has any. Without it V(default).
+        type: str
+      conditions:
+        description: Conditions of this object, instead of the module's O(conditions).
+        type: list
+        elements: str
+  label_selector:
+    description:
+      - Waits for all objects of O(kinds) with these labels, for example V(app=orders).
+      - One of the kinds may have no such object, but at least one object must exist for O(state=ready).
+    type: str
+  kinds:
+    description: Kinds to look at. Required with O(label_selector).
+    type: list
+    elements: dict
+    suboptions:
+      api_version:
+        description: API version with group.
+        type: str
+        required: true
+      kind:
+        description: Kind.
+        type: str
+        required: true
+      namespace:
+        description: Namespace. Without it all are looked at.
+        type: str
+      conditions:
+        description: Conditions of this kind, instead of the module's O(conditions).
+        type: list
+        elements: str
+  conditions:
+    description:
+      - Conditions that must be V(True), and observed for the object's current generation where the condition says
+        which it observed.
+      - V(Installed) and V(Healthy) serve Provider, V(Available) serves Deployment, V(Established) serves
+        CustomResourceDefinition.
+    type: list
+    elements: str
+    default: [Synced, Ready]
+  state:
+    description:
+      - V(ready) waits until each object exists, is not being deleted and has its conditions.
+      - V(absent) waits until none of the objects exists. A kind that is not served has none.
+    type: str
+    choices: [ready, absent]
+    default: ready
+  timeout:
+    description: Seconds to wait.
+    type: int
+    default: 300
+  fail_fast:
+    description:
+      - Fail as soon as a resource says something that waiting does not cure, such as refused credentials, a name that
+        is taken, or an
+        immutable field that was changed.
+      - Without it only O(timeout) fails.
+    type: bool
+    default: false
+  kubeconfig:
+    description:
+      - Path of the kubeconfig file.
+      - Falls back on E(K8S_AUTH_KUBECONFIG), so that it is the file that kubernetes.core uses, then on E(KUBECONFIG),
+        then on
+        C(~/.kube/config), then on the pod's service account.
+    type: path
+  context:
+    description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
+    type: str
+requirements:
+  - kubernetes >= 24.2.0
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would without.
+    support: partial
+    details: Takes one look without waiting and never fails. RV(unready) lists what is not ready.
+  diff_mode:
+    description: Returns what would be changed when run in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run changes nothing.
+    support: full
+    details: It changes nothing.
+notes:
+  - Of the objects only names, annotations of Crossplane, conditions and ARNs are read, never any data.
+seealso:
+  - module: kubernetes.core.k8s
+author:
+  - localcloud contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Wait for a topic and a queue
+  localcloud.stack.crossplane_wait:
+    resources:
+      - {api_version: sns.aws.upbound.io/v1beta1, kind: Topic, name: orders}
+      - {api_version: sqs.aws.upbound.io/v1beta1, kind: Queue, name: orders}
+    timeout: 120
+
+- name: Wait for a provider, its pod and one of its CRDs at once
+  localcloud.stack.crossplane_wait:
+    resources:
+      - api_version: pkg.crossplane.io/v1
+        kind: Provider
+        name: provider-aws
+        conditions: [Installed, Healthy]
+      - api_version: apps/v1
+        kind: Deployment
+        name: provider-aws
+        namespace: crossplane-system
+        conditions: [Available]
+      - api_version: apiextensions.k8s.io/v1
+        kind: CustomResourceDefinition
+        name: topics.sns.aws.upbound.io
+        conditions: [Established]
+
+- name: Wait until everything of an application is gone
+  localcloud.stack.crossplane_wait:
+    label_selector: app.kubernetes.io/part-of=orders
+    kinds:
+      - {api_version: sns.aws.upbound.io/v1beta1, kind: Topic}
+      - {api_version: sqs.aws.upbound.io/v1beta1, kind: Queue}
+    state: absent
+
+- name: See what is not ready right now
+  localcloud.stack.crossplane_wait:
+    label_selector: app.kubernetes.io/part-of=orders
+    kinds:
+      - {api_version: sns.aws.upbound.io/v1beta1, kind: Topic}
+  check_mode: true
+  register: now
+"""
+
+RETURN = r"""
+resources:
+  description: Each object that was waited for.
+  returned: always
+  type: list
+  elements: dict
+  contains: &row
+    api_version:
+      description: API version with group.
+      type: str
+      sample: sns.aws.upbound.io/v1beta1
+    kind:
+      description: Kind.
+      type: str
+      sample: Topic
+    name:
+      description: Name.
+      type: str
+      sample: orders
+    namespace:
+      description: Namespace, empty for what has none.
+      type: str
+    ready:
+      description: Whether it is as wanted, that is ready, or gone for O(state=absent).
+      type: bool
+      sample: true
+    seconds:
+      description: Seconds from the start of the wait until it was as wanted, empty if it is not.
+      type: float
+      sample: 4.21
+    created_to_ready_seconds:
+      description: Seconds from its creation until its conditions were met, by the cluster's clock. Empty if they are
+        not.
+      type: int
+      sample: 5
+    external_name:
+      description: Its name in AWS, if known.
+      type: str
+      sample: orders
+    arn:
+      description: Its ARN, if known.
+      type: str
+      sample: arn:aws:sns:eu-central-1:000000000000:orders
+    condition:
+      description: What is missing, such as C(Synced=False), C(Ready=missing), C(Ready=stale), C(deleting), C(not
+        found), C(not served).
+      type: str
+    reason:
+      description: That condition's reason.
+      type: str
+    message:
+      description: That condition's message, whole.
+      type: str
+    last_event:
+      description: The object's last event.
+      type: str
+    cause:
+      description: Likely cause, if a known one fits.
+      type: str
+    next_step:
+      description: What to do about it.
+      type: str
+unready:
+  description: Those of RV(resources) that are not as wanted.
+  returned: always
+  type: list
+  elements: dict
+  contains: *row
+ready:
+  description: Whether all are as wanted.
+  returned: always
+  type: bool
+  sample: true
+waited_seconds:
+  description: How long the wait took.
+  returned: always
+  type: float
+  sample: 26.4
+"""
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import (
+    KUBERNETES_IMPORT_ERROR,
+    KubernetesApi,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, wants_of
+
+
+def main() -> None:
+    kind_spec = {
+        "api_version": {"type": "str", "required": True},
+        "kind": {"type": "str", "required": True},
+        "namespace": {"type": "str"},
+        "conditions": {"type": "list", "elements": "str"},
+    }
+    module = AnsibleModule(
+        argument_spec={
+            "resources": {
+                "type": "list",
+                "elements": "dict",
+                "options": dict(name={"type": "str", "required": True}, **kind_spec),
+            },
+            "label_selector": {"type": "str"},
+            "kinds": {"type": "list", "elements": "dict", "options": kind_spec},
+            "conditions": {"type": "list", "elements": "str", "default": ["Synced", "Ready"]},
+            "state": {"type": "str", "choices": ["ready", "absent"], "default": "ready"},
+            "timeout": {"type": "int", "default": 300},
+            "fail_fast": {"type": "bool", "default": False},
+            "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
+            "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+        },
+        required_one_of=[["resources", "label_selector"]],
+        mutually_exclusive=[["resources", "label_selector"], ["resources", "kinds"]],
+        required_together=[["label_selector", "kinds"]],
+        supports_check_mode=True,
+    )
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    options = Options(**{name: module.params[name] for name in Options._fields})
+    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+    waiter = Waiter(api, wants_of(module.params), options)
+    try:
+        result = waiter.look() if module.check_mode else waiter.wait()
+    except CrossplaneError as error:
+        module.fail_json(msg=error.message, **error.details)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

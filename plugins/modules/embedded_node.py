@@ -1,0 +1,147 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: embedded_node
+short_description: Run a single-node Kubernetes in namespaces of its own
+version_added: 0.1.0
+description:
+  - Runs upstream's Kubernetes (kubeadm, containerd, kube-proxy, kube-router for NetworkPolicies) under supervisord, in network, mount, PID, UTS
+    and IPC namespaces of its own, so that several run side by side and removal leaves nothing behind.
+  - A node that was stopped or killed is started again with its data; one whose making was interrupted is made anew.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  state:
+    description: Whether the node is to run or to be gone, with all its data.
+    type: str
+    choices: [present, absent]
+    default: present
+  folder:
+    description: Folder of the node's state.
+    type: path
+    required: true
+  checkout:
+    description: The folder from whose path names and addresses are derived.
+    type: path
+    required: true
+  parts:
+    description: The parts as M(localcloud.stack.toolchain) returns them. All images among them are imported.
+    type: dict
+    default: {}
+  versions:
+    description: The pinned versions as M(localcloud.stack.toolchain) returns them.
+    type: dict
+    default: {}
+  kubeconfig:
+    description: Where to write the administrator's kubeconfig. Removed with O(state=absent).
+    type: path
+    required: true
+attributes:
+  check_mode:
+    description: Says whether the node would be made or removed.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Run the node
+  localcloud.stack.embedded_node:
+    folder: "{{ playbook_dir }}/.localcloud/node"
+    checkout: "{{ playbook_dir }}"
+    parts: "{{ toolchain.parts }}"
+    versions: "{{ toolchain.versions }}"
+    kubeconfig: "{{ playbook_dir }}/.localcloud/kubeconfig"
+"""
+
+RETURN = r"""
+address:
+  description: The node's address, reachable from this machine only.
+  returned: when the node runs
+  type: str
+  sample: 10.213.176.38
+registry:
+  description: The node's own OCI registry.
+  returned: when the node runs
+  type: str
+  sample: 10.213.176.38:5000
+context:
+  description: The context in the kubeconfig.
+  returned: when the node runs
+  type: str
+  sample: localcloud-f2af6c09
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError
+
+try:
+    import yaml
+    from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
+
+    IMPORT_ERROR = None
+except ImportError as error:
+    IMPORT_ERROR = error
+
+
+def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Make the node run and write its kubeconfig."""
+    if check_mode and (node.process is None or not node.record.initialized):
+        return {"changed": True}
+    parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
+    tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
+    changed = False if check_mode else node.up(parts, tags)
+    path = Path(arguments["kubeconfig"])
+    content = yaml.safe_dump(node.kubeconfig())
+    if not path.exists() or path.read_text() != content:
+        changed = True
+        if not check_mode:
+            path.touch(mode=0o600)
+            path.write_text(content)
+    identity = node.identity
+    return {
+        "changed": changed,
+        "address": identity.node_address,
+        "registry": identity.registry,
+        "context": identity.name,
+    }
+
+
+def absent(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Remove the node and its kubeconfig."""
+    if check_mode:
+        return {"changed": node.folder.exists()}
+    changed = node.down()
+    Path(arguments["kubeconfig"]).unlink(missing_ok=True)
+    return {"changed": changed}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "folder": {"type": "path", "required": True},
+            "checkout": {"type": "path", "required": True},
+            "parts": {"type": "dict", "default": {}},
+            "versions": {"type": "dict", "default": {}},
+            "kubeconfig": {"type": "path", "required": True},
+        },
+        required_if=[("state", "present", ("parts", "versions"))],
+        supports_check_mode=True,
+    )
+    if IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("supervisor, psutil and PyYAML"), exception=str(IMPORT_ERROR))
+    state = {"present": present, "absent": absent}[module.params["state"]]
+    try:
+        node = Node(Path(module.params["folder"]), Path(module.params["checkout"]))
+        module.exit_json(**state(node, module.params, module.check_mode))
+    except (NodeError, WaitError, LookupError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: port_forward
+short_description: Keep a port of this machine forwarded to a Service
+version_added: 0.1.0
+description:
+  - Runs C(kubectl port-forward) under supervisord, so that it outlives the playbook and the pods behind the Service.
+  - The port is derived from the folder and checked to be free, so that several stacks share a machine.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  state:
+    description: Whether the port is to be forwarded.
+    type: str
+    choices: [present, absent]
+    default: present
+  folder:
+    description: Folder of the forward's state. It belongs to this forward alone.
+    type: path
+    required: true
+  kubectl:
+    description: The command C(kubectl).
+    type: path
+    default: kubectl
+  kubeconfig:
+    description: The kubeconfig.
+    type: path
+  context:
+    description: Its context.
+    type: str
+  namespace:
+    description: Namespace of the Service.
+    type: str
+  service:
+    description: Name of the Service.
+    type: str
+  service_port:
+    description: Port of the Service.
+    type: int
+  timeout:
+    description: How many seconds to wait until the port answers.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    description: Says whether the forward would be started or ended.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Reach the emulator from this machine
+  localcloud.stack.port_forward:
+    folder: "{{ playbook_dir }}/.localcloud/forward"
+    kubeconfig: ~/.kube/config
+    context: kind-kind
+    namespace: devopstest
+    service: localstack
+    service_port: 4566
+"""
+
+RETURN = r"""
+port:
+  description: The port on 127.0.0.1.
+  returned: when O(state=present), not in check mode
+  type: int
+  sample: 23817
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from ansible_collections.localcloud.stack.plugins.module_utils.forward import Forward, ForwardError, Route
+
+    IMPORT_ERROR = None
+except ImportError as error:
+    IMPORT_ERROR = error
+
+ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
+
+
+def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what is asked. Raises ForwardError."""
+    forward = Forward(Path(arguments["folder"]))
+    if arguments["state"] == "absent":
+        return {"changed": forward.folder.exists() if check_mode else forward.stop()}
+    route = Route(**{name: arguments[name] for name in ROUTE})
+    changed = not forward.fits(route)
+    if check_mode:
+        return {"changed": changed}
+    return {"changed": changed, "port": forward.start(route, arguments["timeout"])}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "folder": {"type": "path", "required": True},
+            "kubectl": {"type": "path", "default": "kubectl"},
+            "kubeconfig": {"type": "path"},
+            "context": {"type": "str"},
+            "namespace": {"type": "str"},
+            "service": {"type": "str"},
+            "service_port": {"type": "int"},
+            "timeout": {"type": "int", "default": 30},
+        },
+        required_if=[("state", "present", ROUTE)],
+        supports_check_mode=True,
+    )
+    if IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("psutil and supervisor"), exception=str(IMPORT_ERROR))
+    try:
+        module.exit_json(**result(module.params, module.check_mode))
+    except (ForwardError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

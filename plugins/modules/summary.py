@@ -1,0 +1,75 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: summary
+short_description: Print what a run has made and proved
+version_added: 0.1.0
+description:
+  - Prints pods, resources, the newest items, the seconds of each phase, where to look further, and the way of the probe's event.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  pods:
+    description: Pods as M(localcloud.stack.workload_wait) returns them.
+    type: list
+    elements: dict
+    required: true
+  resources:
+    description: Resources as M(localcloud.stack.crossplane_wait) returns them.
+    type: list
+    elements: dict
+    required: true
+  tables:
+    description: Tables as M(localcloud.stack.localstack_info) returns them.
+    type: list
+    elements: dict
+    required: true
+  probe:
+    description: What M(localcloud.stack.event_probe) returned.
+    type: dict
+    required: true
+  seconds:
+    description: Seconds by phase.
+    type: dict
+    required: true
+  links:
+    description: Addresses by what they show.
+    type: dict
+    required: true
+  commands:
+    description: Commands by what they show.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+  action:
+    description: Runs on the controller.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Say what was made
+  localcloud.stack.summary:
+    pods: "{{ apps_running.pods }}"
+    resources: "{{ aws_resources_ready.resources }}"
+    tables: "{{ info.tables }}"
+    probe: "{{ probe }}"
+    seconds: "{{ timings.phases }}"
+    links: {DynamoDB Admin: "http://10.213.176.38:30801"}
+    commands: {Pods: kubectl -n devopstest get pods}
+"""
+
+RETURN = r"""
+text:
+  description: What was printed.
+  returned: success
+  type: str
+  sample: "Pods\n  NAME  PHASE ..."
+"""

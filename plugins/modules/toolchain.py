@@ -1,0 +1,64 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the action plugin of the same name."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: toolchain
+short_description: Build the parts of the embedded node
+version_added: 0.1.0
+description:
+  - Builds what is missing of the parts listed in C(toolchain/parts.yml) from package registries alone (Go module proxy, Debian, PyPI, npm),
+    and says how far it is.
+  - Results lie in a cache that is addressed by a digest of each part's inputs and shared by all checkouts of a user.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  project:
+    description: The collection's root folder, which has C(toolchain/) and C(apps/).
+    type: path
+    required: true
+  parts:
+    description: Names of the parts that are wanted. What they need to be built is built as well.
+    type: list
+    elements: str
+    required: true
+  cache:
+    description: The cache. By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
+    type: path
+attributes:
+  check_mode:
+    description: In check mode nothing is built; O(parts) that are missing are returned in RV(missing).
+    support: full
+  action:
+    description: Runs on the controller.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Build what the node is made of
+  localcloud.stack.toolchain:
+    project: "{{ playbook_dir }}"
+    parts: [kubernetes, helm]
+"""
+
+RETURN = r"""
+missing:
+  description: The parts that were not in the cache, in the order in which they are built.
+  returned: always
+  type: list
+  elements: str
+  sample: [helm]
+parts:
+  description: For each wanted part its folder, the digest of its inputs and its image reference, if it is an image.
+  returned: when nothing is missing any more
+  type: dict
+  sample: {"helm": {"path": "/home/me/.cache/localcloud/parts/helm-85177a8226592a1b", "digest": "85177a8226592a1b", "image": null}}
+versions:
+  description: The pinned version of each part that has one.
+  returned: always
+  type: dict
+  sample: {"helm": "v3.22.0"}
+"""

@@ -1,0 +1,247 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: workload_wait
+short_description: Wait until workloads are rolled out, and fail early when they can't be
+version_added: 0.1.0
+description:
+  - Watches Deployments, StatefulSets or DaemonSets of a namespace and their pods until each is rolled out, by the rule
+    of C(kubectl rollout status).
+  - Fails within seconds on what no waiting heals, and says which pod, container and image, the cause and the next step.
+    That is an image that can't be pulled, a missing Secret or ConfigMap, a container that can't be started or ends
+    again and again, pods that no node takes, and pods that the API server refuses.
+  - What may be due to something that is still starting or being made gets a while, 3 to 30 seconds, before it counts.
+  - An API server that goes away and a watch that ends are waited out, up to O(timeout).
+  - Only pods of the newest template are judged, so what an older one suffered from does not matter. The exception are
+    StatefulSets, whose broken old pods are in the way of the new ones.
+options:
+  names:
+    description: Names of the workloads. Exactly one of this and O(label_selector) must be given.
+    type: list
+    elements: str
+  label_selector:
+    description: Waits for all workloads of O(kind) with these labels, for example V(app.kubernetes.io/instance=orders).
+    type: str
+  kind:
+    description: Kind of the workloads.
+    type: str
+    choices: [Deployment, StatefulSet, DaemonSet]
+    default: Deployment
+  namespace:
+    description: Their namespace.
+    type: str
+    required: true
+  timeout:
+    description: Seconds to wait.
+    type: int
+    default: 300
+  unschedulable_after:
+    description: Seconds for which no node takes a pod until that counts. Give more where an autoscaler adds nodes.
+    type: int
+    default: 30
+  kubeconfig:
+    description:
+      - Path of the kubeconfig file.
+      - Falls back on E(K8S_AUTH_KUBECONFIG), so that it is the file that kubernetes.core uses, then on E(KUBECONFIG),
+        then on C(~/.kube/config), then on the pod's service account.
+    type: path
+  context:
+    description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
+    type: str
+requirements:
+  - kubernetes >= 24.2.0
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would without.
+    support: partial
+    details: Takes one look without waiting and never fails. RV(workloads[].rolled_out) says what is not rolled out.
+  diff_mode:
+    description: Returns what would be changed when run in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run changes nothing.
+    support: full
+    details: It changes nothing.
+notes:
+  - A user needs the rights to get, list and watch the workloads, ReplicaSets (for Deployments) and pods. With those for
+    events and C(pods/log) it says more.
+  - Environments of containers are never read. What looks like a secret is masked in shown lines of logs.
+  - A Deployment whose condition says C(ProgressDeadlineExceeded) may still heal and so does not fail at once.
+seealso:
+  - module: localcloud.stack.crossplane_wait
+  - module: kubernetes.core.k8s
+author:
+  - localcloud.stack contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Wait for the applications
+  localcloud.stack.workload_wait:
+    namespace: apps
+    names: [producer, consumer]
+    timeout: 120
+
+- name: Wait for the Deployments of a Helm release
+  localcloud.stack.workload_wait:
+    namespace: apps
+    label_selector: app.kubernetes.io/instance=orders
+
+- name: Wait for a StatefulSet
+  localcloud.stack.workload_wait:
+    namespace: monitoring
+    kind: StatefulSet
+    names: [prometheus]
+"""
+
+RETURN = r"""
+workloads:
+  description: The workloads that were there.
+  returned: when the cluster could be asked
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name.
+      type: str
+      sample: producer
+    kind:
+      description: Kind.
+      type: str
+      sample: Deployment
+    replicas:
+      description: How many pods there should be.
+      type: int
+      sample: 2
+    rolled_out:
+      description: Whether it is rolled out.
+      type: bool
+      sample: true
+    state:
+      description: What was still in the way, or C(rolled out).
+      type: str
+      sample: 1 of 2 pods are available
+    seconds:
+      description: After how many seconds of waiting it was rolled out, empty if it was not.
+      type: float
+      sample: 2.31
+pods:
+  description: Their pods, without those that are being deleted.
+  returned: when the cluster could be asked
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name.
+      type: str
+      sample: producer-5d8f7c9b4-x2x7k
+    phase:
+      description: Phase.
+      type: str
+      sample: Running
+    ready:
+      description: Whether it is ready.
+      type: bool
+      sample: true
+    restarts:
+      description: How often its containers were restarted.
+      type: int
+      sample: 0
+    images:
+      description: Images of its containers, as the pod asks for them.
+      type: list
+      elements: str
+      sample: ["localhost/localcloud/producer:1"]
+    node:
+      description: Its node, empty if it has none yet.
+      type: str
+      sample: localcloud-f2af6c09
+waited_seconds:
+  description: How long the module waited.
+  returned: when the cluster could be asked
+  type: float
+  sample: 2.35
+problems:
+  description: What no waiting heals, once for all replicas that suffer from the same. Empty when only the time was up.
+  returned: when workloads did not roll out
+  type: list
+  elements: dict
+  contains:
+    workload:
+      description: Name of the workload.
+      type: str
+      sample: producer
+    pod:
+      description: The pod, empty if the problem is not one of a pod.
+      type: str
+      sample: producer-5d8f7c9b4-x2x7k
+    container:
+      description: The container, if the problem is one of a container.
+      type: str
+      sample: app
+    image:
+      description: Its image.
+      type: str
+      sample: localhost/localcloud/producer:1
+    reason:
+      description: Kubernetes' word for it.
+      type: str
+      sample: ImagePullBackOff
+    message:
+      description: The cause.
+      type: str
+      sample: the node does not have this image
+    next_step:
+      description: What to do.
+      type: str
+      sample: build it and load it into the node
+    log:
+      description: Last lines of a container that ended again and again.
+      type: list
+      elements: str
+      sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import KUBERNETES_IMPORT_ERROR
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS, WorkloadError
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads_api import WorkloadApi
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "names": {"type": "list", "elements": "str"},
+            "label_selector": {"type": "str"},
+            "kind": {"type": "str", "choices": list(API_PATHS), "default": "Deployment"},
+            "namespace": {"type": "str", "required": True},
+            "timeout": {"type": "int", "default": 300},
+            "unschedulable_after": {"type": "int", "default": 30},
+            "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
+            "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+        },
+        required_one_of=[["names", "label_selector"]],
+        mutually_exclusive=[["names", "label_selector"]],
+        supports_check_mode=True,
+    )
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    api = WorkloadApi(module.params["kubeconfig"], module.params["context"])
+    try:
+        waiter = Waiter(api, Options(**{name: module.params[name] for name in Options._fields}))
+        result, unseen = waiter.look() if module.check_mode else (waiter.wait(), None)
+    except WorkloadError as error:
+        module.fail_json(msg=error.message, **error.details)
+    if unseen:
+        module.warn(unseen)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

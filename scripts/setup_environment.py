@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Make .venv: pinned Python packages, the Ansible collections, and this checkout as the collection localcloud.stack.
+
+    setup_environment.py [--test]      --test adds what `make test` needs
+
+Does nothing when .venv already fits. Needs Python 3.11 with venv, and PyPI (or the mirror that pip is configured for).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+VENV = PROJECT / ".venv"
+PYTHON = VENV / "bin/python"
+REQUIREMENTS = PROJECT / "requirements"
+OLDEST_PYTHON = (3, 11)
+
+
+class SetupError(Exception):
+    """Set-up can't go on; the message names the cause and the next step."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test", action="store_true", help="also install what the tests need")
+    arguments = parser.parse_args()
+    try:
+        set_up(["runtime", "test"] if arguments.test else ["runtime"])
+    except SetupError as error:
+        print(f"set-up: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def set_up(layers: list[str]) -> None:
+    """Install these layers of requirements (each a file in requirements/) and the collections."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise SetupError(
+            f"Python {sys.version.split()[0]} is too old, 3.11 is the oldest that works. Install it, then run again "
+            "with PYTHON=/path/to/python3.11."
+        )
+    stamp = VENV / "layers"
+    installed = dict(line.split() for line in stamp.read_text().splitlines()) if stamp.exists() else {}
+    wanted = {layer: digest(layer) for layer in [*layers, "collections"]}
+    if all(installed.get(layer) == value for layer, value in wanted.items()) and PYTHON.exists():
+        return
+    if installed.get("runtime") != wanted["runtime"] or not PYTHON.exists():
+        installed = {}
+        create_environment()
+    if any(installed.get(layer) != wanted[layer] for layer in layers):
+        print(
+            f"set-up: installing the Python packages of requirements/{{{','.join(layers)}}}.txt into .venv", flush=True
+        )
+        files = [word for layer in layers for word in ("-r", str(REQUIREMENTS / f"{layer}.txt"))]
+        run("uv", "pip", "install", "--quiet", "--require-hashes", *files, what="Installing Python packages")
+    collections = site_packages() / "ansible_collections"
+    if installed.get("collections") != wanted["collections"]:
+        install_collections(collections)
+    link_checkout(collections)
+    stamp.write_text("".join(f"{layer} {value}\n" for layer, value in {**installed, **wanted}.items()))
+
+
+def digest(layer: str) -> str:
+    """Digest of what a layer installs."""
+    content = (REQUIREMENTS / f"{layer}.txt").read_bytes() + (REQUIREMENTS / "bootstrap.txt").read_bytes()
+    return hashlib.sha256(content + (PROJECT / "requirements.yml").read_bytes()).hexdigest()
+
+
+def create_environment() -> None:
+    """Make an empty .venv with uv, the installer, in it."""
+    print("set-up: making .venv", flush=True)
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    try:
+        venv.create(VENV, with_pip=True, symlinks=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SetupError(f"Making .venv failed: {error}. On Debian, install python3-venv, then run again.") from None
+    requirements = str(REQUIREMENTS / "bootstrap.txt")
+    run("python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements, what="Installing uv")
+
+
+def site_packages() -> Path:
+    (found,) = VENV.glob("lib/python3.*/site-packages")
+    return found
+
+
+def install_collections(target: Path) -> None:
+    """Install the collections of requirements.yml from Galaxy, or out of the ansible wheel where Galaxy is out of reach."""
+    print("set-up: installing the Ansible collections", flush=True)
+    galaxy = subprocess.run(
+        [VENV / "bin/ansible-galaxy", "collection", "install", "-r", PROJECT / "requirements.yml", "-p", target.parent,
+         "--timeout", "5"],
+        cwd=PROJECT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if galaxy.returncode == 0:
+        return
+    names = re.findall(r"name: (\w+)\.(\w+)", (PROJECT / "requirements.yml").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        run(
+            "python", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+            "-r", str(REQUIREMENTS / "collections.txt"), "-d", folder, what="Fetching the collections from PyPI",
+        )  # fmt: skip
+        (wheel,) = Path(folder).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            wanted = tuple(f"ansible_collections/{namespace}/{name}/" for namespace, name in names)
+            archive.extractall(target.parent, [entry for entry in archive.namelist() if entry.startswith(wanted)])
+
+
+def link_checkout(collections: Path) -> None:
+    """Let Ansible find this checkout as localcloud.stack."""
+    link = collections / "localcloud/stack"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = os.path.relpath(PROJECT, link.parent.resolve())
+    if not link.is_symlink() or os.readlink(link) != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+
+
+def environment() -> dict[str, str]:
+    """For commands of .venv, without what would lead them elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "PYTHONPATH"}}
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+    return {
+        "UV_CACHE_DIR": str(cache / "uv"),
+        "PIP_CACHE_DIR": str(cache / "pip"),
+        **kept,
+        "VIRTUAL_ENV": str(VENV),
+        "ANSIBLE_HOME": str(PROJECT / ".localcloud/ansible"),
+    }
+
+
+def run(command: str, *arguments: str, what: str) -> None:
+    """Run a command of .venv. Raises SetupError with the end of what it printed."""
+    done = subprocess.run(
+        [VENV / "bin" / command, *arguments],
+        cwd=PROJECT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-6:])
+        raise SetupError(
+            f"{what} failed. Likely causes: no network to PyPI, or a mirror that lacks a pinned version (PIP_INDEX_URL, "
+            f"UV_INDEX_URL).\n{tail}"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Tests against a stack that runs: give its state folder with --stack."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+LIMIT = 60.0
+
+
+class Stack:
+    """What a stack's state folder says of it, and clients for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.facts: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
+        lines = [line for line in (folder / "env").read_text().splitlines() if line.startswith("export ")]
+        self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.session = boto3.Session("test", "test", region_name=self.env["AWS_REGION"])
+
+    def client(self, service: str) -> Any:
+        return self.session.client(service, endpoint_url=self.env["AWS_ENDPOINT_URL"])
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it prints. Raises subprocess.CalledProcessError with its error output shown."""
+        command = [self.facts["kubectl"], "--kubeconfig", self.facts["kubeconfig"], *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--stack", required=True, type=Path, help="the state folder of a running stack")
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Stack:
+    return Stack(request.config.getoption("--stack"))
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[[Callable[[], Any]], Any]:
+    """Call a function until it returns something true; return that, or fail after LIMIT seconds."""
+
+    def wait(look: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + LIMIT
+        while not (found := look()):
+            assert time.monotonic() < deadline, f"Still not after {LIMIT:.0f} s: {look}"
+            time.sleep(0.2)
+        return found
+
+    return wait
+
+
+@pytest.fixture
+def namespace(stack: Stack) -> Iterator[str]:
+    """An empty namespace that goes with the test."""
+    name = "localcloud-test"
+    stack.kubectl("create", "namespace", name)
+    yield name
+    stack.kubectl("delete", "namespace", name, "--wait")

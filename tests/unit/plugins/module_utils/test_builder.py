@@ -1,0 +1,116 @@
+"""Building for real with a tiny toolchain of its own: progress, failures with their causes, a full disk."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import builder as builder_module
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import (
+    Builder,
+    BuildError,
+    Inventory,
+    explain,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import RECIPES, Workshop
+
+PARTS = "parts:\n  one: {recipe: go}\n  two: {recipe: image, needs: [one]}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "project/toolchain/one").mkdir(parents=True)
+    (tmp_path / "project/toolchain/parts.yml").write_text(PARTS)
+    return tmp_path / "project"
+
+
+def make(project: Path, tmp_path: Path, lines: list[str]) -> Builder:
+    return Builder(Inventory.read(project), Cache(tmp_path / "cache"), lines.append)
+
+
+def write(shop: Workshop, out: Path) -> None:
+    (out / "result").write_text(shop.part.name)
+
+
+def test_missing_parts_are_built_in_order_and_then_known(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "go", write)
+    monkeypatch.setitem(RECIPES, "image", write)
+    lines: list[str] = []
+    results = make(project, tmp_path, lines).require(["two"])
+    assert results["two"].built
+    assert (results["two"].path / "result").read_text() == "two"
+    assert "Building 2 parts: one, two" in lines[0]
+    assert lines[-1].startswith("2 of 2 built")
+    again: list[str] = []
+    assert not make(project, tmp_path, again).require(["two"])["two"].built
+    assert again == []
+
+
+def test_a_failing_command_names_part_cause_and_log(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(shop: Workshop, out: Path) -> None:
+        shop.run("sh", "-c", "echo 'dial tcp 10.0.0.1:443: connection refused'; exit 3")
+
+    monkeypatch.setitem(RECIPES, "go", fail)
+    with pytest.raises(BuildError) as caught:
+        make(project, tmp_path, []).require(["one"])
+    assert "Building 'one' failed (`sh -c …` exited with 3): A package registry could not be reached." in str(
+        caught.value
+    )
+    assert "GOPROXY" in str(caught.value)
+
+
+def test_a_full_disk_is_named(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(shop: Workshop, out: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(RECIPES, "go", full)
+    with pytest.raises(BuildError, match="disk at .* is full"):
+        make(project, tmp_path, []).require(["one"])
+
+
+def test_too_little_space_is_found_before_anything_is_built(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "go", write)
+    monkeypatch.setattr(builder_module.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1024})())
+    with pytest.raises(BuildError, match="GiB are free"):
+        make(project, tmp_path, []).require(["one"])
+    assert not (tmp_path / "cache/parts").exists()
+
+
+def test_a_missing_command_is_named(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "go", lambda shop, out: shop.run("no-such-command"))
+    with pytest.raises(BuildError, match="no-such-command is not there. Install it"):
+        make(project, tmp_path, []).require(["one"])
+
+
+def test_what_was_built_before_a_failure_stays(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "go", write)
+    monkeypatch.setitem(RECIPES, "image", lambda shop, out: shop.run("false"))
+    with pytest.raises(BuildError):
+        make(project, tmp_path, []).require(["two"])
+    assert make(project, tmp_path, []).missing(["two"]) == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("write /x: no space left on device", "disk is full"),
+        ("lookup proxy.example: no such host", "could not be resolved"),
+        ("verifying m@v1: checksum mismatch", "pinned checksum"),
+        ("go: go.mod requires go >= 1.99", "newer Go"),
+        ("main.go:3: undefined: x", "The whole log is"),
+    ],
+)
+def test_likely_causes_are_recognised(tmp_path: Path, text: str, hint: str) -> None:
+    log = tmp_path / "part.log"
+    log.write_text(f"$ go build\n{text}\n")
+    message = explain("part", "`go build …` exited with 1", log)
+    assert hint in message
+    assert text in message

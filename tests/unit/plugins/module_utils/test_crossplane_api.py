@@ -1,0 +1,143 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The real Kubernetes client against a small HTTP server that speaks like an API server."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import pathlib
+import socket
+import threading
+import urllib.parse
+
+import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import KubernetesApi
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError, Options, Waiter, Want
+
+SNS = "sns.aws.upbound.io/v1beta1"
+TOPIC = Want(SNS, "Topic", ("Ready",), "orders")
+
+
+def topic(ready, version):
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    return {"metadata": {"name": "orders", "resourceVersion": version}, "status": {"conditions": conditions}}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves one topic: not ready when listed; the first watch breaks off, the second one says that it's ready."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        params = dict(urllib.parse.parse_qsl(url.query))
+        self.server.seen.append((url.path, params, self.headers.get("authorization")))
+        if url.path == f"/apis/{SNS}":
+            return self.answer(200, {"resources": [{"name": "topics", "kind": "Topic", "namespaced": False}]})
+        if url.path == f"/apis/{SNS}/topics" and "watch" in params:
+            self.server.watches += 1
+            return self.stream([] if self.server.watches == 1 else [{"type": "MODIFIED", "object": topic(True, "3")}])
+        if url.path == f"/apis/{SNS}/topics":
+            return self.answer(200, {"items": [topic(False, "1")], "metadata": {"resourceVersion": "2"}})
+        if url.path == "/apis/secret.io/v1":
+            return self.answer(403, {"message": "secrets is forbidden"})
+        return self.answer(404, {"message": "the server could not find the requested resource"})
+
+    def answer(self, status, document):
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def stream(self, events):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for event in events:
+            line = json.dumps(event).encode() + b"\n"
+            for piece in (line[:10], line[10:]):
+                self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        if events:
+            self.wfile.write(b"0\r\n\r\n")
+        self.close_connection = True  # without events: in the middle of the stream, as when a server dies
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server():
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.daemon_threads = True
+    made.seen, made.watches = [], 0
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def kubeconfig(server, tmp_path, monkeypatch):
+    monkeypatch.delenv("HTTP_PROXY", raising=False)
+    monkeypatch.delenv("http_proxy", raising=False)
+    path = tmp_path / "config"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {"token": "tok"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "c",
+    }
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+def test_a_wait_survives_a_stream_that_breaks_off(server, kubeconfig):
+    result = Waiter(KubernetesApi(kubeconfig), [TOPIC], Options(timeout=5), pause=0.001).wait()
+    assert result["ready"] is True
+    assert server.watches >= 2
+    path, params, authorization = next(one for one in server.seen if "watch" in one[1])
+    assert path == f"/apis/{SNS}/topics"
+    assert params["resourceVersion"] == "2"
+    assert params["fieldSelector"] == "metadata.name=orders"
+    assert authorization == "Bearer tok"
+
+
+def test_refusals_have_the_servers_own_words(kubeconfig):
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    with pytest.raises(ApiError) as caught:
+        api.get("/apis/secret.io/v1", {})
+    assert (caught.value.status, caught.value.message) == (403, "secrets is forbidden")
+    with pytest.raises(ApiError) as caught:
+        api.get("/apis/none", {})
+    assert caught.value.status == 404
+
+
+def test_nobody_there_is_told_as_such(server, kubeconfig):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound but not listening: refused, and nobody else can take the port
+        path = pathlib.Path(kubeconfig)
+        path.write_text(path.read_text().replace(str(server.server_port), str(unused.getsockname()[1])))
+        api = KubernetesApi(kubeconfig)
+        api.connect()
+        with pytest.raises(ApiError) as caught:
+            api.get("/apis", {})
+    assert (caught.value.status, caught.value.message) == (0, "connection refused")
+
+
+@pytest.mark.parametrize(("where", "says"), [(("/none", None), "/none"), ((None, "zz"), "with context zz")])
+def test_a_kubeconfig_that_cannot_be_used(kubeconfig, where, says):
+    with pytest.raises(CrossplaneError, match=f"{says} .*likely the path or context is wrong"):
+        KubernetesApi(where[0] or kubeconfig, where[1]).connect()

@@ -1,0 +1,71 @@
+"""The node's configuration files agree with each other."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import tomllib
+
+import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.node import config
+from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import choose
+
+IDENTITY = choose("/home/me/stack", [])
+FILES = config.files(
+    IDENTITY,
+    {"kubernetes": "/cache/kubernetes", "kube-router": "/cache/kube-router"},
+    {"kubernetes": "v1.34.2", "coredns": "v1", "etcd": "v3"},
+    "/venv/bin/supervisord",
+)
+
+
+def kubeadm(kind: str) -> dict:
+    (found,) = [one for one in yaml.safe_load_all(FILES["config/kubeadm.yml"]) if one["kind"] == kind]
+    return found
+
+
+def test_the_supervisor_knows_every_program_and_starts_only_the_first_ones() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(FILES["config/supervisord.conf"])
+    programs = {
+        name.removeprefix("program:"): parser[name] for name in parser.sections() if name.startswith("program:")
+    }
+    assert set(programs) == {*config.FIRST_PROGRAMS, *config.CLUSTER_PROGRAMS}
+    for name, program in programs.items():
+        assert program["autostart"] == str(name in config.FIRST_PROGRAMS).lower()
+        assert program["autorestart"] == "true"
+
+
+def test_containerd_listens_where_the_kubelet_calls() -> None:
+    containerd = tomllib.loads(FILES["config/containerd.toml"])
+    socket = containerd["grpc"]["address"]
+    assert kubeadm("InitConfiguration")["nodeRegistration"]["criSocket"] == f"unix://{socket}"
+    assert f"--container-runtime-endpoint=unix://{socket}" in FILES["config/supervisord.conf"]
+
+
+def test_the_sandbox_image_is_the_same_for_kubelet_and_containerd() -> None:
+    image = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"]
+    assert f"--pod-infra-container-image={image}" in FILES["config/supervisord.conf"]
+
+
+def test_addresses_stand_in_every_file_that_needs_them() -> None:
+    assert kubeadm("InitConfiguration")["localAPIEndpoint"]["advertiseAddress"] == IDENTITY.node_address
+    assert f"--node-ip={IDENTITY.node_address}" in FILES["config/supervisord.conf"]
+    assert f"{IDENTITY.node_address}/30" in FILES["config/init.sh"]
+    assert f"config/certs.d/{IDENTITY.registry}/hosts.toml" in FILES
+
+
+def test_pods_live_in_the_nodes_own_cgroup() -> None:
+    assert kubeadm("KubeletConfiguration")["cgroupRoot"] == f"/{IDENTITY.name}"
+
+
+def test_the_pod_network_holds_the_nodes_part() -> None:
+    (subnet,) = json.loads(FILES["config/cni/10-bridge.conflist"])["plugins"][0]["ipam"]["ranges"][0]
+    assert subnet["subnet"].startswith("10.244.0.")
+    assert kubeadm("ClusterConfiguration")["networking"]["podSubnet"] == config.POD_NETWORK
+
+
+@pytest.mark.parametrize("name", ["config/kubeadm.yml", "config/kube-proxy.yml", "config/registry.yml"])
+def test_no_file_speaks_of_a_checkout(name: str) -> None:
+    assert "/home/me" not in FILES[name]

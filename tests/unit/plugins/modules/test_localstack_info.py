@@ -1,0 +1,52 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.modules import localstack_info as module
+from moto import mock_aws
+
+ARGUMENTS = {"region": "eu-central-1", "access_key": "test", "secret_key": "hush", "services": ["sqs"]}
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_documentation_and_arguments_agree(agrees):
+    agrees(module)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_it_reads_and_never_changes(run_module, check_mode):
+    with mock_aws():
+        result = run_module(module, check_mode, **ARGUMENTS)
+    assert result["changed"] is False
+    assert result["queues"] == []
+    assert result["account"]["id"] == "123456789012"
+    assert "topics" not in result
+
+
+def test_a_failure_is_one_message(run_module):
+    result = run_module(module, **{**ARGUMENTS, "endpoint_url": "localhost:4566"})
+    assert result["failed"] is True
+    assert result["msg"].startswith("endpoint_url is not a URL")
+    assert "exception" not in result
+
+
+def test_the_endpoint_falls_back_on_the_environment(run_module, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "no-url")
+    assert "no-url" in run_module(module, **ARGUMENTS)["msg"]
+
+
+def test_a_missing_library_is_named(run_module, monkeypatch):
+    monkeypatch.setattr(module, "BOTO3_IMPORT_ERROR", "ImportError: boto3")
+    assert "boto3" in run_module(module, **ARGUMENTS)["msg"]
+
+
+def test_key_and_secret_belong_together(run_module):
+    assert "required together" in run_module(module, access_key="test")["msg"]

@@ -1,0 +1,144 @@
+"""Trim copied sources of the Upbound AWS provider to a few AWS services.
+
+Only generated registration lists are cut; what is kept stays byte for byte upstream's. Both source trees are edited in place.
+
+    trim.py PROVIDER_SOURCE TERRAFORM_SOURCE SERVICE [SERVICE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+# What the provider itself calls besides the resources: the account behind the credentials.
+ALWAYS_LINKED = {"sts"}
+TERRAFORM_TOOLING = {"acctest", "sweep", "generate", "framework"}
+
+
+def keep_registered(text: str, import_pattern: str, use_pattern: str, wanted: Callable[[str], bool]) -> str:
+    """Keep the imports whose path is `wanted`, and the later lines that use a kept import's alias."""
+    aliases: set[str] = set()
+    lines = []
+    for line in text.splitlines():
+        imported = re.match(import_pattern, line)
+        used = re.match(use_pattern, line)
+        if imported:
+            if not wanted(imported.group(2)):
+                continue
+            aliases.add(imported.group(1))
+        elif used and used.group(1) not in aliases:
+            continue
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def keep_services(text: str, services: set[str]) -> str:
+    """Keep the imports and entries of these services in Terraform's list of service packages."""
+    entry = re.compile(
+        r'\s+"github\.com/hashicorp/terraform-provider-aws/internal/service/(\w+)"|\s+(\w+)\.ServicePackage\(ctx\),'
+    )
+    kept = []
+    for line in text.splitlines():
+        found = entry.match(line)
+        if not found or (found.group(1) or found.group(2)) in services:
+            kept.append(line)
+    return "\n".join(kept) + "\n"
+
+
+def keep_clients(text: str, used: set[str]) -> str:
+    """Keep the AWS client methods named in `used`, and the SDK imports which those need."""
+    method = re.compile(r"func \(c \*AWSClient\) (\w+)\(ctx context\.Context\) \*(\w+)\.\w+ \{\n.*?\n\}\n", re.S)
+    kept = [found for found in method.finditer(text) if found.group(1) in used]
+    packages = {found.group(2) for found in kept}
+    head = []
+    for line in text[: text.index("func ")].splitlines():
+        imported = re.match(r'\s+(?:(\w+) )?"(github\.com/aws/[^"]+)"', line)
+        if not imported or (imported.group(1) or imported.group(2).rsplit("/", 1)[-1]) in packages:
+            head.append(line)
+    return "\n".join(head) + "\n" + "".join(found.group(0) for found in kept)
+
+
+def keep_schemas(document: dict, resources: set[str]) -> dict:
+    """Keep the schemas of these Terraform resources; data sources are not used by the provider."""
+    ((address, schema),) = document["provider_schemas"].items()
+    kept = {name: value for name, value in schema["resource_schemas"].items() if name in resources}
+    trimmed = {name: value for name, value in schema.items() if name != "data_source_schemas"}
+    return {**document, "provider_schemas": {address: {**trimmed, "resource_schemas": kept}}}
+
+
+def scan_terraform(internal: Path, services: set[str]) -> tuple[set[str], set[str]]:
+    """Read the kept Terraform code: the client methods it calls, and the resources it defines."""
+    clients: set[str] = set()
+    resources: set[str] = set()
+    for path in internal.rglob("*.go"):
+        parts = path.relative_to(internal).parts
+        if path.name.endswith("_test.go") or path.name == "awsclient_gen.go" or parts[0] in TERRAFORM_TOOLING:
+            continue
+        if parts[0] == "service" and parts[1] not in services:
+            continue
+        text = path.read_text()
+        clients |= set(re.findall(r"\.(\w+(?:Client|Conn))\(ctx", text))
+        resources |= set(re.findall(r'@(?:SDKResource|FrameworkResource)\("?([a-z0-9_]+)', text))
+        resources |= set(re.findall(r'TypeName:\s+"(aws_\w+)"', text))
+    return clients, resources
+
+
+def rewrite(path: Path, edit: Callable[[str], str]) -> None:
+    path.write_text(edit(path.read_text()))
+
+
+def trim_provider(source: Path, groups: set[str]) -> None:
+    """Register only these API groups, the provider's own configuration kinds, and their controllers."""
+    rewrite(
+        source / "apis/zz_register.go",
+        lambda text: keep_registered(
+            text,
+            r'\s+(\w+) "github\.com/upbound/provider-aws/apis/([^"]+)"',
+            r"\s+(\w+)\.SchemeBuilder\.AddToScheme,",
+            lambda path: "/" not in path or path.split("/")[0] in groups,
+        ),
+    )
+    controllers = source / "internal/controller"
+    rewrite(
+        controllers / "zz_monolith_setup.go",
+        lambda text: keep_registered(
+            text,
+            r'\s+(\w+) "github\.com/upbound/provider-aws/internal/controller/([^"]+)"',
+            r"\s+(\w+)\.Setup,",
+            lambda path: path.split("/")[0] in groups | {"providerconfig"},
+        ),
+    )
+    for path in controllers.glob("zz_*_setup.go"):
+        if path.name not in {"zz_monolith_setup.go", "zz_config_setup.go"}:
+            path.unlink()
+
+
+def trim_terraform(source: Path, services: set[str]) -> set[str]:
+    """Link only these services; return the names of the resources that are left."""
+    internal = source / "internal"
+    clients, resources = scan_terraform(internal, services)
+    rewrite(internal / "provider/service_packages_gen.go", lambda text: keep_services(text, services))
+    rewrite(internal / "conns/awsclient_gen.go", lambda text: keep_clients(text, clients))
+    return resources
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("provider", type=Path)
+    parser.add_argument("terraform", type=Path)
+    parser.add_argument("services", nargs="+")
+    arguments = parser.parse_args()
+    groups = set(arguments.services)
+    trim_provider(arguments.provider, groups)
+    resources = trim_terraform(arguments.terraform, groups | ALWAYS_LINKED)
+    rewrite(
+        arguments.provider / "config/schema.json",
+        lambda text: json.dumps(keep_schemas(json.loads(text), resources)),
+    )
+
+
+if __name__ == "__main__":
+    main()
