@@ -3,9 +3,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Tests find the Helm and kubectl that the embedded node is made of.
-PARTS = $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/localcloud
-
 .PHONY: help up verify status down test lint unit molecule bench setup setup-test clean-cache
 
 help: ## what there is
@@ -31,7 +28,7 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	ansible-lint
 
 unit: setup-test ## fast tests without a cluster
-	pytest
+	HELM="$$(python scripts/part.py helm helm)" pytest
 
 molecule: setup-test ## the whole stack on an embedded node of its own
 	molecule test

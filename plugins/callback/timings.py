@@ -10,7 +10,7 @@ type: aggregate
 short_description: Seconds of each phase of a run
 version_added: 0.1.0
 description:
-  - Writes the seconds that each role (phase) of the run has taken so far to a JSON file, after each phase.
+  - Writes the seconds that each role (phase) of the run has taken so far to a JSON file, after each phase, and the tasks that took longest.
 author:
   - localcloud.stack contributors (@localcloud)
 options:
@@ -32,6 +32,9 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
+# Shorter tasks are not listed one by one.
+SHOWN_SECONDS = 1.0
+
 
 class CallbackModule(CallbackBase):
     """Adds up the time between the starts of tasks by the role they belong to; tasks without a role are `playbook`."""
@@ -46,23 +49,28 @@ class CallbackModule(CallbackBase):
         self.begin = self.last = time.monotonic()
         self.phase = "playbook"
         self.playbook = ""
+        self.task = ""
         self.phases: dict[str, float] = {}
+        self.tasks: list[dict[str, Any]] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         self.playbook = Path(playbook._file_name).stem
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         role = task._role.get_name() if task._role else "playbook"
-        self._enter(role.rpartition(".")[2])
+        self._enter(role.rpartition(".")[2], task.get_name().rpartition(" : ")[2])
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        self._enter("playbook")
+        self._enter("playbook", "")
         self._write()
 
-    def _enter(self, phase: str) -> None:
+    def _enter(self, phase: str, task: str) -> None:
         now = time.monotonic()
-        self.phases[self.phase] = self.phases.get(self.phase, 0.0) + now - self.last
-        self.last = now
+        took = now - self.last
+        self.phases[self.phase] = self.phases.get(self.phase, 0.0) + took
+        if took >= SHOWN_SECONDS and self.task:
+            self.tasks.append({"phase": self.phase, "task": self.task, "seconds": round(took, 1)})
+        self.last, self.task = now, task
         if phase != self.phase:
             self.phase = phase
             self._write()
@@ -70,6 +78,10 @@ class CallbackModule(CallbackBase):
     def _write(self) -> None:
         path = Path(self.get_option("file"))
         if path.parent.is_dir():
-            seconds = {name: round(value, 1) for name, value in self.phases.items()}
-            document = {"playbook": self.playbook, "seconds": round(self.last - self.begin, 1), "phases": seconds}
+            document = {
+                "playbook": self.playbook,
+                "seconds": round(self.last - self.begin, 1),
+                "phases": {name: round(value, 1) for name, value in self.phases.items()},
+                "tasks": self.tasks,
+            }
             path.write_text(json.dumps(document, indent=2) + "\n")

@@ -96,7 +96,7 @@ class Clients:
             with aws_errors(doing, self.connection.endpoint_url):
                 try:
                     self._clients[service] = self._session.client(
-                        service,
+                        t.cast("t.Any", service),
                         endpoint_url=self.connection.endpoint_url,
                         config=client_config(self.connection.endpoint_url),
                     )

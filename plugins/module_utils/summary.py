@@ -21,7 +21,10 @@ def summary(facts: Mapping[str, Any]) -> str:
     sections = [
         ("Pods", rows(facts["pods"], {"name": "NAME", "phase": "PHASE", "ready": "READY", "restarts": "RESTARTS"})),
         ("AWS resources", rows(facts["resources"], {"kind": "KIND", "name": "NAME", "ready": "READY"})),
-        *((f"Newest items of {table['name']} ({table['item_count']} in all)", items(table)) for table in facts["tables"]),
+        *(
+            (f"Newest items of {table['name']} ({table['item_count']} in all)", items(table))
+            for table in facts["tables"]
+        ),
         ("Seconds by phase", seconds(facts["seconds"])),
         ("Look further", tabulate(facts["links"].items(), tablefmt="plain")),
         ("Commands", tabulate(facts["commands"].items(), tablefmt="plain")),
@@ -45,12 +48,16 @@ def items(table: Mapping[str, Any]) -> str:
 
 def seconds(phases: Mapping[str, float]) -> str:
     """Phases with what they took, in the order of the run."""
-    return tabulate([[name, f"{value:.1f}"] for name, value in phases.items()], tablefmt="plain", colalign=("left", "right"))
+    return tabulate(
+        [[name, f"{value:.1f}"] for name, value in phases.items()], tablefmt="plain", colalign=("left", "right")
+    )
 
 
 def verdict(probe: Mapping[str, Any]) -> str:
     """The last line: what was proved."""
-    hops = [f"{name.replace('_', ' ')} {value:.0f} ms" for name, value in probe["latency_ms"].items() if value is not None]
+    hops = [
+        f"{name.replace('_', ' ')} {value:.0f} ms" for name, value in probe["latency_ms"].items() if value is not None
+    ]
     return f"Verified: event {probe['id']} went producer's topic -> queue -> consumer -> table ({', '.join(hops)})."
 
 
