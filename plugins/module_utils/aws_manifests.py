@@ -166,11 +166,14 @@ def send_policy(name: str, topics: Sequence[str], target: Target) -> Object:
 
 
 def subscription(entry: Mapping[str, Any], target: Target) -> Object:
-    """A queue's subscription to a topic."""
+    """A queue's subscription to a topic.
+
+    Both ends are named by ARN: with references, Crossplane would begin only when the queue is Ready after its 25 s.
+    """
     parameters: Object = {
         "protocol": "sqs",
-        "topicArnRef": {"name": object_name(entry["topic"])},
-        "endpointRef": {"name": object_name(entry["queue"])},
+        "topicArn": topic_arn(entry["topic"], target),
+        "endpoint": queue_arn(entry["queue"], target),
         "rawMessageDelivery": bool(entry.get("raw_message_delivery", False)),
     }
     name = f"{object_name(entry['topic'])}.{object_name(entry['queue'])}"

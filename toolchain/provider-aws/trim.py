@@ -1,8 +1,9 @@
-"""Trim copied sources of the Upbound AWS provider to a few AWS services.
+"""Trim copied sources of the Upbound AWS provider to a few kinds of a few AWS services.
 
-Only generated registration lists are cut; what is kept stays byte for byte upstream's. Both source trees are edited in place.
+Only generated registration lists are cut; what is kept stays byte for byte upstream's. Both source trees are edited in
+place.
 
-    trim.py PROVIDER_SOURCE TERRAFORM_SOURCE SERVICE [SERVICE ...]
+    trim.py PROVIDER_SOURCE TERRAFORM_SOURCE SERVICE/KIND [SERVICE/KIND ...]      for example sns/topic
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # What the provider itself calls besides the resources: the account behind the credentials.
 ALWAYS_LINKED = {"sts"}
@@ -61,7 +63,7 @@ def keep_clients(text: str, used: set[str]) -> str:
     return "\n".join(head) + "\n" + "".join(found.group(0) for found in kept)
 
 
-def keep_schemas(document: dict, resources: set[str]) -> dict:
+def keep_schemas(document: dict[str, Any], resources: set[str]) -> dict[str, Any]:
     """Keep the schemas of these Terraform resources; data sources are not used by the provider."""
     ((address, schema),) = document["provider_schemas"].items()
     kept = {name: value for name, value in schema["resource_schemas"].items() if name in resources}
@@ -90,8 +92,9 @@ def rewrite(path: Path, edit: Callable[[str], str]) -> None:
     path.write_text(edit(path.read_text()))
 
 
-def trim_provider(source: Path, groups: set[str]) -> None:
-    """Register only these API groups, the provider's own configuration kinds, and their controllers."""
+def trim_provider(source: Path, kinds: set[str]) -> None:
+    """Register only the API groups of these kinds, the provider's own configuration kinds, and their controllers."""
+    groups = {kind.split("/")[0] for kind in kinds}
     rewrite(
         source / "apis/zz_register.go",
         lambda text: keep_registered(
@@ -108,7 +111,7 @@ def trim_provider(source: Path, groups: set[str]) -> None:
             text,
             r'\s+(\w+) "github\.com/upbound/provider-aws/internal/controller/([^"]+)"',
             r"\s+(\w+)\.Setup,",
-            lambda path: path.split("/")[0] in groups | {"providerconfig"},
+            lambda path: path in kinds | {"providerconfig"},
         ),
     )
     for path in controllers.glob("zz_*_setup.go"):
@@ -126,14 +129,15 @@ def trim_terraform(source: Path, services: set[str]) -> set[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Trim copied sources of the Upbound AWS provider.")
     parser.add_argument("provider", type=Path)
     parser.add_argument("terraform", type=Path)
-    parser.add_argument("services", nargs="+")
+    parser.add_argument("kinds", nargs="+", metavar="SERVICE/KIND")
     arguments = parser.parse_args()
-    groups = set(arguments.services)
-    trim_provider(arguments.provider, groups)
-    resources = trim_terraform(arguments.terraform, groups | ALWAYS_LINKED)
+    kinds = set(arguments.kinds)
+    trim_provider(arguments.provider, kinds)
+    services = {kind.split("/")[0] for kind in kinds}
+    resources = trim_terraform(arguments.terraform, services | ALWAYS_LINKED)
     rewrite(
         arguments.provider / "config/schema.json",
         lambda text: json.dumps(keep_schemas(json.loads(text), resources)),

@@ -108,14 +108,16 @@ class Node:
             host.remove_interface(self.identity)
             self._start()
             changed = True
-        changed |= self._import_images(parts, CONTROL_PLANE)
         assert self.record is not None
-        if not self.record.initialized:
-            self._initialize(Path(parts["kubernetes"].path))
-        else:
-            changed |= self._ensure_programs()
         with ThreadPoolExecutor(1) as pool:
+            importing = pool.submit(self._import_images, parts, CONTROL_PLANE)
+            if not self.record.initialized:
+                self._prepare_kubelet(Path(parts["kubernetes"].path))
+            changed |= importing.result()
             importing = pool.submit(self._import_images, parts, tuple(parts))
+            changed |= self._ensure_programs(
+                config.FIRST_PROGRAMS + (config.CLUSTER_PROGRAMS if self.record.initialized else ("kubelet",))
+            )
             self._wait_for_api()
             if not self.record.initialized:
                 self._finish(Path(parts["kubernetes"].path))
@@ -240,8 +242,8 @@ class Node:
             self._save()
         return bool(missing)
 
-    def _initialize(self, kubernetes: Path) -> None:
-        """kubeadm's phases up to a kubelet that can start; then start it and its companions."""
+    def _prepare_kubelet(self, kubernetes: Path) -> None:
+        """kubeadm's phases up to a kubelet that can start."""
         for phase in PREPARING_PHASES:
             self._exec(
                 kubernetes / "kubeadm",
@@ -251,7 +253,6 @@ class Node:
                 "--config",
                 f"{config.STATE}/config/kubeadm.yml",
             )
-        self._start_programs(["kubelet"])
 
     def _finish(self, kubernetes: Path) -> None:
         """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
@@ -262,11 +263,12 @@ class Node:
         self.record.initialized = True
         self._save()
 
-    def _ensure_programs(self) -> bool:
+    def _ensure_programs(self, names: tuple[str, ...]) -> bool:
+        """Start those of the programs that do not run; return whether there were any."""
         stopped = [
             one["name"]
             for one in self._supervisor().getAllProcessInfo()
-            if one["statename"] not in ("RUNNING", "STARTING")
+            if one["name"] in names and one["statename"] not in ("RUNNING", "STARTING", "BACKOFF")
         ]
         self._start_programs(stopped)
         return bool(stopped)

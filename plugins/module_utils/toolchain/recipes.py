@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -22,9 +23,9 @@ from .parts import Part
 # Raise a recipe's number when what it makes changes, so that its parts are built anew.
 RECIPE_VERSIONS = {
     "go": 1,
-    "provider": 1,
+    "provider": 2,
     "crossplane": 1,
-    "debian": 1,
+    "debian": 4,
     "wheel": 1,
     "image": 1,
     "python-image": 1,
@@ -126,8 +127,8 @@ def build_crossplane(shop: Workshop, out: Path) -> None:
 
 
 def build_provider(shop: Workshop, out: Path) -> None:
-    """The AWS provider trimmed to the services of its entry: binary, CRDs and package metadata."""
-    services = shop.part.spec["services"]
+    """The AWS provider trimmed to the kinds of its entry: binary, CRDs and package metadata."""
+    kinds = [f"{service}/{kind}" for service, names in shop.part.spec["kinds"].items() for kind in names]
     sources = out / ".sources"
     for name, module in (
         ("provider", shop.part.spec["module"]),
@@ -135,17 +136,17 @@ def build_provider(shop: Workshop, out: Path) -> None:
     ):
         shutil.copytree(shop.module_source(module), sources / name, copy_function=shutil.copyfile)
     shop.run("chmod", "-R", "u+w", sources)
-    shop.run(sys.executable, shop.folder / "trim.py", sources / "provider", sources / "terraform", *services)
+    shop.run(sys.executable, shop.folder / "trim.py", sources / "provider", sources / "terraform", *kinds)
     replacement = "github.com/hashicorp/terraform-provider-aws=../terraform"
     shop.go("mod", "edit", "-replace", replacement, cwd=sources / "provider")
     shop.go(
         "build", "-ldflags", shop.stamp(), "-o", out / "provider", "./cmd/provider/monolith", cwd=sources / "provider"
     )
-    crds = sorted(
+    crds = [
         path
-        for path in (sources / "provider/package/crds").glob("*.yaml")
-        if path.name.split(".")[0] in {*services, "aws"}
-    )
+        for path in sorted((sources / "provider/package/crds").glob("*.yaml"))
+        if path.name.startswith("aws.") or kind_of(path) in kinds
+    ]
     (out / "crds").mkdir()
     for path in crds:
         shutil.copy(path, out / "crds")
@@ -159,16 +160,26 @@ def build_provider(shop: Workshop, out: Path) -> None:
     remove(sources)
 
 
+def kind_of(crd: Path) -> str:
+    """Service and kind of a CRD's file, for example sns/topic. Its head is enough; the rest is a long schema."""
+    (kind,) = re.findall(r"^    kind: (\w+)$", crd.read_text()[:2000], re.M)
+    return f"{crd.name.split('.')[0]}/{kind.lower()}"
+
+
 def build_debian(shop: Workshop, out: Path) -> None:
     """A base image with a minimal Debian and the packages of its entry."""
     root = out / "rootfs.tar"
     shop.run(
         "mmdebstrap",
-        "--variant=minbase",
+        "--variant=essential",
         f"--include={','.join(shop.part.spec['packages'])}",
+        '--aptopt=APT::Install-Recommends "false"',
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
+        # Debian's first stage picks usrmerge; usr-is-merged replaces it, and no Perl is needed any more.
+        '--customize-hook=chroot "$1" dpkg --purge --force-depends usrmerge libfile-find-rule-perl '
+        "libnumber-compare-perl libtext-glob-perl perl libperl5.36 perl-modules-5.36",
         shop.part.spec["suite"],
         root,
     )
@@ -262,7 +273,8 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
     bases = [need / "image.tar" for need in shop.needs.values() if (need / "image.tar").exists()]
     for base in bases:
         shop.run(*buildah, "pull", "--quiet", f"docker-archive:{base}")
-        arguments["BASE_IMAGE"] = (base.parent / "image").read_text()
+        name = "BUILD_IMAGE" if base.parent.name.startswith("python-build") else "BASE_IMAGE"
+        arguments[name] = (base.parent / "image").read_text()
     build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     shop.run(
         *buildah, "build", "--isolation=chroot", "--pull-never", "--timestamp=0", *build_arguments,

@@ -49,10 +49,10 @@ def test_options_become_fields() -> None:
     assert made("Queue", "work")["spec"]["forProvider"]["visibilityTimeoutSeconds"] == 45
 
 
-def test_a_subscription_refers_to_both_ends() -> None:
+def test_a_subscription_names_both_ends() -> None:
     parameters = made("TopicSubscription", "events.work")["spec"]["forProvider"]
-    assert parameters["topicArnRef"] == {"name": "events"}
-    assert parameters["endpointRef"] == {"name": "work"}
+    assert parameters["topicArn"] == "arn:aws:sns:eu-central-1:000000000000:events"
+    assert parameters["endpoint"] == "arn:aws:sqs:eu-central-1:000000000000:work"
     assert parameters["rawMessageDelivery"] is False
 
 
