@@ -63,7 +63,16 @@ def set_up(layers: list[str]) -> None:
             f"set-up: installing the Python packages of requirements/{{{','.join(layers)}}}.txt into .venv", flush=True
         )
         files = [word for layer in layers for word in ("-r", str(REQUIREMENTS / f"{layer}.txt"))]
-        run("uv", "pip", "install", "--quiet", "--compile-bytecode", "--require-hashes", *files, what="Installing Python packages")
+        run(
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--require-hashes",
+            *files,
+            what="Installing Python packages",
+        )
     collections = site_packages() / "ansible_collections"
     if installed.get("collections") != wanted["collections"]:
         install_collections(collections)

@@ -168,11 +168,12 @@ def send_policy(name: str, topics: Sequence[str], target: Target) -> Object:
 def subscription(entry: Mapping[str, Any], target: Target) -> Object:
     """A queue's subscription to a topic.
 
-    Both ends are named by ARN: with references, Crossplane would begin only when the queue is Ready after its 25 s.
+    The topic is a reference, as it must exist first. The queue is named by ARN: it exists long before it is Ready after
+    its 25 s, for which a reference would wait.
     """
     parameters: Object = {
         "protocol": "sqs",
-        "topicArn": topic_arn(entry["topic"], target),
+        "topicArnRef": {"name": object_name(entry["topic"])},
         "endpoint": queue_arn(entry["queue"], target),
         "rawMessageDelivery": bool(entry.get("raw_message_delivery", False)),
     }

@@ -51,7 +51,7 @@ def test_options_become_fields() -> None:
 
 def test_a_subscription_names_both_ends() -> None:
     parameters = made("TopicSubscription", "events.work")["spec"]["forProvider"]
-    assert parameters["topicArn"] == "arn:aws:sns:eu-central-1:000000000000:events"
+    assert parameters["topicArnRef"] == {"name": "events"}
     assert parameters["endpoint"] == "arn:aws:sqs:eu-central-1:000000000000:work"
     assert parameters["rawMessageDelivery"] is False
 
