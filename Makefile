@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule bench setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit molecule setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -13,6 +13,9 @@ up: setup ## set everything up and run site.yml
 
 verify: setup ## prove the running stack again, by facts and an event
 	ansible-playbook playbooks/verify.yml $(ARGS)
+
+status: setup ## look at the running stack without touching it
+	ansible-playbook playbooks/status.yml $(ARGS)
 
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)

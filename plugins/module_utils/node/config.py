@@ -159,7 +159,8 @@ state = "{INSIDE}/containerd"
 
 def registry_hosts(identity: Identity) -> str:
     """Let containerd speak plain http to the node's own registry."""
-    return f'server = "http://{identity.registry}"\n'
+    url = f"http://{identity.registry}"
+    return f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve", "push"]\n'
 
 
 def registry_config() -> dict[str, Any]:
