@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit molecule refusals setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,7 +20,7 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit molecule ## set everything up and run all tests
+test: lint unit molecule refusals ## set everything up and run all tests
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	ruff check .
@@ -33,8 +33,11 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest
 
-molecule: setup-test ## the whole stack on an embedded node of its own
-	molecule test
+molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
+	molecule test --all
+
+refusals: setup-test ## bad input and bad surroundings
+	pytest tests/refusals
 
 setup:
 	@$(PYTHON) scripts/setup_environment.py

@@ -102,6 +102,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.identity imp
 try:
     import kubernetes
     import urllib3
+    import yaml
 
     IMPORT_ERROR = None
 except ImportError as error:
@@ -122,6 +123,10 @@ def read_contexts(path: str) -> tuple[list[str], str | None]:
         return [], None
     try:
         contexts, current = kubernetes.config.list_kube_config_contexts(path)
+    except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError) as error:
+        raise ChoiceError(
+            f"The kubeconfig {path} can't be read: {' '.join(str(error).split())}. Mend or remove it, then run again."
+        ) from None
     except kubernetes.config.ConfigException as error:
         if "No configuration found" in str(error) or "current-context" in str(error):
             return [], None
