@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Write down every object of a cluster, or compare with what was written down.
 
-    cluster_state.py KUBECTL KUBECONFIG FILE              write
-    cluster_state.py --compare KUBECTL KUBECONFIG FILE    exit with 1 and name what came and what went
+cluster_state.py KUBECTL KUBECONFIG FILE              write
+cluster_state.py --compare KUBECTL KUBECONFIG FILE    exit with 1 and name what came and what went
 """
 
 from __future__ import annotations
