@@ -82,6 +82,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.waiting import Wa
 try:
     import yaml
     from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
+    from filelock import FileLock
 
     IMPORT_ERROR = None
 except ImportError as error:
@@ -137,8 +138,13 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("supervisor, psutil and PyYAML"), exception=str(IMPORT_ERROR))
     state = {"present": present, "absent": absent}[module.params["state"]]
     try:
-        node = Node(Path(module.params["folder"]), Path(module.params["checkout"]))
-        module.exit_json(**state(node, module.params, module.check_mode))
+        folder = Path(module.params["folder"])
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # A playbook that was stopped by Ctrl-C leaves its module at work; wait until that has ended.
+        with FileLock(folder.with_suffix(".lock")):
+            node = Node(folder, Path(module.params["checkout"]))
+            result = state(node, module.params, module.check_mode)
+        module.exit_json(**result)
     except (NodeError, WaitError, LookupError, OSError) as error:
         module.fail_json(msg=str(error))
 

@@ -196,7 +196,7 @@ class Builder:
                 return self.cache.produce(name, digest, lambda out: build(shop, out))
             except subprocess.CalledProcessError as error:
                 log.flush()
-                command = " ".join(str(word) for word in error.cmd[:2])
+                command = " ".join(error.cmd[3:5])  # without setpriv and its options
                 raise BuildError(explain(name, f"`{command} …` exited with {error.returncode}", log_path)) from error
             except FileNotFoundError as error:
                 raise BuildError(

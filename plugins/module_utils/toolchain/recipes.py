@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -51,11 +52,17 @@ class Workshop:
         return self.project / "toolchain" / self.part.folder
 
     def run(self, *command: str | Path, cwd: Path | None = None, **environment: str) -> None:
-        """Run a command into the log. Raises subprocess.CalledProcessError."""
+        """Run a command into the log. Raises subprocess.CalledProcessError.
+
+        Ansible's workers leave the terminal's process group, so Ctrl-C reaches no command of theirs; setpriv ends it
+        when its worker dies. A second build would otherwise meet the first one's in the same folder.
+        """
         self.log.write(f"$ {shlex.join(map(str, command))}\n")
         self.log.flush()
+        if shutil.which(str(command[0])) is None:
+            raise FileNotFoundError(errno.ENOENT, "no such command", str(command[0]))
         subprocess.run(
-            [str(word) for word in command],
+            ["setpriv", "--pdeathsig", "TERM", *map(str, command)],
             cwd=cwd,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

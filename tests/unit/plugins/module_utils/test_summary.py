@@ -1,0 +1,57 @@
+"""What a user reads at the end of a run."""
+
+from __future__ import annotations
+
+from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
+
+FACTS = {
+    "pods": [{"name": "producer-1", "phase": "Running", "ready": True, "restarts": 0}],
+    "resources": [{"kind": "Topic", "name": "events", "ready": False}],
+    "tables": [
+        {
+            "name": "items",
+            "item_count": 7,
+            "newest_items": [{"Id": "a", "Number": 3, "CreatedAt": "2026-01-01", "Trace": {"StoredAt": 1}}],
+        }
+    ],
+    "seconds": {"cluster": 12.34},
+    "links": {"DynamoDB Admin": "http://10.0.0.1:30801"},
+    "commands": {"Verify again": "make verify"},
+    "probe": {"id": "probe-1", "latency_ms": {"publish": 2.4, "topic_to_queue": None, "total": 120.0}},
+}
+
+
+def test_everything_is_said() -> None:
+    text = summary(FACTS)
+    for part in (
+        "producer-1",
+        "Running",
+        "events",
+        "Newest items of items (7 in all)",
+        "12.3",
+        "http://10.0.0.1:30801",
+        "make verify",
+    ):
+        assert part in text
+
+
+def test_what_is_not_ready_says_no() -> None:
+    (line,) = [line for line in summary(FACTS).splitlines() if "Topic" in line]
+    assert line.split() == ["Topic", "events", "no"]
+
+
+def test_the_verdict_comes_last_and_leaves_out_unknown_hops() -> None:
+    last = summary(FACTS).splitlines()[-1]
+    assert last.startswith("Verified: event probe-1 ")
+    assert "publish 2 ms, total 120 ms" in last
+    assert "queue 0" not in last
+
+
+def test_without_a_probe_nothing_is_called_verified() -> None:
+    assert "Verified" not in summary({**FACTS, "probe": {}})
+
+
+def test_an_empty_table_says_so_and_a_trace_is_not_shown() -> None:
+    assert "Trace" not in summary(FACTS)
+    empty = {**FACTS, "tables": [{"name": "items", "item_count": 0, "newest_items": []}]}
+    assert "none yet" in summary(empty)
