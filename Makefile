@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule refusals setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,7 +20,7 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit molecule refusals ## set everything up and run all tests
+test: lint unit refusals molecule faults ## set everything up and run all tests
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	ruff check .
@@ -39,11 +39,14 @@ molecule: setup-test ## the whole stack on an embedded node of its own, and in s
 refusals: setup-test ## bad input and bad surroundings
 	pytest tests/refusals
 
+faults: setup-test ## interruption, killed processes, lost data
+	pytest tests/faults
+
 setup:
 	@$(PYTHON) scripts/setup_environment.py
 
 setup-test:
 	@$(PYTHON) scripts/setup_environment.py --test
 
-clean-cache: ## delete what was built for embedded nodes (all checkouts' cache)
-	@$(PYTHON) scripts/clean_cache.py
+clean-cache: setup ## delete what was built for embedded nodes (all checkouts' cache)
+	@python scripts/clean_cache.py

@@ -1,19 +1,23 @@
 #!/usr/bin/env python3
-"""Delete the cache of built parts, with the compilers' caches and downloads. No build may be running."""
+"""Delete the cache of built parts, with the compilers' caches and downloads, unless a build is running."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-from pathlib import Path
+
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 
 def main() -> int:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+    root = default_root()
     if not root.exists():
         print(f"{root} is not there.")
         return 0
+    building = Cache(root).building()
+    if building:
+        print(f"{root} is in use: a run builds {', '.join(building)}. Wait for its end, or stop it, then run again.")
+        return 1
     size = sum(path.lstat().st_size for path in root.rglob("*") if not path.is_symlink())
     shutil.rmtree(root)
     print(f"{root} is deleted: {size / 1024**3:.1f} GiB.")

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.localcloud.stack.plugins.module_utils.processes import same_process
 from filelock import FileLock
 
 
@@ -39,7 +40,6 @@ def read_holder(path: Path) -> psutil.Process | None:
     """The process that the file names, if it is still the same and alive."""
     try:
         held = json.loads(path.read_text())
-        process = psutil.Process(held["pid"])
-        return process if abs(process.create_time() - held["created"]) < 1 else None
-    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return same_process(held["pid"], held["created"])
+    except (OSError, ValueError, KeyError):
         return None

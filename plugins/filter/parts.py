@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 
-def registry_references(parts: Sequence[Mapping[str, Any]], registry: str) -> list[str]:
-    """The references under which these parts' images are in a registry: its address, then their own last name."""
-    return [f"{registry}/{part['image'].rsplit('/', 1)[-1]}" for part in parts if part["image"]]
-
-
 def part_images(parts: Mapping[str, Mapping[str, Any]], registry: str = "") -> dict[str, str]:
-    """Image reference of each part that is an image, by the part's name; in `registry` if one is given."""
-    images = {name: part for name, part in parts.items() if part["image"]}
-    if not registry:
-        return {name: part["image"] for name, part in images.items()}
-    return dict(zip(images, registry_references(list(images.values()), registry), strict=True))
+    """Image reference of each part that is an image, by the part's name; in `registry` under its own last name."""
+    images = {name: str(part["image"]) for name, part in parts.items() if part["image"]}
+    if registry:
+        return {name: f"{registry}/{image.rsplit('/', 1)[-1]}" for name, image in images.items()}
+    return images
+
+
+def app_images(apps: Sequence[str], project: str) -> dict[str, str]:
+    """Image references of applications that Docker builds, with a tag made of all that their Dockerfiles use."""
+    folder = Path(project)
+    shared = [folder / "apps/events/src", folder / "requirements/apps.txt"]
+    return {
+        app: f"localcloud.local/{app}:{digest_of([*shared, folder / 'apps' / app / 'src', folder / 'apps' / app / 'Dockerfile'])}"
+        for app in apps
+    }
 
 
 def command_paths(names: Sequence[str]) -> dict[str, str]:
@@ -31,12 +36,17 @@ def command_paths(names: Sequence[str]) -> dict[str, str]:
 
 def folder_digest(folder: str) -> str:
     """Digest of all files below a folder, symbolic links followed."""
+    return digest_of([Path(folder)])
+
+
+def digest_of(paths: Sequence[Path]) -> str:
+    """Digest of files and of all files below folders, symbolic links followed, in this order."""
     digest = hashlib.sha256()
-    pending = [Path(folder)]
+    pending = list(reversed(paths))
     while pending:
         path = pending.pop()
         if path.is_dir():
-            pending.extend(sorted(path.iterdir(), reverse=True))
+            pending.extend(sorted((one for one in path.iterdir() if one.name != "__pycache__"), reverse=True))
         else:
             digest.update(f"{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -47,8 +57,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         return {
-            "registry_references": registry_references,
             "part_images": part_images,
+            "app_images": app_images,
             "command_paths": command_paths,
             "folder_digest": folder_digest,
         }

@@ -21,15 +21,6 @@ CREATE_PENDING = "crossplane.io/external-create-pending"
 CREATE_DONE = ("crossplane.io/external-create-succeeded", "crossplane.io/external-create-failed")
 
 
-class CrossplaneError(Exception):
-    """The one exception of crossplane_wait. C(details) become further keys of the failed result."""
-
-    def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
-
-
 class Verdict(t.NamedTuple):
     """What the predicate says of one object: ready, or the first thing that's missing."""
 

@@ -9,32 +9,28 @@ Talks to the API server through C(Api) alone, so tests put a script in its place
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as rules
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError, Verdict
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import Verdict
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    PAGE,
+    ApiError,
+    KubernetesError,
+    find_kind,
+    list_all,
+)
 
 Json = dict[str, t.Any]
 Key = tuple[str | None, str]
 
-PAGE = "500"
 # The server ends each watch after this long. A dead connection is noticed no later than that.
 WATCH_SECONDS = 30
 SILENCE_SECONDS = 40
 # A refused request may be due to an API server that's still starting; after this long it's taken for what it is.
 DENIED_GRACE = 10
-
-
-class ApiError(Exception):
-    """The API server's refusal, or with status 0 none of its answers."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 class Api(t.Protocol):
@@ -79,6 +75,10 @@ class Watched(t.NamedTuple):
             return next(iter(self.namespaces)) if len(self.namespaces) == 1 else None
         spaces = {space or "default" for space in self.namespaces}
         return spaces.pop() if len(spaces) == 1 else None
+
+    def slim(self, obj: Json) -> Json:
+        """An object without what nobody looks at."""
+        return rules.slim(obj, self.api_version, self.kind)
 
     def selectors(self) -> dict[str, str]:
         chosen: dict[str, str] = {}
@@ -195,16 +195,6 @@ def watched_of(wants: t.Sequence[Want]) -> dict[Watched, list[Want]]:
     }
 
 
-def events_of(chunks: t.Iterable[bytes]) -> t.Iterator[Json]:
-    """Watch events out of a stream that's cut anywhere: one JSON document a line."""
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)
-
-
 # --- one kind
 # ---------------------------------------------------------------------------------------------------------------
 
@@ -241,20 +231,20 @@ class Follower:
 
     def look(self) -> tuple[str, str] | None:
         """One look at everything: the path and the version that it's true for, None where the kind is not served."""
-        served = discover(self.api, self.which)
+        served = find_kind(self.api, self.which.api_version, self.which.kind)
         if served is None:
             self.board.not_served(self.which)
             return None
-        path, namespaced = served
+        path = served.path(self.which.scope(served.namespaced))
         try:
-            objects, version = list_all(self.api, path, self.which)
+            objects, version = list_all(self.api, path, self.which.selectors(), self.which.slim)
         except ApiError as error:
             if error.status != 404:
                 raise
             self.board.not_served(self.which)
             return None
         self._denied_since = None
-        self.board.replace(self.which, objects, namespaced)
+        self.board.replace(self.which, objects, served.namespaced)
         return path, version
 
     def _follow(self, path: str, version: str) -> None:
@@ -279,9 +269,7 @@ class Follower:
                 seen += 1
                 version = obj["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    self.board.apply(
-                        self.which, event["type"], rules.slim(obj, self.which.api_version, self.which.kind)
-                    )
+                    self.board.apply(self.which, event["type"], self.which.slim(obj))
             if not seen and time.monotonic() - began < 1:
                 self._rest()  # something between us and the server cuts watches short: don't hammer it
 
@@ -299,36 +287,6 @@ class Follower:
     def _rest(self) -> None:
         self.stop.wait(self._delay)
         self._delay = min(self.longest, self._delay * 1.5)
-
-
-def discover(api: Api, which: Watched) -> tuple[str, bool] | None:
-    """The path of a kind's list, and whether it is namespaced; None where the kind is not served (yet)."""
-    base = f"/apis/{which.api_version}" if "/" in which.api_version else f"/api/{which.api_version}"
-    try:
-        resources = api.get(base, {}).get("resources") or []
-    except ApiError as error:
-        if error.status == 404:
-            return None
-        raise
-    for one in resources:
-        if one.get("kind") == which.kind and "/" not in one.get("name", "/"):
-            namespaced = bool(one.get("namespaced"))
-            space = which.scope(namespaced)
-            return f"{base}/namespaces/{space}/{one['name']}" if space else f"{base}/{one['name']}", namespaced
-    return None
-
-
-def list_all(api: Api, path: str, which: Watched) -> tuple[list[Json], str]:
-    """Every object, page by page, and the version that the list is true for."""
-    objects: list[Json] = []
-    params = {**which.selectors(), "limit": PAGE}
-    while True:
-        page = api.get(path, params)
-        objects += [rules.slim(obj, which.api_version, which.kind) for obj in page.get("items") or []]
-        metadata = page.get("metadata") or {}
-        if not metadata.get("continue"):
-            return objects, str(metadata.get("resourceVersion", ""))
-        params = {**params, "continue": metadata["continue"]}
 
 
 # --- all of them
@@ -350,7 +308,7 @@ class Waiter:
         stop = threading.Event()
         try:
             self.api.connect()
-        except CrossplaneError as error:
+        except KubernetesError as error:
             for which in self.groups:
                 self.board.trouble(which, error.message)
             return self._result(self._explained(self._rows()))
@@ -367,7 +325,7 @@ class Waiter:
         return self._result(self._explained(rows))
 
     def wait(self) -> Json:
-        """Waits until everything is as wanted; CrossplaneError when the time is up."""
+        """Waits until everything is as wanted; KubernetesError when the time is up."""
         stop = threading.Event()
         self.api.connect()
         self._in_threads(lambda which: Follower(self.api, which, self.board, stop, self.pause).run())
@@ -381,7 +339,7 @@ class Waiter:
             return self._result(rows)
         result = self._result(self._explained(rows))
         message = rules.report(result["unready"], len(rows), result["waited_seconds"], self.options.state == "absent")
-        raise CrossplaneError(f"{hopeless}\n{message}" if hopeless else message, **result)
+        raise KubernetesError(f"{hopeless}\n{message}" if hopeless else message, **result)
 
     def _wait(self) -> tuple[list[Json], str | None]:
         deadline = self.start + self.options.timeout

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+from .processes import same_process
 from .waiting import WaitError, wait_for
 
 PORTS = range(20000, 30000)
@@ -107,12 +108,7 @@ class Forward:
         """The supervisor, if it is alive and really it."""
         if self.record is None:
             return None
-        try:
-            process = psutil.Process(self.record["pid"])
-            same = abs(process.create_time() - self.record["created"]) < 1
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+        return same_process(self.record["pid"], self.record["created"])
 
     def fits(self, route: Route) -> bool:
         """Whether the forward runs and leads where `route` does."""

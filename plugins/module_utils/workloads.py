@@ -16,15 +16,6 @@ TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 REVISION_LABELS = ("controller-revision-hash", "pod-template-generation")
 
 
-class WorkloadError(Exception):
-    """The one exception of workload_wait. C(details) become further keys of the failed result."""
-
-    def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
-
-
 class Snapshot(t.NamedTuple):
     """What is known of a namespace at a moment. C(events): its warnings; those with C(live) came while we watched."""
 

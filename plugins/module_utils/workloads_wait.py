@@ -12,8 +12,8 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads as rules
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads_report as report
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads import Json, Snapshot, WorkloadError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import PAGE, ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads import Json, Snapshot
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_problems import (
     Patience,
     Problem,
@@ -21,7 +21,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.workloads_problem
     problems_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_watch import (
-    PAGE,
     Api,
     Board,
     Follower,
@@ -49,7 +48,7 @@ class Options(t.NamedTuple):
 class Waiter:
     def __init__(self, api: Api, options: Options, pause: float = 0.25) -> None:
         if not options.names and not options.label_selector:
-            raise WorkloadError("There is nothing to wait for: names and label_selector are empty. Give one of them.")
+            raise KubernetesError("There is nothing to wait for: names and label_selector are empty. Give one of them.")
         self.api = api
         self.options = options
         self.names = list(dict.fromkeys(options.names or []))
@@ -75,7 +74,7 @@ class Waiter:
         return self._result(snapshot), unseen
 
     def wait(self) -> Json:
-        """Wait until all is rolled out. Raises WorkloadError when that can't be or the time is up."""
+        """Wait until all is rolled out. Raises KubernetesError when that can't be or the time is up."""
         stop = threading.Event()
         self.api.connect()
         for source in self.sources.every():
@@ -118,7 +117,7 @@ class Waiter:
         return problems_of(workload, snapshot, self.options.unschedulable_after)
 
     def _check_access(self, now: float) -> float | None:
-        """Raise WorkloadError if the API server refuses us, or has never answered; else when to look at that again."""
+        """Raise KubernetesError if the API server refuses us, or has never answered; else when to look at that again."""
         found = self.board.trouble()
         if found is None:
             return None
@@ -126,7 +125,7 @@ class Waiter:
         error, since = t.cast(ApiError, state.trouble), state.since or now
         if error.status in (401, 403):
             if now >= since + DENIED_SECONDS:
-                raise WorkloadError(
+                raise KubernetesError(
                     f"The API server does not let us read {source.kind}s in namespace {self.options.namespace}: "
                     f"{error.message}. Check the kubeconfig's user and its RBAC (get, list and watch).",
                     **self._result(self._snapshot()),
@@ -135,7 +134,7 @@ class Waiter:
         if state.listed:
             return None
         if now >= since + SILENT_SECONDS:
-            raise WorkloadError(
+            raise KubernetesError(
                 f"The API server does not answer ({error.message}). {START_IT}",
                 **self._result(self._snapshot()),
             )
@@ -169,7 +168,7 @@ class Waiter:
                 log = self._log(problem) if problem.wants_log and len(rows) < SHOWN_LOGS else []
                 rows.append(report.problem_row(problem, by_name[name], log))
         message = report.hopeless(rows, self.options.kind, self.options.namespace)
-        raise WorkloadError(message, **self._result(snapshot), problems=rows)
+        raise KubernetesError(message, **self._result(snapshot), problems=rows)
 
     def _fail_late(self, snapshot: Snapshot) -> t.NoReturn:
         result = self._result(snapshot)
@@ -179,7 +178,7 @@ class Waiter:
         if not self.board.complete():
             said = trouble[1].trouble if trouble else "no answer yet"
             message = f"Waited {seconds:.0f} s, but the API server does not answer ({said}). {START_IT}"
-            raise WorkloadError(message, **result, problems=[])
+            raise KubernetesError(message, **result, problems=[])
         if not snapshot.workloads:
             wanted = f"the names {', '.join(self.names)}" if self.names else f"the labels {self.options.label_selector}"
             message = report.none_matched(kind, namespace, wanted, self._names_there(), seconds)
@@ -188,7 +187,7 @@ class Waiter:
         if trouble:
             silent = time.monotonic() - (trouble[1].since or 0)
             message += f"\nThe API server has not answered for {silent:.0f} s ({trouble[1].trouble})."
-        raise WorkloadError(message, **result, problems=[])
+        raise KubernetesError(message, **result, problems=[])
 
     def _log(self, problem: Problem) -> list[str]:
         """The last lines of the container instance that ended, or of the present one; none if they can't be had."""

@@ -13,10 +13,10 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import list_all as list_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS, Json, Snapshot, slim
 
-PAGE = "500"
 # The server ends each watch after this long; a connection that is dead without saying so is noticed a bit later.
 WATCH_SECONDS = 30
 SILENCE_SECONDS = 40
@@ -131,16 +131,8 @@ class Board:
 
 def list_all(api: Api, source: Source) -> tuple[list[Json], str]:
     """Every object, page by page, and the version that the list is true for. Raises ApiError."""
-    objects: list[Json] = []
-    params = {**source.params(), "limit": PAGE}
     try:
-        while True:
-            page = api.get(source.path, params)
-            objects += [slim(obj, source.kind) for obj in page.get("items") or []]
-            metadata = page.get("metadata") or {}
-            if not metadata.get("continue"):
-                return objects, str(metadata.get("resourceVersion", ""))
-            params = {**params, "continue": metadata["continue"]}
+        return list_pages(api, source.path, source.params(), lambda obj: slim(obj, source.kind))
     except ApiError as error:
         if source.optional and error.status in (401, 403):
             return [], ""

@@ -37,6 +37,18 @@ options:
     description: Commands that the embedded node needs, by the Debian package that has them.
     type: dict
     default: {}
+  image_delivery:
+    description:
+      - How images that we build get into an existing cluster.
+      - V(auto) takes O(image_registry) if there is one, kind's loading or Docker's own store if the context is named so, else no way of
+        our own but V(public) images.
+    type: str
+    choices: [auto, registry, kind, docker, public]
+    default: auto
+  image_registry:
+    description: A registry that the existing cluster pulls from.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Changes nothing.
@@ -77,6 +89,11 @@ server_version:
   returned: when RV(kind) is V(existing)
   type: str
   sample: v1.34.2
+image_delivery:
+  description: The way of images into an existing cluster, and the kind cluster that they are loaded into.
+  returned: when RV(kind) is V(existing)
+  type: dict
+  sample: {way: kind, kind_cluster: kind}
 missing_packages:
   description: Debian packages that the embedded node needs and whose commands are not there.
   returned: success
@@ -96,6 +113,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice im
     Host,
     choose,
     explain_unreachable,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.images_delivery import (
+    WAYS,
+    DeliveryError,
+    choose_delivery,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
 
@@ -162,7 +184,10 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
     kind, context = choose(arguments["mode"], contexts, wanted, arguments["allowed_contexts"], own, host)
     result: dict[str, Any] = {"kind": kind, "context": context, "stack": own, "missing_packages": []}
     if kind == "existing":
-        return {**result, "kubeconfig": path, "server_version": server_version(path, context)}
+        tools = {name for name in ("docker", "kind") if shutil.which(name)}
+        delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
+        version = server_version(path, context)
+        return {**result, "kubeconfig": path, "server_version": version, "image_delivery": delivery._asdict()}
     missing = [name for name, command in arguments["commands"].items() if not there(command)]
     return {**result, "missing_packages": missing}
 
@@ -183,6 +208,8 @@ def main() -> None:
             "allowed_contexts": {"type": "list", "elements": "str", "default": []},
             "checkout": {"type": "path", "required": True},
             "commands": {"type": "dict", "default": {}},
+            "image_delivery": {"type": "str", "choices": ["auto", *WAYS], "default": "auto"},
+            "image_registry": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
@@ -190,7 +217,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(IMPORT_ERROR))
     try:
         module.exit_json(changed=False, **decide(module.params))
-    except ChoiceError as error:
+    except (ChoiceError, DeliveryError) as error:
         module.fail_json(msg=str(error))
 
 

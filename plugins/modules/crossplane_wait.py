@@ -94,18 +94,7 @@ options:
       - Without it only O(timeout) fails.
     type: bool
     default: false
-  kubeconfig:
-    description:
-      - Path of the kubeconfig file.
-      - Falls back on E(K8S_AUTH_KUBECONFIG), so that it is the file that kubernetes.core uses, then on E(KUBECONFIG),
-        then on
-        C(~/.kube/config), then on the pod's service account.
-    type: path
-  context:
-    description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
-    type: str
-requirements:
-  - kubernetes >= 24.2.0
+extends_documentation_fragment: [localcloud.stack.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return what it would without.
@@ -249,13 +238,14 @@ waited_seconds:
   sample: 26.4
 """
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import (
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, wants_of
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+    KUBERNETES_ARGUMENTS,
     KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, wants_of
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
 
 
 def main() -> None:
@@ -278,8 +268,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["ready", "absent"], "default": "ready"},
             "timeout": {"type": "int", "default": 300},
             "fail_fast": {"type": "bool", "default": False},
-            "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
-            "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+            **KUBERNETES_ARGUMENTS,
         },
         required_one_of=[["resources", "label_selector"]],
         mutually_exclusive=[["resources", "label_selector"], ["resources", "kinds"]],
@@ -293,7 +282,7 @@ def main() -> None:
     waiter = Waiter(api, wants_of(module.params), options)
     try:
         result = waiter.look() if module.check_mode else waiter.wait()
-    except CrossplaneError as error:
+    except KubernetesError as error:
         module.fail_json(msg=error.message, **error.details)
     module.exit_json(changed=False, **result)
 

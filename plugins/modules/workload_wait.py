@@ -44,17 +44,7 @@ options:
     description: Seconds for which no node takes a pod until that counts. Give more where an autoscaler adds nodes.
     type: int
     default: 30
-  kubeconfig:
-    description:
-      - Path of the kubeconfig file.
-      - Falls back on E(K8S_AUTH_KUBECONFIG), so that it is the file that kubernetes.core uses, then on E(KUBECONFIG),
-        then on C(~/.kube/config), then on the pod's service account.
-    type: path
-  context:
-    description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
-    type: str
-requirements:
-  - kubernetes >= 24.2.0
+extends_documentation_fragment: [localcloud.stack.kubernetes]
 attributes:
   check_mode:
     description: Can run in check mode and return what it would without.
@@ -207,10 +197,14 @@ problems:
       sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import KUBERNETES_IMPORT_ERROR
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS, WorkloadError
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads_api import WorkloadApi
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+    KUBERNETES_ARGUMENTS,
+    KUBERNETES_IMPORT_ERROR,
+    KubernetesApi,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
 
 
@@ -223,8 +217,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 300},
             "unschedulable_after": {"type": "int", "default": 30},
-            "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
-            "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+            **KUBERNETES_ARGUMENTS,
         },
         required_one_of=[["names", "label_selector"]],
         mutually_exclusive=[["names", "label_selector"]],
@@ -232,11 +225,11 @@ def main() -> None:
     )
     if KUBERNETES_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    api = WorkloadApi(module.params["kubeconfig"], module.params["context"])
+    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
     try:
         waiter = Waiter(api, Options(**{name: module.params[name] for name in Options._fields}))
         result, unseen = waiter.look() if module.check_mode else (waiter.wait(), None)
-    except WorkloadError as error:
+    except KubernetesError as error:
         module.fail_json(msg=error.message, **error.details)
     if unseen:
         module.warn(unseen)

@@ -21,6 +21,7 @@ import psutil
 import yaml
 from supervisor.xmlrpc import SupervisorTransport
 
+from ..processes import same_process
 from ..waiting import WaitError, wait_for
 from . import config, host
 from .host import NodeError
@@ -83,13 +84,7 @@ class Node:
         """The node's first process on the host, if it is alive and really it."""
         if self.record is None or self.record.process is None:
             return None
-        pid, created = self.record.process
-        try:
-            process = psutil.Process(pid)
-            alive = abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return process if alive else None
+        return same_process(*self.record.process)
 
     def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str]) -> bool:
         """Make the node run with these parts and their images imported; return whether anything had to be done."""

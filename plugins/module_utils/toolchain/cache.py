@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 def default_root() -> Path:
@@ -51,6 +51,10 @@ class Cache:
         with FileLock(self.locks / f"{name}.lock"):
             yield
 
+    def building(self) -> list[str]:
+        """The results that some process is building now."""
+        return [path.stem for path in sorted(self.locks.glob("*.lock")) if is_locked(path)]
+
     def produce(self, name: str, digest: str, build: Callable[[Path], None]) -> bool:
         """Make sure the result is there; return whether this call built it.
 
@@ -71,6 +75,15 @@ class Cache:
                 raise
             unfinished.rename(self.path(name, digest))
             return True
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of this file."""
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def remove(path: Path) -> None:

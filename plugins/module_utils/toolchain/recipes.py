@@ -26,10 +26,11 @@ RECIPE_VERSIONS = {
     "go": 1,
     "provider": 2,
     "crossplane": 1,
-    "debian": 4,
+    "debian": 5,
     "wheel": 1,
+    "maven": 1,
     "image": 1,
-    "python-image": 1,
+    "python-image": 2,
     "node-image": 1,
 }
 # Recipes that keep all cores busy; the others mostly wait for a registry.
@@ -184,6 +185,8 @@ def build_debian(shop: Workshop, out: Path) -> None:
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
+        # Java's packages link manual pages into this folder and fail without it.
+        '--essential-hook=mkdir -p "$1/usr/share/man/man1"',
         # Debian's first stage picks usrmerge; usr-is-merged replaces it, and no Perl is needed any more.
         '--customize-hook=chroot "$1" dpkg --purge --force-depends usrmerge libfile-find-rule-perl '
         "libnumber-compare-perl libtext-glob-perl perl libperl5.36 perl-modules-5.36",
@@ -197,10 +200,25 @@ def build_debian(shop: Workshop, out: Path) -> None:
 
 def build_wheel(shop: Workshop, out: Path) -> None:
     """The files of one wheel, unpacked."""
-    download_wheels(shop, out, "--no-deps", shop.part.spec["version"])
+    download_wheels(shop, out, "3.11", shop.part.spec["version"])
     for wheel in out.glob("*.whl"):
         shutil.unpack_archive(wheel, out, "zip")
         wheel.unlink()
+
+
+def build_maven(shop: Workshop, out: Path) -> None:
+    """The jars that the part's pom.xml asks for; each must be as sha256sums says, and others do not stay."""
+    jars = out / ".jars"
+    repository = shop.cache.root / "maven"
+    shop.run(
+        "mvn", "--batch-mode", "--quiet", f"-Dmaven.repo.local={repository}", "dependency:copy-dependencies",
+        f"-DoutputDirectory={jars}", f"--file={shop.folder / 'pom.xml'}",
+    )  # fmt: skip
+    shop.run("sha256sum", "--check", "--quiet", "--strict", shop.folder / "sha256sums", cwd=jars)
+    for line in (shop.folder / "sha256sums").read_text().splitlines():
+        name = line.split()[1]
+        (jars / name).rename(out / name)
+    remove(jars)
 
 
 def build_image(shop: Workshop, out: Path) -> None:
@@ -217,13 +235,15 @@ def build_image(shop: Workshop, out: Path) -> None:
 def build_python_image(shop: Workshop, out: Path) -> None:
     """An image with hashed requirements installed from wheels that the host fetched (its mirror and certificates hold)."""
     context = stage(shop, out)
-    shutil.copy(shop.project / shop.part.spec["requirements"], context / "requirements.txt")
-    download_wheels(shop, context / "wheels", "--require-hashes", "-r", str(context / "requirements.txt"))
+    if shop.folder.is_dir():
+        shutil.copytree(shop.folder, context, dirs_exist_ok=True)
+    requirements = shop.part.spec["requirements"]
+    (context / requirements).parent.mkdir(parents=True)
+    shutil.copy(shop.project / requirements, context / requirements)
+    python = shop.part.spec.get("python", "3.11")
+    download_wheels(shop, context / "wheels", python, "--require-hashes", "-r", str(context / requirements))
     for source in shop.part.spec.get("sources", []):
-        relative = Path(source).relative_to("apps")
-        shutil.copytree(
-            shop.project / source, context / relative, ignore=shutil.ignore_patterns("__pycache__", "tests")
-        )
+        shutil.copytree(shop.project / source, context / source, ignore=shutil.ignore_patterns("__pycache__", "tests"))
     containerfile = shop.project / shop.part.spec.get("containerfile", f"toolchain/{shop.part.folder}/Containerfile")
     make_image(shop, out, context, containerfile, PIP_NO_INDEX="1", PIP_FIND_LINKS="/src/wheels")
     remove(context)
@@ -259,11 +279,14 @@ def stage(shop: Workshop, out: Path) -> Path:
     return context
 
 
-def download_wheels(shop: Workshop, target: Path, *requirements: str) -> None:
-    """Fetch wheels for the images' Python (Debian 12's 3.11) with the host's pip and its configuration."""
+def download_wheels(shop: Workshop, target: Path, python: str, *requirements: str) -> None:
+    """Fetch wheels for an image's Python with the host's pip and its configuration; sources where there is no wheel.
+
+    The requirements name their dependencies themselves.
+    """
     shop.run(
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-        "--only-binary=:all:", "--python-version=3.11", "--platform=manylinux2014_x86_64",
+        "--no-deps", f"--python-version={python}", "--platform=manylinux2014_x86_64",
         "--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_34_x86_64", "--dest", target, *requirements,
     )  # fmt: skip
 
@@ -280,7 +303,7 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
     bases = [need / "image.tar" for need in shop.needs.values() if (need / "image.tar").exists()]
     for base in bases:
         shop.run(*buildah, "pull", "--quiet", f"docker-archive:{base}")
-        name = "BUILD_IMAGE" if base.parent.name.startswith("python-build") else "BASE_IMAGE"
+        name = "BUILD_IMAGE" if "-build-" in base.parent.name else "BASE_IMAGE"
         arguments[name] = (base.parent / "image").read_text()
     build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     shop.run(
@@ -298,6 +321,7 @@ RECIPES: dict[str, Callable[[Workshop, Path], None]] = {
     "crossplane": build_crossplane,
     "debian": build_debian,
     "wheel": build_wheel,
+    "maven": build_maven,
     "image": build_image,
     "python-image": build_python_image,
     "node-image": build_node_image,

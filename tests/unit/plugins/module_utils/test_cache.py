@@ -72,3 +72,12 @@ def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert default_root() == Path("/home/somebody/.cache/localcloud")
+
+
+def test_a_running_build_shows(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    assert cache.building() == []
+    during: list[str] = []
+    cache.produce("part", "d1", lambda out: during.extend(cache.building()))
+    assert during == ["part-d1"]
+    assert cache.building() == []

@@ -9,8 +9,12 @@ import threading
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_watch as watching
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError, Options, Waiter, Want
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, Want
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    ApiError,
+    KubernetesError,
+    events_of,
+)
 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = Want(SNS, "Topic", ("Synced", "Ready"), "orders")
@@ -167,7 +171,7 @@ def test_a_dropped_connection_is_opened_anew():
 
 def test_a_surprise_in_a_thread_is_survived_and_told():
     api = script(listed(thing(ready=False)), watches=[[{"type": "MODIFIED", "object": {}}]] * 50)
-    with pytest.raises(CrossplaneError) as caught:
+    with pytest.raises(KubernetesError) as caught:
         wait(api, options=SOON)
     assert caught.value.details["unready"][0]["condition"] == "Ready=False"
 
@@ -213,7 +217,7 @@ def test_a_time_out_says_which_why_and_what_to_do():
     for one in events:
         one["involvedObject"] = {"kind": "Topic", "name": "orders"}
     api = script(listed(stuck), **{"/api/v1/events": [{"items": events}]})
-    with pytest.raises(CrossplaneError) as caught:
+    with pytest.raises(KubernetesError) as caught:
         wait(api, options=SOON)
     message = caught.value.message
     assert message.startswith("1 of 1 resources not ready after 0 s:")
@@ -234,7 +238,7 @@ def test_a_time_out_says_which_why_and_what_to_do():
     ],
 )
 def test_what_cannot_be_seen_is_told_apart(api, condition):
-    with pytest.raises(CrossplaneError) as caught:
+    with pytest.raises(KubernetesError) as caught:
         wait(api, options=SOON)
     assert caught.value.details["unready"][0]["condition"] == condition
     assert caught.value.details["unready"][0]["cause"]
@@ -252,7 +256,7 @@ def broken():
 
 def test_fail_fast_does_not_wait_for_what_will_not_come():
     with pytest.raises(
-        CrossplaneError, match="Topic/orders will not become ready by waiting: AWS refused the credentials"
+        KubernetesError, match="Topic/orders will not become ready by waiting: AWS refused the credentials"
     ):
         wait(script(listed(broken())), options=Options(timeout=60, fail_fast=True))
 
@@ -263,7 +267,7 @@ def test_without_fail_fast_only_time_decides():
 
 def test_a_user_that_is_not_let_in_is_told_after_a_while(monkeypatch):
     monkeypatch.setattr(watching, "DENIED_GRACE", 0)
-    with pytest.raises(CrossplaneError, match=r"does not let us read Topic .*is forbidden"):
+    with pytest.raises(KubernetesError, match=r"does not let us read Topic .*is forbidden"):
         wait(script(ApiError(403, "topics is forbidden")), options=Options(timeout=60))
 
 
@@ -282,15 +286,15 @@ def test_absent_is_reached_where_the_kind_is_not_served():
 
 
 def test_absent_is_not_reached_where_nobody_answers():
-    with pytest.raises(CrossplaneError, match="not gone"):
+    with pytest.raises(KubernetesError, match="not gone"):
         wait(script(ApiError(0, "connection refused")), options=SOON._replace(state="absent"))
 
 
 def test_absent_says_what_holds_it():
     held = thing(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["f"])
-    with pytest.raises(CrossplaneError, match="waits for a finalizer"):
+    with pytest.raises(KubernetesError, match="waits for a finalizer"):
         wait(script(listed(held)), options=SOON._replace(state="absent"))
-    with pytest.raises(CrossplaneError, match="nobody has deleted it"):
+    with pytest.raises(KubernetesError, match="nobody has deleted it"):
         wait(script(listed(thing())), options=SOON._replace(state="absent"))
 
 
@@ -309,7 +313,7 @@ def test_by_label_all_that_match_must_be_ready():
 def test_by_label_nothing_at_all_is_not_ready():
     api = script(listed(), watches=[[event("ADDED", thing("late"))]])
     assert [row["name"] for row in wait(api, [BY_LABEL])["resources"]] == ["late"]
-    with pytest.raises(CrossplaneError, match=r"Topic/with app=orders +not found"):
+    with pytest.raises(KubernetesError, match=r"Topic/with app=orders +not found"):
         wait(script(listed()), [BY_LABEL], SOON)
 
 
@@ -343,16 +347,16 @@ def test_a_look_never_waits_and_never_fails():
 def test_a_look_without_a_kubeconfig_says_so():
     class Unconfigured(Script):
         def connect(self):
-            raise CrossplaneError("The kubeconfig /x cannot be used")
+            raise KubernetesError("The kubeconfig /x cannot be used")
 
     assert Waiter(Unconfigured({}), [TOPIC], Options()).look()["unready"][0]["cause"] == "there is no usable kubeconfig"
-    with pytest.raises(CrossplaneError, match="kubeconfig"):
+    with pytest.raises(KubernetesError, match="kubeconfig"):
         Waiter(Unconfigured({}), [TOPIC], Options()).wait()
 
 
 def test_events_come_whole_however_the_stream_is_cut():
     chunks = [b'{"type": "AD', b'DED"}\n\n{"type"', b': "BOOKMARK"}\n', b'{"cut']
-    assert list(watching.events_of(chunks)) == [{"type": "ADDED"}, {"type": "BOOKMARK"}]
+    assert list(events_of(chunks)) == [{"type": "ADDED"}, {"type": "BOOKMARK"}]
 
 
 @pytest.mark.parametrize(

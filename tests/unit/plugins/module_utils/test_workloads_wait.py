@@ -11,8 +11,7 @@ import queue
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads_wait as waiting
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads import WorkloadError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
 
 FIXTURES = pathlib.Path(__file__).parent / "fixtures"
@@ -153,7 +152,9 @@ def test_a_refusal_ends_the_wait(monkeypatch):
     monkeypatch.setattr(waiting, "DENIED_SECONDS", 0.05)
     cluster = Cluster("good")
     cluster.failures = {PODS: [ApiError(403, "pods is forbidden")] * 1000}
-    with pytest.raises(WorkloadError, match=r"does not let us read Pods in namespace apps: pods is forbidden\. Check"):
+    with pytest.raises(
+        KubernetesError, match=r"does not let us read Pods in namespace apps: pods is forbidden\. Check"
+    ):
         waiter(cluster, "good").wait()
 
 
@@ -161,20 +162,20 @@ def test_silence_from_the_start_ends_the_wait(monkeypatch):
     monkeypatch.setattr(waiting, "SILENT_SECONDS", 0.05)
     cluster = Cluster("good")
     cluster.failures = {path: [ApiError(0, "connection refused")] * 1000 for path in PARTS}
-    with pytest.raises(WorkloadError, match=r"does not answer \(connection refused\)\. Start the cluster"):
+    with pytest.raises(KubernetesError, match=r"does not answer \(connection refused\)\. Start the cluster"):
         waiter(cluster, "good").wait()
 
 
 def test_silence_until_the_time_is_up():
     cluster = Cluster("good")
     cluster.failures = {path: [ApiError(0, "connection refused")] * 1000 for path in PARTS}
-    with pytest.raises(WorkloadError, match=r"Waited 0 s, but the API server does not answer \(connection refused\)"):
+    with pytest.raises(KubernetesError, match=r"Waited 0 s, but the API server does not answer \(connection refused\)"):
         waiter(cluster, "good", timeout=0.05).wait()
 
 
 def test_a_crash_loop_ends_the_wait_with_its_log():
     cluster = Cluster("crash", "good")
-    with pytest.raises(WorkloadError) as caught:
+    with pytest.raises(KubernetesError) as caught:
         waiter(cluster, "crash", "good").wait()
     assert caught.value.message.startswith("Deployment apps/crash can't roll out, pod crash-")
     assert caught.value.message.endswith("  | boom\n  | PASSWORD=***")
@@ -187,7 +188,7 @@ def test_a_crash_loop_ends_the_wait_with_its_log():
 
 
 def test_a_problem_gets_its_grace():
-    with pytest.raises(WorkloadError, match=r"can't roll out, pod unsched-\S+: Unschedulable") as caught:
+    with pytest.raises(KubernetesError, match=r"can't roll out, pod unsched-\S+: Unschedulable") as caught:
         waiter(Cluster("unsched"), "unsched", unschedulable_after=0.2).wait()
     assert caught.value.details["waited_seconds"] >= 0.2
 
@@ -201,31 +202,31 @@ def test_a_problem_that_heals_within_its_grace():
 
 
 def test_the_time_is_up():
-    with pytest.raises(WorkloadError, match="Waited 0 s, but 1 of 2 Deployments did not roll out") as caught:
+    with pytest.raises(KubernetesError, match="Waited 0 s, but 1 of 2 Deployments did not roll out") as caught:
         waiter(Cluster("probe", "good"), "probe", "good", timeout=0.1).wait()
     assert "Likely cause: container app runs but its probe fails" in caught.value.message
     assert caught.value.details["problems"] == []
 
 
 def test_nothing_matches():
-    with pytest.raises(WorkloadError, match="matched the names web; there are: good, probe"):
+    with pytest.raises(KubernetesError, match="matched the names web; there are: good, probe"):
         waiter(Cluster("good", "probe"), "web", timeout=0.1).wait()
 
 
 def test_nothing_matches_in_a_namespace_that_is_not_there():
     cluster = Cluster()
     cluster.failures = {CORE: [ApiError(404, "not found")]}
-    with pytest.raises(WorkloadError, match="the namespace does not exist"):
+    with pytest.raises(KubernetesError, match="the namespace does not exist"):
         waiter(cluster, "web", timeout=0.1).wait()
 
 
 def test_one_name_of_two_is_missing():
-    with pytest.raises(WorkloadError, match="Deployment web: it does not exist"):
+    with pytest.raises(KubernetesError, match="Deployment web: it does not exist"):
         waiter(Cluster("good"), "good", "web", timeout=0.1).wait()
 
 
 def test_nothing_to_wait_for():
-    with pytest.raises(WorkloadError, match="nothing to wait for"):
+    with pytest.raises(KubernetesError, match="nothing to wait for"):
         waiter(Cluster())
 
 

@@ -31,10 +31,6 @@ def api(monkeypatch):
     monkeypatch.setattr(module, "KubernetesApi", Api)
 
 
-def test_documentation_and_arguments_agree(agrees):
-    agrees(module)
-
-
 def test_a_time_out_fails_with_a_table(run_module):
     result = run_module(module, resources=[TOPIC], timeout=0)
     assert result["failed"] is True

@@ -41,10 +41,6 @@ def prober(monkeypatch):
     return Prober
 
 
-def test_documentation_and_arguments_agree(agrees):
-    agrees(module)
-
-
 def test_a_probe_changes_nothing(run_module, prober):
     result = run_module(module, **ARGUMENTS)
     assert (result["changed"], result["published"], result["id"]) == (False, True, "probe-1")

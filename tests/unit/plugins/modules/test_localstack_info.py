@@ -17,10 +17,6 @@ def no_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_documentation_and_arguments_agree(agrees):
-    agrees(module)
-
-
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_it_reads_and_never_changes(run_module, check_mode):
     with mock_aws():

@@ -15,9 +15,9 @@ import urllib.parse
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_api import KubernetesApi
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError, Options, Waiter, Want
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, Want
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = Want(SNS, "Topic", ("Ready",), "orders")
@@ -48,6 +48,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(403, {"message": "secrets is forbidden"})
         return self.answer(404, {"message": "the server could not find the requested resource"})
 
+    def do_PATCH(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.patched.append((self.path, self.headers["content-type"], body))
+        self.answer(200, {})
+
     def answer(self, status, document):
         body = json.dumps(document).encode()
         self.send_response(status)
@@ -77,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server():
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     made.daemon_threads = True
-    made.seen, made.watches = [], 0
+    made.seen, made.patched, made.watches = [], [], 0
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield made
@@ -114,6 +119,15 @@ def test_a_wait_survives_a_stream_that_breaks_off(server, kubeconfig):
     assert authorization == "Bearer tok"
 
 
+def test_a_merge_patch_is_sent_as_such(server, kubeconfig):
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    api.merge(f"/apis/{SNS}/topics/orders", {"metadata": {"finalizers": None}})
+    assert server.patched == [
+        (f"/apis/{SNS}/topics/orders", "application/merge-patch+json", {"metadata": {"finalizers": None}})
+    ]
+
+
 def test_refusals_have_the_servers_own_words(kubeconfig):
     api = KubernetesApi(kubeconfig)
     api.connect()
@@ -139,5 +153,5 @@ def test_nobody_there_is_told_as_such(server, kubeconfig):
 
 @pytest.mark.parametrize(("where", "says"), [(("/none", None), "/none"), ((None, "zz"), "with context zz")])
 def test_a_kubeconfig_that_cannot_be_used(kubeconfig, where, says):
-    with pytest.raises(CrossplaneError, match=f"{says} .*likely the path or context is wrong"):
+    with pytest.raises(KubernetesError, match=f"{says} .*likely the path or context is wrong"):
         KubernetesApi(where[0] or kubeconfig, where[1]).connect()

@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Kubernetes API as crossplane_wait needs it: GET, and a stream of watch events.
-
-The only file of it that imports the client.
-"""
+"""The Kubernetes API as our modules need it. The only file that imports the client."""
 
 from __future__ import annotations
 
@@ -14,8 +11,12 @@ import os
 import traceback
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import CrossplaneError
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import ApiError, events_of
+from ansible.module_utils.basic import env_fallback
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    ApiError,
+    KubernetesError,
+    events_of,
+)
 
 try:
     import urllib3
@@ -29,6 +30,12 @@ except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
 
 Json = dict[str, t.Any]
+# As the doc fragment "kubernetes" describes them.
+KUBERNETES_ARGUMENTS: dict[str, t.Any] = {
+    "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
+    "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
+}
+MERGE_PATCH = "application/merge-patch+json"
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 15
 
@@ -49,7 +56,7 @@ class KubernetesApi:
         self._dynamic: t.Any = None
 
     def connect(self) -> None:
-        """Reads the kubeconfig: CrossplaneError if it can't be used. Asks nothing of the server."""
+        """Reads the kubeconfig: KubernetesError if it can't be used. Asks nothing of the server."""
         if self._dynamic is None:
             self._dynamic = DynamicClient(_connect(*self._where), discoverer=_NoDiscovery)
 
@@ -74,14 +81,29 @@ class KubernetesApi:
         finally:
             response.close()
 
-    def _request(self, path: str, params: t.Mapping[str, str], read_timeout: float) -> t.Any:
+    def text(self, path: str, params: t.Mapping[str, str]) -> str:
+        """An answer that is not JSON. ApiError if there is none."""
+        response = self._request(path, params, READ_TIMEOUT)
+        try:
+            return bytes(response.data).decode("utf-8", errors="replace")
+        finally:
+            response.release_conn()
+
+    def merge(self, path: str, patch: Json) -> None:
+        """Change an object by a JSON merge patch. ApiError if that is refused."""
+        self._request(path, {}, READ_TIMEOUT, "patch", body=patch, content_type=MERGE_PATCH).release_conn()
+
+    def _request(
+        self, path: str, params: t.Mapping[str, str], read_timeout: float, method: str = "get", **more: t.Any
+    ) -> t.Any:
         try:
             return self._dynamic.request(
-                "get",
+                method,
                 path,
                 serialize=False,
                 query_params=list(params.items()),
                 _request_timeout=(CONNECT_TIMEOUT, read_timeout),
+                **more,
             )
         except ApiException as error:
             raise ApiError(error.status or 0, _api_message(error)) from error
@@ -104,7 +126,7 @@ def _connect(kubeconfig: str | None, context: str | None) -> t.Any:
                 config_file=path or default, context=context, client_configuration=configuration
             )
     except Exception as error:  # the client raises its own, yaml's, base64's and the system's errors here
-        raise CrossplaneError(
+        raise KubernetesError(
             f"The kubeconfig {path or default} cannot be used{f' with context {context}' if context else ''} "
             f"({_first_line(error)}); likely the path or context is wrong. Set kubeconfig or KUBECONFIG, and context."
         ) from error

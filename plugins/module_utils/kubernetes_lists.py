@@ -1,0 +1,91 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads lists of Kubernetes objects, whatever their kind. Talks to the API server through C(Api) alone."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+Json = dict[str, t.Any]
+
+PAGE = "500"
+
+
+class KubernetesError(Exception):
+    """A module's failure. C(message) says what failed and what to do; C(details) become further keys of the result."""
+
+    def __init__(self, message: str, **details: t.Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class ApiError(Exception):
+    """The API server's refusal, or with status 0 none of its answers."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Api(t.Protocol):
+    """What reading needs of the API server. Raises ApiError."""
+
+    def get(self, path: str, params: t.Mapping[str, str]) -> Json: ...
+
+
+class Served(t.NamedTuple):
+    """Where a kind is served: /apis/<group>/<version>, the plural name, and whether its objects have namespaces."""
+
+    base: str
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str | None = None) -> str:
+        """The list of the kind, of one namespace if it has any."""
+        space = f"/namespaces/{namespace}" if namespace and self.namespaced else ""
+        return f"{self.base}{space}/{self.plural}"
+
+
+def find_kind(api: Api, api_version: str, kind: str) -> Served | None:
+    """Where a kind is served; None where it is not (yet). Raises ApiError."""
+    base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    try:
+        resources = api.get(base, {}).get("resources") or []
+    except ApiError as error:
+        if error.status == 404:
+            return None
+        raise
+    for one in resources:
+        if one.get("kind") == kind and "/" not in one.get("name", "/"):
+            return Served(base, one["name"], bool(one.get("namespaced")))
+    return None
+
+
+def list_all(
+    api: Api, path: str, params: t.Mapping[str, str], keep: t.Callable[[Json], Json] = lambda item: item
+) -> tuple[list[Json], str]:
+    """Every object, page by page, cut down by C(keep), and the version that the list is true for. Raises ApiError."""
+    objects: list[Json] = []
+    asked = {**params, "limit": PAGE}
+    while True:
+        page = api.get(path, asked)
+        objects += [keep(item) for item in page.get("items") or []]
+        metadata = page.get("metadata") or {}
+        if not metadata.get("continue"):
+            return objects, str(metadata.get("resourceVersion", ""))
+        asked = {**asked, "continue": metadata["continue"]}
+
+
+def events_of(chunks: t.Iterable[bytes]) -> t.Iterator[Json]:
+    """Watch events out of a stream that's cut anywhere: one JSON document a line."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if line.strip():
+                yield json.loads(line)

@@ -1,0 +1,103 @@
+"""Interruption, killed processes, lost data: the next run goes on, and what can't be mended is said.
+
+The tests build on one another, in this order: each leaves a whole stack to the next.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+NAMESPACE = "devopstest"
+RELEASE = "justtrack-t1"
+PROVIDER = "localcloud.dev/provider"
+EMULATOR = "app.kubernetes.io/component=emulator"
+CHART = Path(__file__).resolve().parents[2] / "charts/pipeline"
+LIMIT_SECONDS = 60
+
+
+def until(look: Any) -> Any:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"Still not after {LIMIT_SECONDS} s: {look}"
+        time.sleep(0.1)
+    return found
+
+
+def test_ctrl_c_at_any_point_and_again(stack: Any) -> None:
+    for task in ("Run the embedded node", "Install Crossplane", "Install the providers", "Install the applications"):
+        stack.interrupt_at(task)
+    stack.up()
+    assert re.search(r"changed=0 .*failed=0", stack.up())
+
+
+def test_a_helm_that_was_killed(stack: Any) -> None:
+    """Its release stays pending, and Helm refuses every further operation on it."""
+    release = [RELEASE, "--namespace", NAMESPACE]
+    upgrade = ["upgrade", *release, str(CHART), "--reuse-values", "--wait"]
+    running = subprocess.Popen(stack.helm(*upgrade, "--set", "producer.image=localhost/not-there:1"))
+    until(lambda: "not-there" in stack.kubectl("-n", NAMESPACE, "get", "deployments", "-o", "jsonpath={..image}"))
+    running.kill()
+    running.wait()
+    assert "pending-upgrade" in status(stack)
+    stack.up()
+    assert "deployed" in status(stack)
+    images = stack.kubectl("-n", NAMESPACE, "get", "deployments", "-o", "jsonpath={..image}")
+    assert "not-there" not in images
+
+
+def status(stack: Any) -> str:
+    command = stack.helm("status", RELEASE, "--namespace", NAMESPACE)
+    found = re.search(
+        r"^STATUS: (.*)$", subprocess.run(command, capture_output=True, text=True, check=True).stdout, re.M
+    )
+    assert found
+    return found[1]
+
+
+def stop_crossplane(stack: Any) -> None:
+    """Core first: it would start the provider again."""
+    for selector in ("app=crossplane", PROVIDER):
+        stack.kubectl("-n", "crossplane-system", "scale", "deployment", "--selector", selector, "--replicas=0")
+        stack.kubectl("-n", "crossplane-system", "wait", "--for=delete", "pod", "--selector", selector, "--timeout=60s")
+
+
+def test_an_emulator_that_was_restarted(stack: Any) -> None:
+    """Its data is gone, and without a provider it stays so: verification says it, and a run brings all of it back."""
+    stop_crossplane(stack)
+    stack.kubectl("-n", NAMESPACE, "delete", "pod", "--selector", EMULATOR, "--grace-period=0", "--force")
+    code, output = stack.run("playbooks/verify.yml")
+    assert code != 0
+    said = " ".join(output.split())
+    assert "The emulator has topics []" in said
+    assert "Run `make up`" in said
+    stack.kubectl("-n", "crossplane-system", "scale", "deployment", "--all", "--replicas=1")
+    stack.up()
+
+
+def test_a_node_that_was_killed(stack: Any) -> None:
+    (node,) = filter(lambda process: is_node(process, stack.state), psutil.process_iter(["cmdline"]))
+    node.kill()  # and with the first process of its namespace all that runs in it
+    code, output = stack.run("playbooks/verify.yml")
+    assert code != 0
+    assert "UNREACHABLE" not in output
+    stack.up()
+
+
+def is_node(process: psutil.Process, state: Path) -> bool:
+    command = process.info["cmdline"] or [""]
+    return command[0].endswith("unshare") and any(argument.startswith(f"{state}/node/") for argument in command)
+
+
+def test_removal_with_dead_controllers_and_emulator(stack: Any) -> None:
+    """Nobody is there to finalize anything; the stack goes all the same."""
+    stop_crossplane(stack)
+    stack.kubectl("-n", NAMESPACE, "scale", "deployment", "--all", "--replicas=0")
+    code, output = stack.run("playbooks/teardown.yml", aws_resources_abandon_after=5, crossplane_abandon_after=5)
+    assert code == 0, output[-3000:]
+    assert "Let go of what a dead emulator or provider can't delete" in output
