@@ -36,8 +36,8 @@ unit: setup-test ## fast tests without a cluster
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all
 
-refusals: setup-test ## bad input and bad surroundings
-	pytest tests/refusals
+refusals: setup-test ## bad input and bad surroundings, and what real AWS would get
+	HELM="$$(python scripts/part.py helm helm)" pytest tests/refusals tests/rendering
 
 faults: setup-test ## interruption, killed processes, lost data
 	pytest tests/faults

@@ -11,6 +11,8 @@ from ansible.utils.display import Display
 from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
 
 FACTS = {
+    "cloud": {"type": "dict", "default": {}},
+    "notes": {"type": "list", "elements": "str", "default": []},
     "pods": {"type": "list", "elements": "dict", "required": True},
     "resources": {"type": "list", "elements": "dict", "required": True},
     "tables": {"type": "list", "elements": "dict", "required": True},

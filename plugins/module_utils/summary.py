@@ -15,10 +15,12 @@ INDENT = "  "
 def summary(facts: Mapping[str, Any]) -> str:
     """The whole text.
 
-    `facts`: `pods` and `resources` as workload_wait and crossplane_wait return them, `tables` and `queues` as
-    localstack_info does, `probe` as event_probe does, `seconds` by phase, `links` and `commands` by what they show.
+    `facts`: `cloud` what answers for AWS, `notes` sentences that a user should not miss, `pods` and `resources` as
+    workload_wait and crossplane_wait return them, `tables` and `queues` as localstack_info does, `probe` as event_probe
+    does, `seconds` by phase, `links` and `commands` by what they show.
     """
     sections = [
+        ("AWS endpoint", tabulate(facts["cloud"].items(), tablefmt="plain")),
         ("Pods", rows(facts["pods"], {"name": "NAME", "phase": "PHASE", "ready": "READY", "restarts": "RESTARTS"})),
         ("AWS resources", rows(facts["resources"], {"kind": "KIND", "name": "NAME", "ready": "READY"})),
         *(
@@ -30,7 +32,8 @@ def summary(facts: Mapping[str, Any]) -> str:
         ("Commands", tabulate(facts["commands"].items(), tablefmt="plain")),
     ]
     parts = [f"{title}\n{indent(text)}" for title, text in sections if text]
-    return "\n\n".join([*parts, verdict(facts["probe"])])
+    notes = [f"Note: {note}" for note in facts["notes"]]
+    return "\n\n".join([*parts, *notes, verdict(facts["probe"])])
 
 
 def rows(entries: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:

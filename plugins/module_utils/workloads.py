@@ -210,6 +210,15 @@ def restarts(pod: Json) -> int:
     return sum(int(one.get("restartCount", 0)) for one in container_statuses(pod))
 
 
+def started(pod: Json) -> str | None:
+    """When the last of its running containers started; None while one does not run."""
+    moments = [
+        (one.get("state") or {}).get("running", {}).get("startedAt")
+        for one in pod["status"].get("containerStatuses") or []
+    ]
+    return max(moments) if moments and all(moments) else None
+
+
 def image_of(pod: Json, container: str) -> str:
     """The image as the pod asks for it; the status may name it otherwise."""
     every = [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]
@@ -223,6 +232,7 @@ def pod_row(pod: Json) -> Json:
         "phase": pod["status"].get("phase", "Pending"),
         "ready": is_ready(pod),
         "restarts": restarts(pod),
+        "started": started(pod),
         "images": [one["image"] for one in pod["spec"].get("containers") or []],
         "node": pod["spec"].get("nodeName"),
     }

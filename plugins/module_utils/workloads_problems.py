@@ -22,6 +22,12 @@ STARTING = 20.0
 UNSCHEDULABLE = 30.0
 # So many restarts make a crash loop; the kubelet needs about 30 s for them.
 CRASH_RESTARTS = 3
+# LocalStack after 4.14.0 ends so where nobody vouches for it.
+LICENSE_EXIT = 55
+LICENSE_NEXT_STEP = (
+    "check LOCALSTACK_AUTH_TOKEN, and that the pod may reach the internet. Free are LocalStack 4.14.0 "
+    "(localstack_service_version=4.14.0) and MiniStack (localstack_service_engine=ministack)"
+)
 
 
 class Problem(t.NamedTuple):
@@ -291,10 +297,10 @@ def _container_problem(pod: Json, status: Json) -> Problem | None:
         return problem("config", SOON_MADE, reason, message, "correct the container as the message says")
     if reason == "CreateContainerError":
         return problem("create", SOON_MADE, reason, message, "correct the container as the message says")
-    return _start_problem(status, problem)
+    return _start_problem(status, image, problem)
 
 
-def _start_problem(status: Json, problem: t.Callable[..., Problem]) -> Problem | None:
+def _start_problem(status: Json, image: str, problem: t.Callable[..., Problem]) -> Problem | None:
     """A container that can't be started, or ends again and again."""
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
@@ -307,6 +313,9 @@ def _start_problem(status: Json, problem: t.Callable[..., Problem]) -> Problem |
         return problem(
             "start", MOMENT, ended.get("reason") or reason, _join("the container can't be started", message), step
         )
+    if ended.get("exitCode") == LICENSE_EXIT and "localstack" in image:
+        said = "LocalStack ended with exit code 55: it did not accept its token, or had none"
+        return problem("license", AT_ONCE, "NoLicense", said, LICENSE_NEXT_STEP)
     count = int(status.get("restartCount", 0))
     if reason != "CrashLoopBackOff" or count < CRASH_RESTARTS:
         return None

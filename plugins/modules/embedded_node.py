@@ -56,6 +56,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+gateway:
+  description: The address by which pods of the node reach this machine.
+  returned: when O(state=present), not in check mode
+  type: str
+  sample: 10.213.176.37
 address:
   description: The node's address, reachable from this machine only.
   returned: when the node runs
@@ -107,6 +112,7 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
     return {
         "changed": changed,
         "address": identity.node_address,
+        "gateway": identity.host_address,
         "registry": identity.registry,
         "context": identity.name,
     }

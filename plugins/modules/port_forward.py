@@ -41,6 +41,9 @@ options:
   service_port:
     description: Port of the Service.
     type: int
+  local_port:
+    description: The port of this machine. By default one that is found.
+    type: int
   timeout:
     description: How many seconds to wait until the port answers.
     type: int
@@ -76,7 +79,12 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
-    from ansible_collections.localcloud.stack.plugins.module_utils.forward import Forward, ForwardError, Route
+    from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
+        PORT,
+        Program,
+        Supervised,
+        SupervisedError,
+    )
 
     IMPORT_ERROR = None
 except ImportError as error:
@@ -86,15 +94,30 @@ ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_po
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do what is asked. Raises ForwardError."""
-    forward = Forward(Path(arguments["folder"]))
+    """Do what is asked. Raises SupervisedError."""
+    forward = Supervised(Path(arguments["folder"]))
     if arguments["state"] == "absent":
         return {"changed": forward.folder.exists() if check_mode else forward.stop()}
-    route = Route(**{name: arguments[name] for name in ROUTE})
-    changed = not forward.fits(route)
+    program = program_of(arguments)
+    changed = not forward.fits(program)
     if check_mode:
+        forward.check(program)
         return {"changed": changed}
-    return {"changed": changed, "port": forward.start(route, arguments["timeout"])}
+    return {"changed": changed, "port": forward.start(program, arguments["timeout"])}
+
+
+def program_of(arguments: dict[str, Any]) -> Program:
+    """kubectl with the route that is asked for; it ends when a pod goes, and is started again."""
+    service = f"service/{arguments['service']}"
+    return Program(
+        argv=[
+            arguments["kubectl"], "--kubeconfig", arguments["kubeconfig"], "--context", arguments["context"],
+            "--namespace", arguments["namespace"], "port-forward", "--address", "127.0.0.1", service,
+            f"{PORT}:{arguments['service_port']}",
+        ],
+        port=arguments["local_port"],
+        hint=f"Is the Service {arguments['namespace']}/{arguments['service']} there with ready pods?",
+    )  # fmt: skip
 
 
 def main() -> None:
@@ -108,6 +131,7 @@ def main() -> None:
             "namespace": {"type": "str"},
             "service": {"type": "str"},
             "service_port": {"type": "int"},
+            "local_port": {"type": "int"},
             "timeout": {"type": "int", "default": 30},
         },
         required_if=[("state", "present", ROUTE)],
@@ -117,7 +141,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("psutil and supervisor"), exception=str(IMPORT_ERROR))
     try:
         module.exit_json(**result(module.params, module.check_mode))
-    except (ForwardError, OSError) as error:
+    except (SupervisedError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

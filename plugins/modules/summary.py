@@ -14,6 +14,15 @@ description:
 author:
   - localcloud.stack contributors (@localcloud)
 options:
+  cloud:
+    description: What answers for AWS, by what it tells.
+    type: dict
+    default: {}
+  notes:
+    description: Sentences that a user should not miss.
+    type: list
+    elements: str
+    default: []
   pods:
     description: Pods as M(localcloud.stack.workload_wait) returns them.
     type: list

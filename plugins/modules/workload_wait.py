@@ -142,6 +142,10 @@ pods:
       description: How often its containers were restarted.
       type: int
       sample: 0
+    started:
+      description: When the last of its containers started, by the cluster's clock. Empty while one does not run.
+      type: str
+      sample: "2026-01-01T12:00:00Z"
     images:
       description: Images of its containers, as the pod asks for them.
       type: list

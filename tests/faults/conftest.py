@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ FOLDER = PROJECT / ".localcloud/faults"
 HOST_STATE = [sys.executable, str(PROJECT / "tests/integration/host_state.py")]
 # A playbook of the stack is done by then, or hangs.
 LIMIT_SECONDS = 600
+# How long one waits for the end after Ctrl-C before one presses it again.
+PATIENCE_SECONDS = 20
 
 
 class Stack:
@@ -61,15 +64,22 @@ class Stack:
         return output
 
     def interrupt_at(self, task: str) -> None:
-        """Run site.yml and press Ctrl-C when this task starts."""
+        """Run site.yml and press Ctrl-C when this task starts.
+
+        Ansible now and then hangs after it, where it ended a worker that held the lock of their queue. A person presses
+        again then, and so does this.
+        """
         running = self.start("site.yml")
         assert running.stdout
+        again = threading.Timer(PATIENCE_SECONDS, os.killpg, (running.pid, signal.SIGINT))
         seen = ""
         for line in running.stdout:
             seen += line
             if f": {task}]" in line:
                 os.killpg(running.pid, signal.SIGINT)
+                again.start()
         code = running.wait(timeout=LIMIT_SECONDS)
+        again.cancel()
         self._write(seen)
         assert f": {task}]" in seen, seen[-3000:]
         assert code != 0

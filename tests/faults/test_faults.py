@@ -5,6 +5,7 @@ The tests build on one another, in this order: each leaves a whole stack to the 
 
 from __future__ import annotations
 
+import base64
 import re
 import subprocess
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 NAMESPACE = "devopstest"
 RELEASE = "justtrack-t1"
@@ -67,6 +69,38 @@ def stop_crossplane(stack: Any) -> None:
         stack.kubectl("-n", "crossplane-system", "wait", "--for=delete", "pod", "--selector", selector, "--timeout=60s")
 
 
+@pytest.fixture
+def refusing_image(stack: Any, tmp_path: Path) -> str:
+    """An image in the node's registry that ends as LocalStack does without a license."""
+    registry = stack.facts["registry"]
+    base = Path(stack.facts["parts"]["producer"]["path"]) / "image.tar"
+    buildah = ["buildah", "--root", f"{tmp_path}/root", "--runroot", f"{tmp_path}/run", "--storage-driver", "vfs"]
+
+    def do(*command: str) -> str:
+        return subprocess.run([*buildah, *command], check=True, capture_output=True, text=True).stdout.strip()
+
+    container = do("from", f"docker-archive:{base}")
+    do("config", "--entrypoint", '["python3", "-c", "raise SystemExit(55)"]', container)
+    do("commit", "--quiet", container, "refusing")
+    do("push", "--tls-verify=false", "refusing", f"docker://{registry}/localstack:2026.3.0")
+    do("rm", container)
+    return f"{registry}/localstack:2026.3.0"
+
+
+def test_a_token_that_localstack_refuses(stack: Any, refusing_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-t0ken")
+    code, output = stack.run("site.yml", localstack_service_version="2026.3.0", localstack_service_image=refusing_image)
+    said = " ".join(output.split())
+    assert code != 0
+    assert "LocalStack ended with exit code 55: it did not accept its token" in said
+    assert "Free are LocalStack 4.14.0" in said
+    assert "t0ken" not in output
+    secret = stack.kubectl("-n", NAMESPACE, "get", "secret", "localstack-token", "-o", "jsonpath={.data}")
+    assert base64.b64encode(b"ls-t0ken").decode() in secret
+    monkeypatch.delenv("LOCALSTACK_AUTH_TOKEN")
+    stack.up()
+
+
 def test_an_emulator_that_was_restarted(stack: Any) -> None:
     """Its data is gone, and without a provider it stays so: verification says it, and a run brings all of it back."""
     stop_crossplane(stack)
@@ -75,6 +109,7 @@ def test_an_emulator_that_was_restarted(stack: Any) -> None:
     assert code != 0
     said = " ".join(output.split())
     assert "The emulator has topics []" in said
+    assert "Items, messages and objects from before are gone" in said
     assert "Run `make up`" in said
     stack.kubectl("-n", "crossplane-system", "scale", "deployment", "--all", "--replicas=1")
     stack.up()
@@ -97,7 +132,7 @@ def is_node(process: psutil.Process, state: Path) -> bool:
 def test_removal_with_dead_controllers_and_emulator(stack: Any) -> None:
     """Nobody is there to finalize anything; the stack goes all the same."""
     stop_crossplane(stack)
-    stack.kubectl("-n", NAMESPACE, "scale", "deployment", "--all", "--replicas=0")
+    stack.kubectl("-n", NAMESPACE, "scale", "deployment,statefulset", "--all", "--replicas=0")
     code, output = stack.run("playbooks/teardown.yml", aws_resources_abandon_after=5, crossplane_abandon_after=5)
     assert code == 0, output[-3000:]
     assert "Let go of what a dead emulator or provider can't delete" in output

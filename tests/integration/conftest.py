@@ -15,6 +15,23 @@ import pytest
 LIMIT = 60.0
 
 
+# Says whether an address lets itself be connected to; a policy needs a moment to be in force for a new pod.
+CLIENT = """
+import socket, sys, time
+host, port, wanted = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+for _ in range(30):
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+        seen = "answered"
+    except OSError:
+        seen = "refused"
+    if seen == wanted:
+        break
+    time.sleep(0.5)
+print(seen, end="")
+"""
+
+
 class Stack:
     """What a stack's state folder says of it, and clients for it."""
 
@@ -65,3 +82,43 @@ def namespace(stack: Stack) -> Iterator[str]:
     stack.kubectl("create", "namespace", name)
     yield name
     stack.kubectl("delete", "namespace", name, "--wait")
+
+
+@pytest.fixture
+def client(stack: Any) -> Iterator[Any]:
+    """Start a pod with these labels that tries to connect; what it saw."""
+    pods: list[tuple[str, str]] = []
+
+    def run(namespace: str, labels: dict[str, str], *arguments: object, script: str = CLIENT) -> str:
+        name = f"localcloud-test-{len(pods)}"
+        spec = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {
+                "restartPolicy": "Never",
+                "securityContext": {
+                    "runAsNonRoot": True,
+                    "runAsUser": 65532,
+                    "seccompProfile": {"type": "RuntimeDefault"},
+                },
+                "containers": [
+                    {
+                        "name": "client",
+                        "image": stack.facts["images"]["producer"],
+                        "command": ["python3", "-c", script, *map(str, arguments)],
+                        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+                    }
+                ],
+            },
+        }
+        pods.append((namespace, name))
+        stack.kubectl("apply", "-f", "-", stdin=json.dumps(spec))
+        stack.kubectl(
+            "-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=120s"
+        )
+        return str(stack.kubectl("-n", namespace, "logs", name))
+
+    yield run
+    for namespace, name in pods:
+        stack.kubectl("-n", namespace, "delete", "pod", name, "--wait=false")

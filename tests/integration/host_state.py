@@ -52,7 +52,9 @@ def of_another_stack(pid: str, own: Path) -> bool:
     """Whether an ancestor is the first process of a node, or the supervisor of a forward, of another folder."""
     while pid not in ("0", "1", ""):
         command = command_of(pid)
-        if ".localcloud/" in command and ("init.sh" in command or "/forward/" in command):
+        if ".localcloud/" in command and (
+            "init.sh" in command or re.search(r"[.]localcloud/(forward|emulator)/", command)
+        ):
             return f"{own}/.localcloud/" not in command
         try:
             pid = (Path("/proc") / pid / "stat").read_text().rpartition(")")[2].split()[1]

@@ -27,6 +27,8 @@ apiVersion: v1
 kind: Pod
 metadata: {name: server, labels: {app: server}}
 spec:
+  # Python as a container's first process does not hear SIGTERM.
+  terminationGracePeriodSeconds: 0
   containers:
     - {name: server, image: IMAGE, command: [python3, -m, http.server, "8000", --directory, /tmp], readinessProbe: {tcpSocket: {port: 8000}, periodSeconds: 1}}
 ---
@@ -41,6 +43,7 @@ kind: Pod
 metadata: {name: NAME, labels: {may: MAY}}
 spec:
   restartPolicy: Never
+  terminationGracePeriodSeconds: 0
   containers: [{name: client, image: IMAGE, command: [python3, -c, SCRIPT]}]
 """
 # Tries until it sees what it is to see, for 30 s: a policy needs a moment to be in force for a new pod.
@@ -158,7 +161,7 @@ def test_dynamodb_admin_shows_the_table(stack: Any) -> None:
 
 @pytest.mark.parametrize(("may", "wanted"), [("call", "answered"), ("not-call", "refused")])
 def test_network_policies_are_enforced(stack: Any, namespace: str, eventually: Any, may: str, wanted: str) -> None:
-    image = stack.facts["images"]["ministack"]
+    image = stack.facts["images"]["producer"]
     stack.kubectl("-n", namespace, "apply", "-f", "-", stdin=SERVER.replace("IMAGE", image))
     stack.kubectl("-n", namespace, "wait", "--for=condition=Ready", "pod/server", "--timeout=60s")
     pod = CLIENT.replace("NAME", may).replace("MAY", may).replace("IMAGE", image)

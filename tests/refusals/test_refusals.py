@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
+from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 Run = Callable[..., str]
@@ -105,3 +109,94 @@ def test_an_interface_that_is_taken(run: Run, taken_interface: str) -> None:
     output = run(cluster_mode="embedded")
     assert f"There is an interface {taken_interface} that this checkout's state knows nothing of" in output
     assert f"ip link delete {taken_interface}" in output
+
+
+EMULATOR = {"localstack_service_engine": "outside"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"localstack_service_engine": "moto"}, "There is no engine 'moto'. Set localstack_service_engine to one of"),
+        ({"localstack_service_version": "4.15.0"}, "There is no LocalStack 4.15.0: after 4.14.0 came 2026.3.0"),
+        ({"localstack_service_version": "2026.3.0"}, "runs only with a token: put it into the environment variable"),
+        ({"localstack_service_token": "t0ken"}, "LocalStack 4.14.0 needs none. Remove it"),
+        ({"localstack_service_engine": "ministack", "localstack_service_token": "t0ken"}, "'ministack' needs none"),
+        ({**EMULATOR, "localstack_service_outside_endpoint": "https://10.0.0.1:4566"}, "is https"),
+        ({**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/"}, "has a trailing slash"),
+        ({**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/aws"}, "has a path"),
+        ({**EMULATOR, "localstack_service_outside_endpoint": "http://[fe80::1]:4566"}, "has an IPv6 address"),
+        ({"localstack_service_engine": "aws"}, "Real AWS is used only with the account that you mean"),
+        ({"localstack_service_services": ["sqs", "sts", "dynamodb"]}, "does not list sns: the provider would send"),
+    ],
+)
+def test_an_aws_endpoint_that_cannot_work(run: Run, tmp_path: Path, settings: dict[str, object], message: str) -> None:
+    output = run(**settings)
+    assert message in output
+    assert "t0ken" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    """The port of a web server that is no emulator."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_a_web_server_that_is_no_emulator(run: Run, tmp_path: Path, web_server: int) -> None:
+    here = f"http://127.0.0.1:{web_server}"
+    endpoint = {
+        "localstack_service_outside_endpoint": "http://10.0.0.1:4566",
+        "localstack_service_outside_host_endpoint": here,
+    }
+    output = run(**EMULATOR, **endpoint)
+    assert here in output
+    assert "no emulator" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_endpoint_where_nobody_answers(run: Run, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        here = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        endpoint = {
+            "localstack_service_outside_endpoint": "http://10.0.0.1:4566",
+            "localstack_service_outside_host_endpoint": here,
+        }
+        output = run(**EMULATOR, **endpoint)
+    assert f"{here} cannot be reached (connection refused)" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken(run: Run, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        output = run(localstack_service_host_port=port)
+    assert f"Port {port} of 127.0.0.1 is taken by process {os.getpid()}" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_credentials_of_another_aws_account(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STS is played by moto's server, whose account is 123456789012."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+        output = run(
+            localstack_service_engine="aws",
+            localstack_service_account="210987654321",
+            localstack_service_credentials="pod_identity",
+        )
+    finally:
+        server.stop()
+    assert "are of the account 123456789012, but localstack_service_account allows only 210987654321" in output
+    assert list(tmp_path.iterdir()) == []

@@ -29,6 +29,8 @@ MOUNTS = {
     "log/pods": "/var/log/pods",
     "log/containers": "/var/log/containers",
 }
+# Folders for local PersistentVolumes, which want them to be there.
+VOLUMES = ("volumes/emulator",)
 # Started with the node; the rest when kubeadm has prepared it.
 FIRST_PROGRAMS = ("containerd", "registry")
 CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")

@@ -169,6 +169,8 @@ class Node:
             path = state / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
+        for volume in config.VOLUMES:
+            (state / volume).mkdir(parents=True, exist_ok=True)
         self.record = Record(identity=identity.as_dict(), parts=programs)
         self._save()
 

@@ -25,6 +25,7 @@ from .parts import Part
 RECIPE_VERSIONS = {
     "go": 1,
     "provider": 2,
+    "module": 1,
     "crossplane": 1,
     "debian": 5,
     "wheel": 1,
@@ -34,7 +35,7 @@ RECIPE_VERSIONS = {
     "node-image": 1,
 }
 # Recipes that keep all cores busy; the others mostly wait for a registry.
-COMPILING = {"go", "provider", "crossplane"}
+COMPILING = {"go", "provider", "module", "crossplane"}
 
 
 @dataclass
@@ -165,6 +166,17 @@ def build_provider(shop: Workshop, out: Path) -> None:
         "spec": {},
     }
     (out / "package.yaml").write_text("---\n".join([yaml.safe_dump(package), *(path.read_text() for path in crds)]))
+    remove(sources)
+
+
+def build_module(shop: Workshop, out: Path) -> None:
+    """A command of a module that must be built within itself, and files of its source."""
+    sources = out / ".sources"
+    shutil.copytree(shop.module_source(shop.part.spec["module"]), sources, copy_function=shutil.copyfile)
+    shop.run("chmod", "-R", "u+w", sources)
+    shop.go("build", "-ldflags", shop.stamp(), "-o", f"{out}/", shop.part.spec["package"], cwd=sources)
+    for name, path in shop.part.spec.get("files", {}).items():
+        shutil.copyfile(sources / path, out / name)
     remove(sources)
 
 
@@ -318,6 +330,7 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
 RECIPES: dict[str, Callable[[Workshop, Path], None]] = {
     "go": build_go,
     "provider": build_provider,
+    "module": build_module,
     "crossplane": build_crossplane,
     "debian": build_debian,
     "wheel": build_wheel,

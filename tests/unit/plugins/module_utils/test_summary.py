@@ -5,6 +5,8 @@ from __future__ import annotations
 from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
 
 FACTS = {
+    "cloud": {"Engine": "ministack 1.5.33"},
+    "notes": ["the emulator was restarted"],
     "pods": [{"name": "producer-1", "phase": "Running", "ready": True, "restarts": 0}],
     "resources": [{"kind": "Topic", "name": "events", "ready": False}],
     "tables": [

@@ -147,6 +147,7 @@ def test_a_pod_as_it_is_returned():
         "phase": "Running",
         "ready": True,
         "restarts": 0,
+        "started": None,
         "images": ["localhost/localcloud/pause:1"],
         "node": "node-1",
     }

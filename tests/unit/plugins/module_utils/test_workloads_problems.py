@@ -149,6 +149,16 @@ def test_nothing_is_judged_before_the_controller_looked():
     assert found_in(seen) == []
 
 
+def test_localstack_without_a_license_is_known_at_its_first_end():
+    seen = snapshot("crash")
+    seen.pods[0]["spec"]["containers"][0]["image"] = "localstack/localstack:2026.3.0"
+    status_of(seen).update(state={"terminated": {"exitCode": 55, "reason": "Error"}}, lastState={}, restartCount=0)
+    found = found_in(seen)[0]
+    assert (found.reason, found.grace) == ("NoLicense", 0)
+    assert "did not accept its token" in found.message
+    assert "localstack_service_engine=ministack" in found.next_step
+
+
 def test_a_stateful_set_waits_for_its_broken_old_pod():
     seen = snapshot("sts")
     seen.workloads[0]["status"].update(updateRevision="sts-2", availableReplicas=1)

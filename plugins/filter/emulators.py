@@ -1,0 +1,39 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters about what is behind a stack's AWS endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import parse_endpoint, problems
+
+
+def emulator_problems(settings: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with the settings, a sentence each."""
+    return problems(settings)
+
+
+def endpoint_target(endpoint: str) -> dict[str, Any]:
+    """Host and port of an endpoint, and whether the host is an address. Raises AnsibleFilterError."""
+    try:
+        parsed = parse_endpoint(endpoint)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
+    return {**parsed._asdict(), "is_address": parsed.is_address}
+
+
+def services_of(kinds: Sequence[str]) -> list[str]:
+    """The AWS services of Crossplane's kinds, given as plural.service.aws.upbound.io or service.aws.upbound.io/version."""
+    found = {match[1] for kind in kinds if (match := re.search(r"(?:^|\.)([a-z0-9]+)\.aws(?:\.m)?\.upbound\.io", kind))}
+    return sorted(found)
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"emulator_problems": emulator_problems, "endpoint_target": endpoint_target, "services_of": services_of}

@@ -1,0 +1,127 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: supervised_process
+short_description: Keep a program of this machine running that listens on a port
+version_added: 0.1.0
+description:
+  - Runs a program under supervisord, so that it outlives the playbook and is started again when it ends.
+  - A program whose arguments, environment or port changed is ended and started anew.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  state:
+    description: Whether the program is to run.
+    type: str
+    choices: [present, absent]
+    default: present
+  folder:
+    description: Folder of its state and log. It belongs to this program alone.
+    type: path
+    required: true
+  argv:
+    description: The program and its arguments. C({port}) stands for the port.
+    type: list
+    elements: str
+  environment_variables:
+    description: More environment variables. C({port}) stands for the port.
+    type: dict
+    default: {}
+  address:
+    description: The address that it listens on.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: The port that it listens on. By default one that is derived from O(folder) and free.
+    type: int
+  timeout:
+    description: How many seconds to wait until it accepts connections.
+    type: int
+    default: 30
+attributes:
+  check_mode:
+    description: Says whether the program would be started or ended. A port that is taken fails as it would then.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Run an emulator on this machine
+  localcloud.stack.supervised_process:
+    folder: "{{ playbook_dir }}/.localcloud/emulator"
+    argv: [python3, -m, ministack.app]
+    environment_variables:
+      GATEWAY_PORT: "{port}"
+    port: 4566
+"""
+
+RETURN = r"""
+port:
+  description: The port that it listens on.
+  returned: when O(state=present), not in check mode
+  type: int
+  sample: 4566
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
+        Program,
+        Supervised,
+        SupervisedError,
+    )
+
+    IMPORT_ERROR = None
+except ImportError as error:
+    IMPORT_ERROR = error
+
+
+def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what is asked. Raises SupervisedError."""
+    supervised = Supervised(Path(arguments["folder"]))
+    if arguments["state"] == "absent":
+        return {"changed": supervised.folder.exists() if check_mode else supervised.stop()}
+    program = Program(
+        argv=arguments["argv"],
+        environment={name: str(value) for name, value in arguments["environment_variables"].items()},
+        address=arguments["address"],
+        port=arguments["port"],
+        hint=f"Its log is {arguments['folder']}/program.log.",
+    )
+    changed = not supervised.fits(program)
+    if check_mode:
+        supervised.check(program)
+        return {"changed": changed}
+    return {"changed": changed, "port": supervised.start(program, arguments["timeout"])}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "folder": {"type": "path", "required": True},
+            "argv": {"type": "list", "elements": "str"},
+            "environment_variables": {"type": "dict", "default": {}},
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int"},
+            "timeout": {"type": "int", "default": 30},
+        },
+        required_if=[("state", "present", ("argv",))],
+        supports_check_mode=True,
+    )
+    if IMPORT_ERROR is not None:
+        module.fail_json(msg=missing_required_lib("psutil and supervisor"), exception=str(IMPORT_ERROR))
+    try:
+        module.exit_json(**result(module.params, module.check_mode))
+    except (SupervisedError, OSError) as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""Real AWS, as far as it can be proved without an account: what would be applied has no emulator in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+ACCOUNT = "123456789012"
+PROVIDER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/crossplane"
+APPS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/apps"
+AWS = {
+    "localstack_service_engine": "aws",
+    "localstack_service_account": ACCOUNT,
+    "localstack_service_role_arn": PROVIDER_ROLE,
+    "apps_role_arn": APPS_ROLE,
+}
+POD_IDENTITY = {
+    **AWS,
+    "localstack_service_credentials": "pod_identity",
+    "localstack_service_role_arn": "",
+    "apps_role_arn": "",
+}
+
+
+def render(out: Path, settings: dict[str, Any]) -> dict[str, str]:
+    """What the stack would apply, as text by file, Helm's output for the applications among it."""
+    subprocess.run(
+        ["ansible-playbook", "tests/rendering/render.yml", "-e", json.dumps({**settings, "out": str(out)})],
+        cwd=PROJECT,
+        env={**os.environ, "LOCALCLOUD_DIR": str(out)},
+        check=True,
+        capture_output=True,
+    )
+    helm = [
+        os.environ["HELM"],
+        "template",
+        "justtrack-t1",
+        "charts/pipeline",
+        "--namespace",
+        "devopstest",
+        "-f",
+        str(out / "values.yml"),
+    ]
+    applications = subprocess.run(helm, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
+    return {**{path.name: path.read_text() for path in out.iterdir()}, "applications": applications}
+
+
+@pytest.fixture(scope="module", params=["irsa", "pod_identity", "emulator"])
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+    settings = {"irsa": AWS, "pod_identity": POD_IDENTITY, "emulator": {}}[request.param]
+    return request.param, render(tmp_path_factory.mktemp(request.param), settings)
+
+
+def objects(text: str, kind: str) -> list[dict[str, Any]]:
+    return [one for one in yaml.safe_load_all(text) if one and one["kind"] == kind]
+
+
+def test_endpoints_and_test_keys_are_there_for_an_emulator_only(rendered: tuple[str, dict[str, str]]) -> None:
+    engine, files = rendered
+    everything = "\n".join(files.values())
+    for sign in ("4566", "AWS_ACCESS_KEY_ID", "aws_access_key_id", "000000000000", "s3_use_path_style"):
+        assert (sign in everything) is (engine == "emulator"), sign
+
+
+def test_the_provider_has_its_role(rendered: tuple[str, dict[str, str]]) -> None:
+    engine, files = rendered
+    (config,) = objects(files["provider_config.yml"], "ProviderConfig")
+    (*_, runtime) = objects(files["providers.yml"], "DeploymentRuntimeConfig")
+    template = runtime["spec"].get("serviceAccountTemplate", {}).get("metadata", {})
+    expected = {
+        "irsa": ("IRSA", {"eks.amazonaws.com/role-arn": PROVIDER_ROLE}),
+        "pod_identity": ("PodIdentity", {}),
+        "emulator": ("Secret", None),
+    }[engine]
+    assert (config["spec"]["credentials"]["source"], template.get("annotations")) == expected
+    assert bool(objects(files["providers.yml"], "Secret")) is (engine == "emulator")
+    assert bool(objects(files["providers.yml"], "NetworkPolicy")) is (engine == "emulator")
+
+
+def test_the_applications_have_their_role(rendered: tuple[str, dict[str, str]]) -> None:
+    engine, files = rendered
+    accounts = objects(files["applications"], "ServiceAccount")
+    roles = {one["metadata"].get("annotations", {}).get("eks.amazonaws.com/role-arn") for one in accounts}
+    assert len(accounts) == 3
+    assert roles == ({APPS_ROLE} if engine == "irsa" else {None})
+    for deployment in objects(files["applications"], "Deployment"):
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert ("envFrom" in container) is (engine == "emulator")
+
+
+def test_the_queues_policy_names_the_account(rendered: tuple[str, dict[str, str]]) -> None:
+    engine, files = rendered
+    (queue,) = [one for one in yaml.safe_load(files["resources.yml"]) if one["kind"] == "Queue"]
+    account = "000000000000" if engine == "emulator" else ACCOUNT
+    assert f":{account}:justtrack-dev-devops-producer-events" in queue["spec"]["forProvider"]["policy"]
+
+
+def test_the_probe_takes_this_machines_own_credentials(rendered: tuple[str, dict[str, str]]) -> None:
+    engine, files = rendered
+    assert json.loads(files["probe.json"]) == (
+        {"endpoint_url": "http://127.0.0.1:4566", "access_key": "test"}
+        if engine == "emulator"
+        else {"endpoint_url": "", "access_key": ""}
+    )
+
+
+def outside(endpoint: str) -> dict[str, Any]:
+    return {"localstack_service_engine": "outside", "localstack_service_outside_endpoint": endpoint}
+
+
+def test_an_emulator_at_an_address_has_an_endpoint_slice(tmp_path: Path) -> None:
+    text = render(tmp_path, outside("http://192.168.65.254:14566"))["service.yml"]
+    (service,), (endpoints,) = objects(text, "Service"), objects(text, "EndpointSlice")
+    assert service["spec"] == {"type": "ClusterIP", "ports": [{"name": "edge", "port": 4566, "targetPort": 14566}]}
+    assert endpoints["metadata"]["labels"]["kubernetes.io/service-name"] == service["metadata"]["name"]
+    assert (endpoints["endpoints"][0]["addresses"], endpoints["ports"][0]["port"]) == (["192.168.65.254"], 14566)
+
+
+def test_an_emulator_with_a_name_has_an_external_name(tmp_path: Path) -> None:
+    text = render(tmp_path, outside("http://host.docker.internal:4566"))["service.yml"]
+    (service,) = objects(text, "Service")
+    assert service["spec"]["type"] == "ExternalName"
+    assert service["spec"]["externalName"] == "host.docker.internal"
+    assert objects(text, "EndpointSlice") == []
+
+
+@pytest.mark.parametrize("ingress_class", ["traefik", "nginx"])
+def test_names_and_source_ranges_by_class(tmp_path: Path, ingress_class: str) -> None:
+    settings = {
+        "stack_domain": "cloud.test",
+        "stack_ingress_class": ingress_class,
+        "stack_ingress_source_ranges": ["10.0.0.0/8"],
+    }
+    files = render(tmp_path, settings)
+    (emulator,), (admin,) = objects(files["ingress.yml"], "Ingress"), objects(files["applications"], "Ingress")
+    assert emulator["spec"]["rules"][0]["host"] == "localstack.cloud.test"
+    assert admin["spec"]["rules"][0]["host"] == "dynamodb.cloud.test"
+    assert {one["spec"]["ingressClassName"] for one in (emulator, admin)} == {ingress_class}
+    annotations = emulator["metadata"]["annotations"]
+    if ingress_class == "nginx":
+        assert annotations == {"nginx.ingress.kubernetes.io/whitelist-source-range": "10.0.0.0/8"}
+        assert objects(files["ingress.yml"], "Middleware") == []
+    else:
+        (middleware,) = objects(files["ingress.yml"], "Middleware")
+        assert middleware["spec"] == {"ipAllowList": {"sourceRange": ["10.0.0.0/8"]}}
+        name = f"devopstest-{middleware['metadata']['name']}@kubernetescrd"
+        assert annotations == {"traefik.ingress.kubernetes.io/router.middlewares": name}
+
+
+def test_no_ingress_unless_asked_for(tmp_path: Path) -> None:
+    assert objects(render(tmp_path, {})["applications"], "Ingress") == []
+
+
+def test_a_token_is_in_a_secret_and_nowhere_else(tmp_path: Path) -> None:
+    settings = {"localstack_service_version": "2026.3.0", "localstack_service_token": "ls-t0ken"}
+    files = render(tmp_path, settings)
+    text = files["emulator.yml"]
+    (secret,), (emulator,) = objects(text, "Secret"), objects(text, "StatefulSet")
+    assert secret["stringData"] == {"LOCALSTACK_AUTH_TOKEN": "ls-t0ken"}
+    assert "".join(files.values()).count("ls-t0ken") == 1
+    (container,) = emulator["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "localstack/localstack:2026.3.0"
+    assert container["envFrom"] == [{"secretRef": {"name": secret["metadata"]["name"]}}]
+
+
+def test_the_default_image_is_pinned_by_its_digest(tmp_path: Path) -> None:
+    (emulator,) = objects(render(tmp_path, {})["emulator.yml"], "StatefulSet")
+    (container,) = emulator["spec"]["template"]["spec"]["containers"]
+    assert container["image"].startswith("localstack/localstack:4.14.0@sha256:")
