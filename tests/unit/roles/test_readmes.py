@@ -1,0 +1,30 @@
+"""A role's README, its defaults and its argument specs tell the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLES = sorted((Path(__file__).resolve().parents[3] / "roles").iterdir())
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_and_argument_specs_name_the_same_variables(role: Path) -> None:
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())
+    assert set(defaults) == set(specs["argument_specs"]["main"]["options"])
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_readme_names_only_what_there_is(role: Path) -> None:
+    text = (role / "README.md").read_text()
+    defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
+    named = set(re.findall(rf"`({role.name}_[a-z_]+)`", text)) - {f"{role.name}_facts"}
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
+    ((play,),) = [yaml.safe_load(example)]
+    assert set(play["roles"][0]["vars"]) | named <= set(defaults)
+    for task in re.findall(r"`tasks_from: (\w+)`", text):
+        assert (role / f"tasks/{task}.yml").is_file()
