@@ -168,28 +168,60 @@ def _newest(dynamodb: t.Any, name: str, query: Query) -> list[Json]:
 
 
 def buckets(s3: t.Any, query: Query) -> list[Json]:
-    found = pages(s3, "list_buckets", "Buckets")
-    return sorted(
-        (
-            {
-                "name": one["Name"],
-                "arn": f"arn:aws:s3:::{one['Name']}",
-                "created_at": facts.timestamp(one.get("CreationDate")),
-            }
-            for one in found
-            if facts.wanted(one["Name"], query.names)
-        ),
-        key=lambda bucket: str(bucket["name"]),
+    described = (
+        {
+            "name": one["Name"],
+            "arn": f"arn:aws:s3:::{one['Name']}",
+            "created_at": facts.timestamp(one.get("CreationDate")),
+        }
+        for one in pages(s3, "list_buckets", "Buckets")
     )
+    return _named(described, query)
 
 
 def parameters(ssm: t.Any, query: Query) -> list[Json]:
     """Names and types. Values are never asked for."""
     found = pages(ssm, "describe_parameters", "Parameters")
-    return sorted(
-        ({"name": one["Name"], "type": one.get("Type")} for one in found if facts.wanted(one["Name"], query.names)),
-        key=lambda parameter: str(parameter["name"]),
-    )
+    return _named(({"name": one["Name"], "type": one.get("Type")} for one in found), query)
+
+
+def secrets(secretsmanager: t.Any, query: Query) -> list[Json]:
+    """Names and ARNs. Values are never asked for."""
+    found = pages(secretsmanager, "list_secrets", "SecretList")
+    return _named(({"name": one["Name"], "arn": one.get("ARN")} for one in found), query)
+
+
+def keys(kms: t.Any, query: Query) -> list[Json]:
+    """Keys under their first alias, or under their id where they have none."""
+    aliases: dict[str, str] = {}
+    for one in pages(kms, "list_aliases", "Aliases"):
+        if one.get("TargetKeyId"):
+            aliases.setdefault(one["TargetKeyId"], one["AliasName"].removeprefix("alias/"))
+    ids = [one["KeyId"] for one in pages(kms, "list_keys", "Keys")]
+
+    def describe(identifier: str) -> Json | None:
+        answer = existing(kms, "describe_key", KeyId=identifier)
+        if answer is None:
+            return None
+        key = answer["KeyMetadata"]
+        name = aliases.get(identifier, identifier)
+        return {"name": name, "id": identifier, "arn": key.get("Arn"), "state": key.get("KeyState")}
+
+    wanted = [one for one in ids if facts.wanted(aliases.get(one, one), query.names)]
+    return _named(each(describe, wanted), query)
+
+
+def roles(iam: t.Any, query: Query) -> list[Json]:
+    """Roles that AWS's services did not make for themselves."""
+    found = pages(iam, "list_roles", "Roles")
+    own = (one for one in found if not one.get("Path", "/").startswith("/aws-service-role/"))
+    return _named(({"name": one["RoleName"], "arn": one.get("Arn")} for one in own), query)
+
+
+def _named(found: t.Iterable[Json], query: Query) -> list[Json]:
+    """What has a wanted name, by name."""
+    wanted = [one for one in found if facts.wanted(one["name"], query.names)]
+    return sorted(wanted, key=lambda one: str(one["name"]))
 
 
 GATHERERS: dict[str, Gatherer] = {
@@ -198,4 +230,7 @@ GATHERERS: dict[str, Gatherer] = {
     "dynamodb": Gatherer("tables", "reading DynamoDB tables", tables),
     "s3": Gatherer("buckets", "listing S3 buckets", buckets),
     "ssm": Gatherer("parameters", "listing SSM parameters", parameters),
+    "secretsmanager": Gatherer("secrets", "listing Secrets Manager's secrets", secrets),
+    "kms": Gatherer("keys", "reading KMS keys", keys),
+    "iam": Gatherer("roles", "listing IAM roles", roles),
 }

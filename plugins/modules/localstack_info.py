@@ -10,16 +10,17 @@ module: localstack_info
 short_description: Read what is there in an AWS emulator or in AWS
 version_added: 0.1.0
 description:
-  - Reads an emulator's health, the account, and the topics, queues, tables, buckets and parameters that are there.
+  - Reads an emulator's health, the account, and the topics, queues, tables, buckets, parameters, secrets, keys and roles
+    that are there.
   - Every page is read to its end, services are read side by side.
-  - Values of parameters are never read, only names and types.
+  - Values of parameters and secrets are never read, only names and types.
 options:
   services:
     description: Services to read. Health and account are always read.
     type: list
     elements: str
-    choices: [sns, sqs, dynamodb, s3, ssm]
-    default: [sns, sqs, dynamodb, s3, ssm]
+    choices: [sns, sqs, dynamodb, s3, ssm, secretsmanager, kms, iam]
+    default: [sns, sqs, dynamodb, s3, ssm, secretsmanager, kms, iam]
   names:
     description:
       - Shell patterns, such as V(orders-*). Only what has a matching name is reported.
@@ -262,6 +263,24 @@ parameters:
   type: list
   elements: dict
   sample: [{"name": "/orders/endpoint", "type": "SecureString"}]
+secrets:
+  description: Names and ARNs of Secrets Manager's secrets.
+  returned: when O(services) has V(secretsmanager)
+  type: list
+  elements: dict
+  sample: [{"name": "orders/db", "arn": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:orders/db-x1y2z3"}]
+keys:
+  description: KMS keys by their first alias, or by their id where they have none.
+  returned: when O(services) has V(kms)
+  type: list
+  elements: dict
+  sample: [{"name": "orders", "id": "0f3e…", "arn": "arn:aws:kms:eu-central-1:000000000000:key/0f3e…", "state": "Enabled"}]
+roles:
+  description: IAM roles, without those that AWS's services made for themselves.
+  returned: when O(services) has V(iam)
+  type: list
+  elements: dict
+  sample: [{"name": "orders", "arn": "arn:aws:iam::000000000000:role/orders"}]
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -276,7 +295,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import Query, gather
 
-SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm"]
+SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
 
 
 def main() -> None:

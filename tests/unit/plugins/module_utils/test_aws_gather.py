@@ -13,7 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from moto import mock_aws
 
 CONNECTION = Connection(region="eu-central-1", access_key="test", secret_key="test")
-ALL = ("sns", "sqs", "dynamodb", "s3", "ssm")
+ALL = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,10 @@ def fill(clients, items=3):
         dynamodb.put_item(TableName="orders", Item={"Id": {"S": str(number)}, "CreatedAt": {"S": stamp}})
     clients.get("s3").create_bucket(Bucket="orders", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     clients.get("ssm").put_parameter(Name="/orders/key", Value="hush-hush", Type="SecureString")
+    clients.get("secretsmanager").create_secret(Name="orders/db", SecretString="hush-hush")
+    key = clients.get("kms").create_key()["KeyMetadata"]["KeyId"]
+    clients.get("kms").create_alias(AliasName="alias/orders", TargetKeyId=key)
+    clients.get("iam").create_role(RoleName="orders", AssumeRolePolicyDocument="{}")
 
 
 def test_everything_is_read(clients):
@@ -86,6 +90,10 @@ def test_everything_is_read(clients):
     assert [item["Id"] for item in table["newest_items"]] == ["2", "1"]
     assert [bucket["name"] for bucket in found["buckets"]] == ["orders"]
     assert found["parameters"] == [{"name": "/orders/key", "type": "SecureString"}]
+    assert [secret["name"] for secret in found["secrets"]] == ["orders/db"]
+    (key,) = [key for key in found["keys"] if key["name"] == "orders"]
+    assert (key["state"], key["arn"].rpartition("/")[2]) == ("Enabled", key["id"])
+    assert [role["name"] for role in found["roles"]] == ["orders"]
 
 
 def test_values_of_parameters_are_never_there(clients):
