@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test bench-engines clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -47,6 +47,9 @@ setup:
 
 setup-test:
 	@$(PYTHON) scripts/setup_environment.py --test
+
+bench-engines: setup-test ## start time, memory and events per second of each engine (10 min)
+	python benchmarks/engines.py
 
 clean-cache: setup ## delete what was built for embedded nodes (all checkouts' cache)
 	@python scripts/clean_cache.py

@@ -49,7 +49,16 @@ _THROTTLED = {
     "SlowDown",
 }
 _NOT_FOUND = {
+    "404",
+    "NoSuchBucketPolicy",
+    "NoSuchCORSConfiguration",
+    "NoSuchEntity",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "NoSuchTagSet",
     "NotFound",
+    "ParameterNotFound",
+    "ServerSideEncryptionConfigurationNotFoundError",
     "NotFoundException",
     "ResourceNotFoundException",
     "NoSuchBucket",

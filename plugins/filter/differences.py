@@ -1,0 +1,59 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters about what crossplane_diff returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: bool = True) -> list[str]:
+    """Why what crossplane_diff found must not be carried out, a sentence each with the way on; empty if it may."""
+    problems = [
+        f"the ProviderConfig '{one['provider_config']}' leads to an emulator, but does not list {', '.join(one['services'])}: "
+        "these resources would be made in real AWS; add the services to its endpoint.services (crossplane_endpoint_services)"
+        for one in found["unlisted_services"]
+    ]
+    problems += [
+        f"the cluster's {label(one)} belongs to another stack ({one['owner'] or 'it has no label localcloud.dev/owner'}); "
+        "choose another name or prefix, or remove that one first"
+        for one in found["foreign"]
+    ]
+    problems += [
+        f"{label(one)}: AWS has {one['external_name']} already, and this stack did not make it; choose another name, or take "
+        "it over with 'adopt: true' in its entry or aws_resources_adopt=true"
+        for one in found["existing"]
+    ]
+    if prune and protect:
+        problems += [
+            f"{label(one)} is declared no more, but holds data and is protected; declare it again, or remove it for good with "
+            "aws_resources_deletion_protection=false, or leave it with aws_resources_prune=false"
+            for one in found["surplus"]
+            if one["protected"]
+        ]
+    return problems
+
+
+def label(reference: Mapping[str, Any]) -> str:
+    """Kind and name of a reference."""
+    return f"{reference['kind']}/{reference['name']}"
+
+
+def stubs_of(references: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Objects with nothing but their identity, as deletion needs them, from references."""
+    return [
+        {
+            "apiVersion": one["api_version"],
+            "kind": one["kind"],
+            "metadata": {name: one[name] for name in ("name", "namespace") if one.get(name)},
+        }
+        for one in references
+    ]
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {"difference_problems": difference_problems, "stubs_of": stubs_of}

@@ -1,0 +1,474 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What AWS has right now of a managed resource, in the words of its spec.forProvider.
+
+Crossplane knows what it saw at its last poll; this asks AWS itself. Each reader gives the fields that it can see, or None
+where the thing does not exist; a field that is not in its answer is not compared. Values of secrets are never asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import existing, pages
+
+Json = dict[str, t.Any]
+# Requests under way at once: an emulator is one process, more would only queue up there.
+WORKERS = 8
+EXTERNAL_NAME = "crossplane.io/external-name"
+
+
+class Thing(t.NamedTuple):
+    """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider."""
+
+    kind: str
+    external_name: str
+    parameters: Json
+
+    @classmethod
+    def of(cls, declared: Json, live: Json | None) -> Thing:
+        """From the declared object and, where there is one, the cluster's: that has references and names resolved."""
+        annotations = {**_annotations(declared), **_annotations(live or {})}
+        parameters = {**_parameters(declared), **_parameters(live or {})}
+        name = annotations.get(EXTERNAL_NAME) or parameters.get("name") or ""
+        return cls(kind_of(declared), str(name), parameters)
+
+
+class Aws:
+    """The clients, and what is asked once only."""
+
+    def __init__(self, clients: Clients) -> None:
+        self.clients = clients
+        self._account = ""
+
+    def get(self, service: str) -> t.Any:
+        return self.clients.get(service)
+
+    @property
+    def account(self) -> str:
+        if not self._account:
+            self._account = str(self.get("sts").get_caller_identity()["Account"])
+        return self._account
+
+
+Reader = t.Callable[[Aws, Thing], "Json | None"]
+
+
+def observe(clients: Clients, things: t.Sequence[Thing]) -> list[Json | None]:
+    """What AWS has of each, in order. For those that C(observable) refuses, an empty map. Raises AwsError."""
+    aws = Aws(clients)
+    for service in sorted({_service(one) for one in things if observable(one)} | {"sts"}):
+        clients.get(service)
+
+    def read(thing: Thing) -> Json | None:
+        if not observable(thing):
+            return {}
+        with aws_errors(f"looking at {thing.kind} {thing.external_name}", clients.connection.endpoint_url):
+            return READERS[thing.kind](aws, thing)
+
+    if not things:
+        return []
+    with ThreadPoolExecutor(min(WORKERS, len(things))) as pool:
+        return list(pool.map(read, things))
+
+
+def observable(thing: Thing) -> bool:
+    """Whether there is a reader for it, and the name by which AWS knows it."""
+    needed = NEEDS.get(thing.kind, ())
+    return thing.kind in READERS and bool(
+        all(thing.parameters.get(one) for one in needed) if needed else thing.external_name
+    )
+
+
+def kind_of(obj: Json) -> str:
+    """Service and kind, for example sns/Topic, whether the kind has namespaces or not."""
+    return f"{obj['apiVersion'].split('.')[0]}/{obj['kind']}"
+
+
+def made_by_crossplane(found: Json, obj: Json) -> bool:
+    """Whether AWS's tags say that Crossplane made it for an object of this kind and name, perhaps in an earlier cluster."""
+    tags = found.get("tags") or {}
+    return bool(
+        tags.get("crossplane-name") == obj["metadata"]["name"]
+        and str(tags.get("crossplane-kind", "")).split(".")[0] == obj["kind"].lower()
+    )
+
+
+def _service(thing: Thing) -> str:
+    return thing.kind.split("/")[0]
+
+
+def _annotations(obj: Json) -> Json:
+    return dict((obj.get("metadata") or {}).get("annotations") or {})
+
+
+def _parameters(obj: Json) -> Json:
+    return dict((obj.get("spec") or {}).get("forProvider") or {})
+
+
+def _tags(listed: t.Iterable[Json]) -> dict[str, str]:
+    return {str(one.get("Key") or one.get("TagKey")): str(one.get("Value", one.get("TagValue"))) for one in listed}
+
+
+def _flag(value: t.Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def _number(value: t.Any) -> int | None:
+    return int(value) if value not in (None, "") else None
+
+
+def _topic(aws: Aws, thing: Thing) -> Json | None:
+    sns, name = aws.get("sns"), thing.external_name
+    arn = name if name.startswith("arn:") else f"arn:aws:sns:{thing.parameters['region']}:{aws.account}:{name}"
+    answer = existing(sns, "get_topic_attributes", TopicArn=arn)
+    if answer is None:
+        return None
+    known = answer["Attributes"]
+    return {
+        "contentBasedDeduplication": _flag(known.get("ContentBasedDeduplication")),
+        "displayName": known.get("DisplayName"),
+        "fifoTopic": _flag(known.get("FifoTopic")),
+        "kmsMasterKeyId": known.get("KmsMasterKeyId"),
+        "tags": _tags((existing(sns, "list_tags_for_resource", ResourceArn=arn) or {}).get("Tags", [])),
+    }
+
+
+def _subscription(aws: Aws, thing: Thing) -> Json | None:
+    if not thing.external_name.startswith("arn:"):
+        return {}
+    answer = existing(aws.get("sns"), "get_subscription_attributes", SubscriptionArn=thing.external_name)
+    if answer is None:
+        return None
+    known = answer["Attributes"]
+    return {
+        "endpoint": known.get("Endpoint"),
+        "filterPolicy": known.get("FilterPolicy"),
+        "filterPolicyScope": known.get("FilterPolicyScope")
+        or ("MessageAttributes" if known.get("FilterPolicy") else ""),
+        "protocol": known.get("Protocol"),
+        "rawMessageDelivery": _flag(known.get("RawMessageDelivery")),
+        "redrivePolicy": known.get("RedrivePolicy"),
+    }
+
+
+def _queue_attributes(aws: Aws, name: str) -> tuple[str, Json] | None:
+    """A queue's URL and attributes, by its name or the last part of its URL."""
+    sqs = aws.get("sqs")
+    url = existing(sqs, "get_queue_url", QueueName=name.rsplit("/", 1)[-1])
+    answer = url and existing(sqs, "get_queue_attributes", QueueUrl=url["QueueUrl"], AttributeNames=["All"])
+    return (url["QueueUrl"], answer.get("Attributes", {})) if url and answer else None
+
+
+def _queue(aws: Aws, thing: Thing) -> Json | None:
+    found = _queue_attributes(aws, str(thing.parameters.get("name") or thing.external_name))
+    if found is None:
+        return None
+    url, known = found
+    return {
+        "contentBasedDeduplication": _flag(known.get("ContentBasedDeduplication")),
+        "delaySeconds": _number(known.get("DelaySeconds")),
+        "fifoQueue": _flag(known.get("FifoQueue")),
+        "kmsMasterKeyId": known.get("KmsMasterKeyId"),
+        "maxMessageSize": _number(known.get("MaximumMessageSize")),
+        "messageRetentionSeconds": _number(known.get("MessageRetentionPeriod")),
+        "policy": known.get("Policy"),
+        "receiveWaitTimeSeconds": _number(known.get("ReceiveMessageWaitTimeSeconds")),
+        "redriveAllowPolicy": known.get("RedriveAllowPolicy"),
+        "redrivePolicy": known.get("RedrivePolicy"),
+        "tags": (existing(aws.get("sqs"), "list_queue_tags", QueueUrl=url) or {}).get("Tags", {}),
+        "visibilityTimeoutSeconds": _number(known.get("VisibilityTimeout")),
+    }
+
+
+def _queue_part(field: str, attribute: str) -> Reader:
+    """One of a queue's attributes that is a managed resource of its own."""
+
+    def read(aws: Aws, thing: Thing) -> Json | None:
+        found = _queue_attributes(aws, thing.parameters["queueUrl"])
+        return {field: found[1][attribute]} if found and found[1].get(attribute) else None
+
+    return read
+
+
+def _table(aws: Aws, thing: Thing) -> Json | None:
+    dynamodb, name = aws.get("dynamodb"), thing.external_name
+    answer = existing(dynamodb, "describe_table", TableName=name)
+    if answer is None:
+        return None
+    known = answer["Table"]
+    found = {
+        "attribute": [
+            {"name": one["AttributeName"], "type": one["AttributeType"]} for one in known["AttributeDefinitions"]
+        ],
+        "billingMode": (known.get("BillingModeSummary") or {}).get("BillingMode") or "PROVISIONED",
+        "deletionProtectionEnabled": known.get("DeletionProtectionEnabled", False),
+        "globalSecondaryIndex": [_index(one) for one in known.get("GlobalSecondaryIndexes") or []],
+        "streamEnabled": (known.get("StreamSpecification") or {}).get("StreamEnabled", False),
+        "streamViewType": (known.get("StreamSpecification") or {}).get("StreamViewType"),
+        "tags": _tags(
+            (existing(dynamodb, "list_tags_of_resource", ResourceArn=known["TableArn"]) or {}).get("Tags", [])
+        ),
+        **_keys(known["KeySchema"]),
+    }
+    if found["billingMode"] == "PROVISIONED":
+        found |= _capacities(known)
+    if any(thing.parameters.get("ttl") or []):
+        found["ttl"] = _ttl(existing(dynamodb, "describe_time_to_live", TableName=name) or {})
+    if any(thing.parameters.get("pointInTimeRecovery") or []):
+        answer = existing(dynamodb, "describe_continuous_backups", TableName=name) or {}
+        recovery = (answer.get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
+        found["pointInTimeRecovery"] = [{"enabled": recovery.get("PointInTimeRecoveryStatus") == "ENABLED"}]
+    return found
+
+
+def _keys(schema: t.Iterable[Json]) -> Json:
+    by_type = {one["KeyType"]: one["AttributeName"] for one in schema}
+    return {"hashKey": by_type.get("HASH"), "rangeKey": by_type.get("RANGE")}
+
+
+def _capacities(described: Json) -> Json:
+    throughput = described.get("ProvisionedThroughput") or {}
+    return {"readCapacity": throughput.get("ReadCapacityUnits"), "writeCapacity": throughput.get("WriteCapacityUnits")}
+
+
+def _index(described: Json) -> Json:
+    projection = described.get("Projection") or {}
+    return {
+        "name": described["IndexName"],
+        "projectionType": projection.get("ProjectionType"),
+        "nonKeyAttributes": projection.get("NonKeyAttributes") or [],
+        **_keys(described["KeySchema"]),
+        **_capacities(described),
+    }
+
+
+def _ttl(answer: Json) -> list[Json]:
+    known = answer.get("TimeToLiveDescription") or {}
+    enabled = known.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    return [{"attributeName": known.get("AttributeName"), "enabled": enabled}]
+
+
+def _bucket(aws: Aws, thing: Thing) -> Json | None:
+    s3 = aws.get("s3")
+    if existing(s3, "head_bucket", Bucket=thing.external_name) is None:
+        return None
+    return {"tags": _tags((existing(s3, "get_bucket_tagging", Bucket=thing.external_name) or {}).get("TagSet", []))}
+
+
+def _bucket_part(operation: str, fields: t.Callable[[Json], Json | None]) -> Reader:
+    """One of a bucket's settings that is a managed resource of its own."""
+
+    def read(aws: Aws, thing: Thing) -> Json | None:
+        answer = existing(aws.get("s3"), operation, Bucket=thing.parameters["bucket"])
+        return None if answer is None else fields(answer)
+
+    return read
+
+
+def _versioning(answer: Json) -> Json | None:
+    return {"versioningConfiguration": [{"status": answer["Status"]}]} if answer.get("Status") else None
+
+
+def _encryption(answer: Json) -> Json:
+    return {
+        "rule": [
+            {
+                "applyServerSideEncryptionByDefault": [
+                    {
+                        "sseAlgorithm": one["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+                        "kmsMasterKeyId": one["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID"),
+                    }
+                ],
+                "bucketKeyEnabled": one.get("BucketKeyEnabled", False),
+            }
+            for one in answer["ServerSideEncryptionConfiguration"]["Rules"]
+        ]
+    }
+
+
+def _public_access(answer: Json) -> Json:
+    known = answer["PublicAccessBlockConfiguration"]
+    return {
+        name[0].lower() + name[1:]: known.get(name, False)
+        for name in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    }
+
+
+def _lifecycle(answer: Json) -> Json:
+    """Rules as far as days go; filters by tags or sizes are not compared."""
+    return {"rule": [_lifecycle_rule(one) for one in answer["Rules"]]}
+
+
+def _lifecycle_rule(rule: Json) -> Json:
+    blocks = {
+        "abortIncompleteMultipartUpload": [
+            {"daysAfterInitiation": one["DaysAfterInitiation"]} for one in _some(rule, "AbortIncompleteMultipartUpload")
+        ],
+        "expiration": [{"days": one["Days"]} for one in _some(rule, "Expiration") if "Days" in one],
+        "noncurrentVersionExpiration": [
+            {"noncurrentDays": one["NoncurrentDays"]} for one in _some(rule, "NoncurrentVersionExpiration")
+        ],
+        "transition": [
+            {"days": one.get("Days"), "storageClass": one["StorageClass"]} for one in rule.get("Transitions") or []
+        ],
+    }
+    prefix = (rule.get("Filter") or {}).get("Prefix") or rule.get("Prefix")
+    found: Json = {"id": rule.get("ID"), "status": rule.get("Status"), **blocks}
+    return {**found, "filter": [{"prefix": prefix}]} if prefix else found
+
+
+def _some(rule: Json, name: str) -> list[Json]:
+    return [rule[name]] if rule.get(name) else []
+
+
+def _cors(answer: Json) -> Json:
+    names = ("AllowedHeaders", "AllowedMethods", "AllowedOrigins", "ExposeHeaders", "MaxAgeSeconds", "ID")
+    return {
+        "corsRule": [
+            {("id" if name == "ID" else name[0].lower() + name[1:]): rule.get(name) for name in names}
+            for rule in answer["CORSRules"]
+        ]
+    }
+
+
+def _parameter(aws: Aws, thing: Thing) -> Json | None:
+    ssm, name = aws.get("ssm"), thing.external_name
+    answer = existing(ssm, "get_parameter", Name=name)
+    if answer is None:
+        return None
+    known = answer["Parameter"]
+    tags = existing(ssm, "list_tags_for_resource", ResourceType="Parameter", ResourceId=name) or {}
+    found = {"type": known.get("Type"), "tags": _tags(tags.get("TagList") or [])}
+    return found if known.get("Type") == "SecureString" else {**found, "insecureValue": known.get("Value")}
+
+
+def _secret(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(
+        aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters.get("name") or thing.external_name
+    )
+    if answer is None or answer.get("DeletedDate"):
+        return None
+    return {
+        "name": answer.get("Name"),
+        "description": answer.get("Description"),
+        "kmsKeyId": answer.get("KmsKeyId"),
+        "tags": _tags(answer.get("Tags") or []),
+    }
+
+
+def _secret_version(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters["secretId"])
+    return {} if answer and answer.get("VersionIdsToStages") else None
+
+
+def _key(aws: Aws, thing: Thing) -> Json | None:
+    kms, name = aws.get("kms"), thing.external_name
+    answer = existing(kms, "describe_key", KeyId=name)
+    if answer is None or answer["KeyMetadata"].get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
+        return None
+    known = answer["KeyMetadata"]
+    return {
+        "description": known.get("Description"),
+        "keyUsage": known.get("KeyUsage"),
+        "customerMasterKeySpec": known.get("KeySpec"),
+        "enableKeyRotation": (existing(kms, "get_key_rotation_status", KeyId=name) or {}).get(
+            "KeyRotationEnabled", False
+        ),
+        "tags": _tags((existing(kms, "list_resource_tags", KeyId=name) or {}).get("Tags") or []),
+    }
+
+
+def _alias(aws: Aws, thing: Thing) -> Json | None:
+    named = {one["AliasName"]: one for one in pages(aws.get("kms"), "list_aliases", "Aliases")}
+    return {"targetKeyId": named[thing.external_name].get("TargetKeyId")} if thing.external_name in named else None
+
+
+def _role(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(aws.get("iam"), "get_role", RoleName=thing.external_name)
+    if answer is None:
+        return None
+    known = answer["Role"]
+    tags = existing(aws.get("iam"), "list_role_tags", RoleName=thing.external_name) or {}
+    return {
+        "assumeRolePolicy": _document(known.get("AssumeRolePolicyDocument")),
+        "description": known.get("Description"),
+        "maxSessionDuration": known.get("MaxSessionDuration"),
+        "path": known.get("Path"),
+        "tags": _tags(tags.get("Tags") or []),
+    }
+
+
+def _role_policy(aws: Aws, thing: Thing) -> Json | None:
+    name = thing.external_name.rsplit(":", 1)[-1]
+    answer = existing(aws.get("iam"), "get_role_policy", RoleName=thing.parameters["role"], PolicyName=name)
+    return None if answer is None else {"policy": _document(answer["PolicyDocument"])}
+
+
+def _attachment(aws: Aws, thing: Thing) -> Json | None:
+    role, arn = thing.parameters["role"], thing.parameters["policyArn"]
+    if existing(aws.get("iam"), "get_role", RoleName=role) is None:
+        return None
+    attached = pages(aws.get("iam"), "list_attached_role_policies", "AttachedPolicies", RoleName=role)
+    return {} if arn in {one["PolicyArn"] for one in attached} else None
+
+
+def _policy(aws: Aws, thing: Thing) -> Json | None:
+    iam, name, path = aws.get("iam"), thing.external_name, thing.parameters.get("path", "/")
+    arn = name if name.startswith("arn:") else f"arn:aws:iam::{aws.account}:policy{path}{name}"
+    answer = existing(iam, "get_policy", PolicyArn=arn)
+    if answer is None:
+        return None
+    known = answer["Policy"]
+    version = existing(iam, "get_policy_version", PolicyArn=arn, VersionId=known["DefaultVersionId"]) or {}
+    return {
+        "description": known.get("Description"),
+        "policy": _document((version.get("PolicyVersion") or {}).get("Document")),
+        "tags": _tags(known.get("Tags") or []),
+    }
+
+
+def _document(document: t.Any) -> str | None:
+    """A policy document as text; boto3 has it parsed."""
+    return document if document is None or isinstance(document, str) else json.dumps(document, sort_keys=True)
+
+
+READERS: dict[str, Reader] = {
+    "sns/Topic": _topic,
+    "sns/TopicSubscription": _subscription,
+    "sqs/Queue": _queue,
+    "sqs/QueuePolicy": _queue_part("policy", "Policy"),
+    "sqs/QueueRedrivePolicy": _queue_part("redrivePolicy", "RedrivePolicy"),
+    "sqs/QueueRedriveAllowPolicy": _queue_part("redriveAllowPolicy", "RedriveAllowPolicy"),
+    "dynamodb/Table": _table,
+    "s3/Bucket": _bucket,
+    "s3/BucketVersioning": _bucket_part("get_bucket_versioning", _versioning),
+    "s3/BucketServerSideEncryptionConfiguration": _bucket_part("get_bucket_encryption", _encryption),
+    "s3/BucketPublicAccessBlock": _bucket_part("get_public_access_block", _public_access),
+    "s3/BucketLifecycleConfiguration": _bucket_part("get_bucket_lifecycle_configuration", _lifecycle),
+    "s3/BucketCorsConfiguration": _bucket_part("get_bucket_cors", _cors),
+    "s3/BucketPolicy": _bucket_part("get_bucket_policy", lambda answer: {"policy": answer["Policy"]}),
+    "ssm/Parameter": _parameter,
+    "secretsmanager/Secret": _secret,
+    "secretsmanager/SecretVersion": _secret_version,
+    "kms/Key": _key,
+    "kms/Alias": _alias,
+    "iam/Role": _role,
+    "iam/RolePolicy": _role_policy,
+    "iam/RolePolicyAttachment": _attachment,
+    "iam/Policy": _policy,
+}
+# Kinds without a name of their own in AWS: the fields that say where to look. References are resolved into them.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "sqs/QueuePolicy": ("queueUrl",),
+    "sqs/QueueRedrivePolicy": ("queueUrl",),
+    "sqs/QueueRedriveAllowPolicy": ("queueUrl",),
+    **{kind: ("bucket",) for kind in READERS if kind.startswith("s3/Bucket") and kind != "s3/Bucket"},
+    "secretsmanager/SecretVersion": ("secretId",),
+    "iam/RolePolicyAttachment": ("role", "policyArn"),
+}

@@ -1,0 +1,343 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What there is to do for declared objects: one LIST per kind, and at will a look into AWS. Changes nothing."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import (
+    EXTERNAL_NAME,
+    Thing,
+    made_by_crossplane,
+    observable,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import last_events
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    Api,
+    ApiError,
+    Json,
+    Served,
+    list_all,
+)
+
+OWNER = "localcloud.dev/owner"
+PROTECTED = "localcloud.dev/deletion-protection"
+ADOPT = "localcloud.dev/adopt"
+LOOK_AGAIN = "localcloud.dev/look-again"
+HIDDEN = "(hidden)"
+# Connections of the client's pool.
+PARALLEL = 4
+
+Observe = t.Callable[[t.Sequence[Thing]], "list[Json | None]"]
+Kind = tuple[str, str]
+# Kind, namespace, name.
+Key = tuple[str, str, str | None, str]
+
+
+class Settings(t.NamedTuple):
+    """Whose objects are ours, by which name we apply them, whether those that AWS has already may be taken over."""
+
+    owner: str
+    field_manager: str = "localcloud"
+    adopt: bool = False
+
+
+class Found(t.NamedTuple):
+    """The cluster's objects by key, and the kinds that it serves with whether they have namespaces."""
+
+    objects: dict[Key, Json]
+    served: dict[Kind, Served]
+
+
+def diff(
+    api: Api, declared: t.Sequence[Json], kinds: t.Sequence[Kind], settings: Settings, observe: Observe | None = None
+) -> Json:
+    """The difference between declared objects and cluster (and AWS), sorted by what it means.
+
+    C(kinds) are looked through for what is declared no more. Raises ApiError and what C(observe) raises.
+    """
+    wanted = [kind_of(obj) for obj in declared]
+    found = look(api, dict.fromkeys([*wanted, *kinds]), settings.field_manager)
+    keys = [key_of(obj, found.served) for obj in declared]
+    pairs = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
+    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else [{} for _ in pairs]
+    rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
+    surplus = _surplus(found, set(keys), kinds, settings)
+    return {
+        **_sorted(rows),
+        "unready": _unready(api, pairs),
+        "surplus": surplus,
+        "not_served": sorted(
+            f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
+        ),
+        "unlisted_services": _unlisted(api, declared),
+        "unobserved": sorted(
+            {one.kind for one in map(Thing.of, declared, [None] * len(declared)) if not observable(one)}
+        )
+        if observe
+        else [],
+    }
+
+
+def look(api: Api, kinds: t.Iterable[Kind], field_manager: str) -> Found:
+    """Every object of these kinds, the lists side by side. Kinds that are not served have none. Raises ApiError."""
+    asked = list(kinds)
+    groups = list(dict.fromkeys(version for version, _kind in asked))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        resources = dict(zip(groups, pool.map(lambda version: _resources(api, version), groups), strict=True))
+        served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
+        lists = pool.map(
+            lambda one: list_all(api, one.path(), {}, lambda obj: _slim(obj, field_manager))[0], served.values()
+        )
+        objects = {
+            (*kind, obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj
+            for kind, listed in zip(served, lists, strict=True)
+            for obj in listed
+        }
+    return Found(objects, served)
+
+
+def _resources(api: Api, api_version: str) -> dict[str, Served]:
+    base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    try:
+        listed = api.get(base, {}).get("resources") or []
+    except ApiError as error:
+        if error.status == 404:
+            return {}
+        raise
+    return {
+        one["kind"]: Served(base, one["name"], bool(one.get("namespaced"))) for one in listed if "/" not in one["name"]
+    }
+
+
+def _slim(obj: Json, field_manager: str) -> Json:
+    """An object without what is not compared."""
+    metadata = obj["metadata"]
+    kept = ("name", "namespace", "labels", "annotations", "generation", "deletionTimestamp", "finalizers")
+    owned = [
+        one.get("fieldsV1") or {}
+        for one in metadata.get("managedFields") or []
+        if one.get("manager") == field_manager and one.get("operation") == "Apply" and not one.get("subresource")
+    ]
+    return {
+        **{name: value for name, value in obj.items() if name != "metadata"},
+        "metadata": {name: metadata[name] for name in kept if name in metadata},
+        "owned": owned[0] if owned else {},
+    }
+
+
+def kind_of(obj: Json) -> Kind:
+    return obj["apiVersion"], obj["kind"]
+
+
+def key_of(obj: Json, served: t.Mapping[Kind, Served]) -> Key:
+    kind = kind_of(obj)
+    namespaced = served[kind].namespaced if kind in served else "namespace" in obj["metadata"]
+    namespace = obj["metadata"].get("namespace", "default") if namespaced else None
+    return (*kind, namespace, obj["metadata"]["name"])
+
+
+def reference(obj: Json) -> Json:
+    """An object's reference, as crossplane_wait takes it."""
+    api_version, kind = kind_of(obj)
+    metadata = obj["metadata"]
+    space = {"namespace": metadata["namespace"]} if metadata.get("namespace") else {}
+    return {"api_version": api_version, "kind": kind, "name": metadata["name"], **space}
+
+
+def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, Change]]:
+    """How a declared object differs from the cluster's, or if it does not, from what is in AWS; each with where that is."""
+    mine = {name: value for name, value in declared.items() if name not in ("apiVersion", "kind", "status")}
+    changed = [*differences(mine, live), *removed(mine, live.get("owned") or {}, live)]
+    # The provider puts the real external name there when AWS has given it.
+    changed = [one for one in changed if one.path != f"metadata.annotations.{EXTERNAL_NAME}"]
+    if changed:
+        hidden = declared["kind"] == "Secret"
+        return [("spec", _hidden(one) if hidden else one) for one in changed]
+    parameters = (declared.get("spec") or {}).get("forProvider") or {}
+    if aws:
+        return [("aws", one) for one in differences(parameters, aws, observed=True)]
+    at_provider = (live.get("status") or {}).get("atProvider") or {}
+    return [("provider", one) for one in differences(parameters, at_provider, observed=True)]
+
+
+def _hidden(change: Change) -> Change:
+    return Change(change.path, HIDDEN, HIDDEN) if change.path.split(".")[0] in ("data", "stringData") else change
+
+
+def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
+    """The list that an object belongs into, its row there, and the object."""
+    row = reference(obj)
+    if live is None:
+        return _new(obj, row, aws, settings)
+    owner = (live["metadata"].get("labels") or {}).get(OWNER)
+    if owner != settings.owner:
+        return "foreign", {**row, "owner": owner}, obj
+    if live["metadata"].get("deletionTimestamp"):
+        return "leaving", row, obj
+    if aws is None and (live["metadata"].get("annotations") or {}).get("crossplane.io/external-create-succeeded"):
+        return "gone", row, obj
+    fields = [
+        {"path": change.path, "where": where, "before": change.before, "after": change.after}
+        for where, change in changes_of(obj, live, aws)
+    ]
+    if not fields:
+        return "same", row, obj
+    return ("drifted" if fields[0]["where"] == "spec" else "strayed"), {**row, "fields": fields}, obj
+
+
+def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
+    thing = Thing.of(obj, None)
+    wanted = settings.adopt or (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
+    # Things without tags belong to one that has them.
+    if aws and "tags" in aws and not wanted and not made_by_crossplane(aws, obj):
+        return "existing", {**row, "external_name": thing.external_name}, obj
+    return "missing", row, obj
+
+
+def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
+    """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
+    by_name: dict[str, list[Json]] = {
+        name: [] for name in ("missing", "drifted", "strayed", "gone", "existing", "foreign", "leaving", "same")
+    }
+    for name, row, _obj in rows:
+        by_name[name].append(row)
+    same = by_name.pop("same")
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    return {
+        **by_name,
+        "same": len(same),
+        "to_apply": [obj for name, _row, obj in rows if name in ("missing", "drifted", "leaving")],
+        "to_look_at": [_look_again(obj, now) for name, _row, obj in rows if name in ("gone", "strayed")],
+    }
+
+
+def _look_again(obj: Json, now: str) -> Json:
+    metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now}},
+    }
+
+
+def _surplus(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings: Settings) -> list[Json]:
+    """Objects of these kinds that bear our label and are declared no more."""
+    looked = set(kinds)
+    rows = []
+    for key, obj in found.objects.items():
+        labels = obj["metadata"].get("labels") or {}
+        if key in declared or key[:2] not in looked or labels.get(OWNER) != settings.owner:
+            continue
+        if obj["metadata"].get("deletionTimestamp") or _made_for_another(obj):
+            continue
+        full = {**obj, "apiVersion": key[0], "kind": key[1]}
+        rows.append({**reference(full), "protected": labels.get(PROTECTED) == "true"})
+    return rows
+
+
+def _made_for_another(obj: Json) -> bool:
+    """Whether a composition or another controller made it: that one takes it away."""
+    return bool((obj["metadata"].get("labels") or {}).get("crossplane.io/composite"))
+
+
+def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json]:
+    """Those that are not Synced and Ready, with reason, last event and likely cause."""
+    rows = []
+    for obj, live in pairs:
+        if live is None or "spec" not in obj:
+            continue
+        verdict = conditions.judge({"status": {}, **live}, ("Synced", "Ready"))
+        if not verdict.ready:
+            rows.append((obj, live, verdict))
+    events = last_events(api, {obj["kind"] for obj, _live, _verdict in rows})
+    found = []
+    for obj, live, verdict in rows:
+        metadata = live["metadata"]
+        event = events.get((obj["kind"], metadata.get("namespace"), metadata["name"]))
+        cause = conditions.likely_cause({"status": {}, **live}, verdict, event)
+        found.append(
+            {
+                **reference(obj),
+                **verdict._asdict(),
+                "last_event": event,
+                "cause": cause.cause if cause else None,
+                "next_step": cause.next_step if cause else None,
+            }
+        )
+    return found
+
+
+def _unlisted(api: Api, declared: t.Sequence[Json]) -> list[Json]:
+    """Services that a ProviderConfig with an endpoint does not send there: these requests would go to real AWS."""
+    used: dict[tuple[str, str, str], set[str]] = {}
+    for obj in declared:
+        config = (obj.get("spec") or {}).get("providerConfigRef")
+        group = obj["apiVersion"].split("/")[0]
+        service, _dot, provider = group.partition(".")
+        if config and provider in ("aws.upbound.io", "aws.m.upbound.io"):
+            path = _config_path(provider, config, obj["metadata"].get("namespace", "default"))
+            used.setdefault((path, config["name"], provider), set()).add(service)
+    found = []
+    for (path, name, _provider), services in used.items():
+        endpoint = (_existing(api, path).get("spec") or {}).get("endpoint") or {}
+        unlisted = services - set(endpoint.get("services") or []) if endpoint else set()
+        if unlisted:
+            found.append({"provider_config": name, "services": sorted(unlisted)})
+    return found
+
+
+def _config_path(provider: str, config: Json, namespace: str) -> str:
+    base = f"/apis/{provider}/v1beta1"
+    if provider == "aws.upbound.io":
+        return f"{base}/providerconfigs/{config['name']}"
+    if config.get("kind", "ClusterProviderConfig") == "ClusterProviderConfig":
+        return f"{base}/clusterproviderconfigs/{config['name']}"
+    return f"{base}/namespaces/{namespace}/providerconfigs/{config['name']}"
+
+
+def _existing(api: Api, path: str) -> Json:
+    try:
+        return api.get(path, {})
+    except ApiError as error:
+        if error.status == 404:
+            return {}
+        raise
+
+
+def report(found: t.Mapping[str, t.Any]) -> list[str]:
+    """A line for each difference that C(diff) found."""
+    lines = [f"{_label(one)} is not there yet" for one in found["missing"]]
+    lines += [f"{_label(one)} is still being deleted" for one in found["leaving"]]
+    lines += [f"{_label(one)} is gone from AWS" for one in found["gone"]]
+    lines += [
+        f"{_label(one)}: {_WHERE[field['where']]} {Change(field['path'], field['before'], field['after'])}"
+        for one in [*found["drifted"], *found["strayed"]]
+        for field in one["fields"]
+    ]
+    lines += [
+        f"{_label(one)} is declared no more{', but protected' if one['protected'] else ''}" for one in found["surplus"]
+    ]
+    lines += [
+        f"{_label(one)} ({one['external_name']}) exists in AWS, and Crossplane did not make it for this stack"
+        for one in found["existing"]
+    ]
+    lines += [
+        f"{_label(one)} belongs to {one['owner'] or 'nobody that we know'}, as its label {OWNER} says"
+        for one in found["foreign"]
+    ]
+    return lines
+
+
+_WHERE = {"spec": "in the cluster", "aws": "in AWS", "provider": "as Crossplane last saw it,"}
+
+
+def _label(one: Json) -> str:
+    return f"{one['kind']}/{one['name']}" + (f" ({one['namespace']})" if one.get("namespace") else "")

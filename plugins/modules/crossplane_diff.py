@@ -1,0 +1,354 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: crossplane_diff
+short_description: Tell how declared Crossplane resources differ from the cluster and from AWS
+version_added: 0.1.0
+description:
+  - Lists each kind once, however many resources there are, and compares declared fields only. What the API server, Crossplane
+    or AWS fill in by themselves is no difference.
+  - Fields that were applied by O(field_manager) once and are declared no more are differences.
+  - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
+  - It changes nothing. RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
+options:
+  resources:
+    description: The declared objects.
+    type: list
+    elements: dict
+    required: true
+  owner:
+    description: Value of the label C(localcloud.dev/owner) of our objects. Objects with another one are RV(foreign).
+    type: str
+    required: true
+  kinds:
+    description: Kinds that are looked through for RV(surplus), besides those that are declared.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      api_version:
+        description: API version with group.
+        type: str
+        required: true
+      kind:
+        description: Kind.
+        type: str
+        required: true
+  field_manager:
+    description: By which name the objects are applied.
+    type: str
+    default: localcloud
+  adopt:
+    description:
+      - Take over what AWS has already under a declared name, instead of returning it as RV(existing).
+      - The annotation C(localcloud.dev/adopt=true) does so for one object.
+    type: bool
+    default: false
+  look_into_aws:
+    description:
+      - Ask AWS itself what it has. Else what Crossplane saw last counts, and what it does not know of is not found.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.aws
+attributes:
+  check_mode:
+    description: Can run in check mode and return what it would without.
+    support: full
+  diff_mode:
+    description: Returns what would be changed when run in diff mode.
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    description: When run twice in a row with the same arguments, the second run changes nothing.
+    support: full
+    details: It changes nothing.
+notes:
+  - Values of Secrets are never returned as differences, values of AWS's secrets and SecureStrings never asked for.
+seealso:
+  - module: localcloud.stack.crossplane_wait
+  - module: kubernetes.core.k8s
+author:
+  - localcloud contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Compare
+  localcloud.stack.crossplane_diff:
+    owner: orders
+    resources: "{{ manifests }}"
+    kinds:
+      - {api_version: sns.aws.upbound.io/v1beta1, kind: Topic}
+    look_into_aws: true
+    endpoint_url: http://localhost:4566
+    region: eu-central-1
+  register: differences
+
+- name: Apply what differs, as one list
+  kubernetes.core.k8s:
+    resource_definition: "{{ differences.to_apply }}"
+    apply: true
+    server_side_apply: {field_manager: localcloud}
+  when: differences.to_apply | length > 0
+
+- name: Have Crossplane look again at what was changed behind its back
+  kubernetes.core.k8s:
+    resource_definition: "{{ differences.to_look_at }}"
+    state: patched
+  when: differences.to_look_at | length > 0
+"""
+
+RETURN = r"""
+missing:
+  description: Declared, but not in the cluster.
+  returned: success
+  type: list
+  elements: dict
+  contains: &reference
+    api_version:
+      description: API version with group.
+      type: str
+    kind:
+      description: Kind.
+      type: str
+    name:
+      description: Name.
+      type: str
+    namespace:
+      description: Namespace, only where it has one.
+      type: str
+  sample: [{api_version: sns.aws.upbound.io/v1beta1, kind: Topic, name: orders}]
+drifted:
+  description: The cluster's object is not as declared.
+  returned: success
+  type: list
+  elements: dict
+  contains: &fields
+    <<: *reference
+    fields:
+      description: The fields that differ.
+      type: list
+      elements: dict
+      contains:
+        path:
+          description: The field, with dots and indices.
+          type: str
+          sample: spec.forProvider.delaySeconds
+        where:
+          description: V(spec) for the cluster's object, V(aws) for AWS, V(provider) for C(status.atProvider).
+          type: str
+        before:
+          description: What is there.
+          type: raw
+        after:
+          description: What is declared.
+          type: raw
+strayed:
+  description: The cluster's object is as declared, but AWS has something else.
+  returned: success
+  type: list
+  elements: dict
+  contains: *fields
+gone:
+  description: Crossplane made it, but AWS does not have it any more.
+  returned: success
+  type: list
+  elements: dict
+  contains: *reference
+leaving:
+  description: Declared, but the cluster's object is being deleted.
+  returned: success
+  type: list
+  elements: dict
+  contains: *reference
+existing:
+  description: Missing in the cluster, but AWS has something under its name that Crossplane did not make for it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    external_name:
+      description: Its name in AWS.
+      type: str
+foreign:
+  description: The cluster has such an object, but of another owner.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    owner:
+      description: Its owner, if it has any.
+      type: str
+surplus:
+  description: Ours, but declared no more.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    protected:
+      description: Whether its label C(localcloud.dev/deletion-protection) is V(true).
+      type: bool
+unready:
+  description: In the cluster, but not Synced and Ready.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    ready:
+      description: Always false.
+      type: bool
+    condition:
+      description: The condition that is not met.
+      type: str
+    reason:
+      description: Its reason.
+      type: str
+    message:
+      description: Its message.
+      type: str
+    last_event:
+      description: The object's last event.
+      type: str
+    cause:
+      description: The likely cause, if it is a known one.
+      type: str
+    next_step:
+      description: What to do about it.
+      type: str
+same:
+  description: How many are as declared.
+  returned: success
+  type: int
+to_apply:
+  description: The declared objects of RV(missing), RV(drifted) and RV(leaving).
+  returned: success
+  type: list
+  elements: dict
+to_look_at:
+  description: Patches for RV(gone) and RV(strayed) that make Crossplane look again at once.
+  returned: success
+  type: list
+  elements: dict
+not_served:
+  description: Declared kinds that the cluster does not serve (yet).
+  returned: success
+  type: list
+  elements: str
+unlisted_services:
+  description: Services that are declared, but that a ProviderConfig with an endpoint does not send there.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    provider_config:
+      description: Name of the ProviderConfig.
+      type: str
+    services:
+      description: The services.
+      type: list
+      elements: str
+unobserved:
+  description: Declared kinds that were not compared with AWS, as there is no reader for them or AWS has named them itself.
+  returned: success
+  type: list
+  elements: str
+looked_into_aws:
+  description: Whether AWS was asked.
+  returned: success
+  type: bool
+report:
+  description: A line for each difference.
+  returned: success
+  type: list
+  elements: str
+  sample: ['Queue/orders: in AWS visibilityTimeoutSeconds: 45 -> 30']
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+    AWS_MUTUALLY_EXCLUSIVE,
+    AWS_REQUIRED_TOGETHER,
+    BOTO3_IMPORT_ERROR,
+    Clients,
+    Connection,
+    aws_argument_spec,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, report
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+    KUBERNETES_ARGUMENTS,
+    KUBERNETES_IMPORT_ERROR,
+    KubernetesApi,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+
+
+def run(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    api = KubernetesApi(params["kubeconfig"], params["context"])
+    api.connect()
+    clients = Clients(Connection.from_params(params)) if params["look_into_aws"] else None
+    kinds = [(one["api_version"], one["kind"]) for one in params["kinds"]]
+    settings = Settings(params["owner"], params["field_manager"], params["adopt"])
+    observer = (lambda things: observe(clients, things)) if clients else None
+    found = diff(api, params["resources"], kinds, settings, observer)
+    return {**found, "looked_into_aws": params["look_into_aws"], "report": report(found)}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "resources": {"type": "list", "elements": "dict", "required": True},
+            "owner": {"type": "str", "required": True},
+            "kinds": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "api_version": {"type": "str", "required": True},
+                    "kind": {"type": "str", "required": True},
+                },
+            },
+            "field_manager": {"type": "str", "default": "localcloud"},
+            "adopt": {"type": "bool", "default": False},
+            "look_into_aws": {"type": "bool", "default": False},
+            **KUBERNETES_ARGUMENTS,
+            **aws_argument_spec(),
+        },
+        required_together=AWS_REQUIRED_TOGETHER,
+        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+        supports_check_mode=True,
+    )
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    if BOTO3_IMPORT_ERROR and module.params["look_into_aws"]:
+        module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
+    try:
+        result = run(module)
+    except KubernetesError as error:
+        module.fail_json(msg=error.message, **error.details)
+    except ApiError as error:
+        module.fail_json(
+            msg=f"The cluster can't be compared with what is declared: {error.message}. Likely it does not answer, or its "
+            "user may not list these kinds. Look at kubeconfig and context."
+        )
+    except AwsError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, report
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+
+SNS = "sns.aws.upbound.io/v1beta1"
+TOPIC = (SNS, "Topic")
+SETTINGS = Settings("ours")
+READY = [{"type": "Synced", "status": "True"}, {"type": "Ready", "status": "True"}]
+CREATED = {"crossplane.io/external-create-succeeded": "2026-01-01T00:00:00Z"}
+
+
+def topic(name="orders", labels=None, annotations=None, **parameters):
+    return {
+        "apiVersion": SNS,
+        "kind": "Topic",
+        "metadata": {
+            "name": name,
+            "labels": {"localcloud.dev/owner": "ours", **(labels or {})},
+            "annotations": {"crossplane.io/external-name": name, **(annotations or {})},
+        },
+        "spec": {"forProvider": {"region": "eu-central-1", **parameters}, "providerConfigRef": {"name": "default"}},
+    }
+
+
+def live(declared, conditions=READY, at_provider=None, **metadata):
+    """The cluster's object for a declared one."""
+    obj = copy.deepcopy(declared)
+    obj["metadata"] |= metadata
+    obj["status"] = {"conditions": conditions, "atProvider": at_provider or {}}
+    return obj
+
+
+class Cluster:
+    """An API server with topics, in pages of one."""
+
+    def __init__(self, *topics, config=None, served=True):
+        self.topics, self.config, self.served = topics, config, served
+        self.lists = 0
+
+    def get(self, path, params):
+        if path == f"/apis/{SNS}" and self.served:
+            return {"resources": [{"kind": "Topic", "name": "topics"}, {"kind": "Topic", "name": "topics/status"}]}
+        if path == f"/apis/{SNS}/topics":
+            at = int(params.get("continue") or 0)
+            self.lists += at == 0
+            more = {"continue": str(at + 1)} if at + 1 < len(self.topics) else {}
+            return {"items": list(self.topics[at : at + 1]), "metadata": more}
+        if path == "/apis/aws.upbound.io/v1beta1/providerconfigs/default" and self.config:
+            return self.config
+        if path == "/api/v1/events":
+            return {"items": []}
+        raise ApiError(404, "not found")
+
+
+def names(found, key):
+    return [one["name"] for one in found[key]]
+
+
+def test_nothing_to_do_is_one_list_and_no_more():
+    declared = [topic("a"), topic("b")]
+    cluster = Cluster(*map(live, declared))
+    found = diff(cluster, declared, [TOPIC], SETTINGS)
+    assert cluster.lists == 1
+    assert found["same"] == 2
+    assert report(found) == []
+    assert found["to_apply"] == found["to_look_at"] == found["unready"] == found["surplus"] == []
+
+
+def test_missing_ones_are_applied_even_if_their_kind_is_not_served_yet():
+    found = diff(Cluster(served=False), [topic()], [TOPIC], SETTINGS)
+    assert names(found, "missing") == ["orders"]
+    assert found["to_apply"] == [topic()]
+    assert found["not_served"] == [f"Topic of {SNS}"]
+
+
+def test_drift_is_told_field_by_field():
+    declared = topic(displayName="Orders", tags={"a": "1"})
+    found = diff(Cluster(live(topic(displayName="Old", tags={"a": "1", "b": "2"}))), [declared], [], SETTINGS)
+    assert found["drifted"][0]["fields"] == [
+        {"path": "spec.forProvider.displayName", "where": "spec", "before": "Old", "after": "Orders"}
+    ]
+    assert found["to_apply"] == [declared]
+    assert report(found) == ['Topic/orders: in the cluster spec.forProvider.displayName: "Old" -> "Orders"']
+
+
+def test_a_field_that_we_applied_and_declare_no_more_is_drift():
+    fields = {"f:spec": {"f:forProvider": {"f:displayName": {}}}}
+    managed = [{"manager": "localcloud", "operation": "Apply", "fieldsV1": fields}]
+    there = live(topic(displayName="Old"), managedFields=managed)
+    found = diff(Cluster(there), [topic()], [], SETTINGS)
+    assert found["drifted"][0]["fields"][0]["after"] is None
+    others = live(topic(displayName="Late"), managedFields=[{**managed[0], "manager": "provider"}])
+    assert diff(Cluster(others), [topic()], [], SETTINGS)["drifted"] == []
+
+
+def test_an_external_name_that_aws_has_given_is_no_drift():
+    there = live(topic(), annotations={"crossplane.io/external-name": "arn:aws:sns:eu-central-1:0:orders"})
+    assert diff(Cluster(there), [topic()], [], SETTINGS)["same"] == 1
+
+
+def test_what_crossplane_saw_otherwise_is_looked_at_again():
+    there = live(topic(displayName="Orders"), at_provider={"displayName": "Changed"})
+    found = diff(Cluster(there), [topic(displayName="Orders")], [], SETTINGS)
+    assert found["strayed"][0]["fields"][0]["where"] == "provider"
+    assert found["to_apply"] == []
+    assert list(found["to_look_at"][0]["metadata"]["annotations"]) == ["localcloud.dev/look-again"]
+
+
+def test_aws_itself_counts_more_than_what_crossplane_saw():
+    there = live(topic(displayName="Orders"), at_provider={"displayName": "Orders"})
+    found = diff(Cluster(there), [topic(displayName="Orders")], [], SETTINGS, lambda things: [{"displayName": "X"}])
+    assert report(found) == ['Topic/orders: in AWS displayName: "X" -> "Orders"']
+
+
+def test_what_was_made_and_is_not_in_aws_is_gone_and_what_was_not_made_yet_is_not():
+    made, unmade = live(topic("a", annotations=CREATED)), live(topic("b"), conditions=[])
+    found = diff(Cluster(made, unmade), [topic("a"), topic("b")], [], SETTINGS, lambda things: [None, None])
+    assert names(found, "gone") == ["a"]
+    assert names(found, "unready") == ["b"]
+
+
+def test_what_aws_has_already_is_left_alone_unless_asked_for():
+    def aws(things):
+        return [{"displayName": "Theirs", "tags": {}}]
+
+    assert names(diff(Cluster(), [topic()], [], SETTINGS, aws), "existing") == ["orders"]
+    adopting = diff(Cluster(), [topic(annotations={"localcloud.dev/adopt": "true"})], [], SETTINGS, aws)
+    assert (adopting["existing"], names(adopting, "missing")) == ([], ["orders"])
+    assert diff(Cluster(), [topic()], [], Settings("ours", adopt=True), aws)["existing"] == []
+
+
+def test_what_crossplane_made_in_an_earlier_life_is_ours():
+    tags = {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}
+    assert diff(Cluster(), [topic()], [], SETTINGS, lambda things: [{"tags": tags}])["existing"] == []
+
+
+def test_an_object_of_another_owner_is_named_and_left_alone():
+    theirs = live(topic(labels={"localcloud.dev/owner": "theirs"}))
+    found = diff(Cluster(theirs), [topic()], [TOPIC], SETTINGS)
+    assert [(one["name"], one["owner"]) for one in found["foreign"]] == [("orders", "theirs")]
+    assert found["to_apply"] == found["surplus"] == []
+
+
+def test_only_ours_is_surplus_and_protection_is_told():
+    protected = {"localcloud.dev/deletion-protection": "true"}
+    cluster = Cluster(
+        live(topic("old")),
+        live(topic("data", labels=protected)),
+        live(topic("theirs", labels={"localcloud.dev/owner": "theirs"})),
+        live(topic("composed", labels={"crossplane.io/composite": "x"})),
+        live(topic("leaving"), deletionTimestamp="2026-01-01T00:00:00Z"),
+    )
+    found = diff(cluster, [], [TOPIC], SETTINGS)
+    assert {one["name"]: one["protected"] for one in found["surplus"]} == {"old": False, "data": True}
+
+
+def test_what_is_being_deleted_is_applied_after_it_has_gone():
+    found = diff(Cluster(live(topic(), deletionTimestamp="2026-01-01T00:00:00Z")), [topic()], [], SETTINGS)
+    assert names(found, "leaving") == ["orders"]
+    assert found["to_apply"] == [topic()]
+
+
+def test_the_unready_are_told_with_cause():
+    refused = [{"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "InvalidClientTokenId"}]
+    found = diff(Cluster(live(topic(), conditions=refused)), [topic()], [], SETTINGS)
+    assert found["unready"][0]["condition"] == "Synced=False"
+    assert "credentials" in found["unready"][0]["cause"]
+
+
+@pytest.mark.parametrize(("services", "unlisted"), [(["sqs"], [["sns"]]), (["sns"], [])])
+def test_services_that_the_provider_would_send_to_real_aws(services, unlisted):
+    config = {"spec": {"endpoint": {"services": services, "url": {"static": "http://emulator"}}}}
+    found = diff(Cluster(config=config), [topic()], [], SETTINGS)
+    assert [one["services"] for one in found["unlisted_services"]] == unlisted
+
+
+def test_without_an_endpoint_real_aws_is_meant():
+    assert diff(Cluster(config={"spec": {}}), [topic()], [], SETTINGS)["unlisted_services"] == []
+
+
+def test_values_of_secrets_are_hidden():
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "s", "labels": {"localcloud.dev/owner": "ours"}},
+    }
+
+    class Secrets(Cluster):
+        def get(self, path, params):
+            if path == "/api/v1":
+                return {"resources": [{"kind": "Secret", "name": "secrets", "namespaced": True}]}
+            there = {**secret, "metadata": {**secret["metadata"], "namespace": "default"}, "data": {"key": "b2xk"}}
+            return {"items": [there], "metadata": {}}
+
+    found = diff(Secrets(), [{**secret, "data": {"key": "bmV3"}}], [], SETTINGS)
+    assert found["drifted"][0]["fields"][0]["before"] == "(hidden)"
+    assert "b2xk" not in str(found["drifted"])
+    assert "bmV3" not in str(found["drifted"])
