@@ -13,7 +13,8 @@ import time
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_gather as reader
+from ansible_collections.localcloud.stack.plugins.module_utils import aws_readers as reader
+from ansible_collections.localcloud.stack.plugins.module_utils import aws_reading as reading
 from ansible_collections.localcloud.stack.plugins.module_utils import probe_event as probe
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import aws_errors
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
@@ -124,7 +125,7 @@ class Prober:
         return aws_errors(what, self.endpoint_url)
 
     def _find_topic(self, topic: str) -> str:
-        arns = [one["TopicArn"] for one in reader.pages(self.sns, "list_topics", "Topics")]
+        arns = [one["TopicArn"] for one in reading.pages(self.sns, "list_topics", "Topics")]
         for arn in arns:
             if topic in (arn, facts.name_of(arn)):
                 return t.cast("str", arn)
@@ -136,9 +137,9 @@ class Prober:
         )
 
     def _check_table(self, table: str) -> None:
-        answer = reader.existing(self.dynamodb, "describe_table", TableName=table)
+        answer = reading.existing(self.dynamodb, "describe_table", TableName=table)
         if answer is None:
-            near = self._near(table, reader.pages(self.dynamodb, "list_tables", "TableNames"))
+            near = self._near(table, reading.pages(self.dynamodb, "list_tables", "TableNames"))
             raise AwsError(
                 f"Table {table} does not exist{self._here()}{near}; likely it is not made yet or lies in another "
                 f"region or account. "
@@ -155,11 +156,11 @@ class Prober:
     def _find_queue(self, queue: str) -> Queue:
         assert self.sqs is not None
         name = facts.name_of(queue)
-        answer = reader.existing(self.sqs, "get_queue_url", QueueName=name)
+        answer = reading.existing(self.sqs, "get_queue_url", QueueName=name)
         if answer is None:
             names = [
                 facts.name_of(url)
-                for url in reader.pages(self.sqs, "list_queues", "QueueUrls", PaginationConfig={"PageSize": 1000})
+                for url in reading.pages(self.sqs, "list_queues", "QueueUrls", PaginationConfig={"PageSize": 1000})
             ]
             raise AwsError(
                 f"Queue {name} does not exist{self._here()}{self._near(name, names)}; likely it is not made yet or "
@@ -262,7 +263,7 @@ class Prober:
         if redrive is None:
             return None, None
         name = redrive["dead_letter_queue"]
-        answer = reader.existing(self.sqs, "get_queue_url", QueueName=name)
+        answer = reading.existing(self.sqs, "get_queue_url", QueueName=name)
         return name, facts.queue_depth(self._attributes(answer["QueueUrl"]))["visible"] if answer else None
 
     def _attributes(self, queue_url: str) -> Json:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import Query, gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 
 SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam")
 TRUST = {
@@ -67,5 +68,11 @@ def test_all_services_of_the_blueprints(stack: Any, name: str, later: Callable[.
     seen = {
         kind: [one["name"] for one in found[kind]] for kind in ("buckets", "parameters", "secrets", "keys", "roles")
     }
-    assert seen == {"buckets": [name], "parameters": [f"/test/{name}"], "secrets": [name], "keys": [name], "roles": [name]}
+    assert seen == {
+        "buckets": [name],
+        "parameters": [f"/test/{name}"],
+        "secrets": [name],
+        "keys": [name],
+        "roles": [name],
+    }
     assert "hush" not in json.dumps(found)
