@@ -57,9 +57,8 @@ class Chain:
         queue_kind = {"FifoQueue": "true"} if fifo else {}
         self.topic = self.sns.create_topic(Name=self.name, Attributes=topic_kind)["TopicArn"]
         later(self.sns.delete_topic, TopicArn=self.topic)
-        self.dead, dead_arn = self._queue(f"{name}-dead.fifo" if fifo else f"{name}-dead", queue_kind)
-        redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})}
-        self.queue, self.queue_arn = self._queue(self.name, queue_kind | redrive | {"VisibilityTimeout": "1"})
+        self.dead, self.dead_arn = self._queue(f"{name}-dead.fifo" if fifo else f"{name}-dead", queue_kind)
+        self.queue, self.queue_arn = self._queue(self.name, queue_kind | self.redrive(5))
         self.dynamodb.create_table(
             TableName=name,
             KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
@@ -86,6 +85,9 @@ class Chain:
         }
         self.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         return url, found["QueueArn"]
+
+    def redrive(self, receives: int) -> dict[str, str]:
+        return {"RedrivePolicy": json.dumps({"deadLetterTargetArn": self.dead_arn, "maxReceiveCount": receives})}
 
     def subscribe(self, **attributes: str) -> None:
         self.sns.subscribe(
@@ -202,7 +204,6 @@ def test_two_hundred_events_through_the_stacks_own_consumer(stack: Any, probe: A
 
 
 def test_others_messages_are_given_back(chain: Chain, probe: Any) -> None:
-    chain.sqs.set_queue_attributes(QueueUrl=chain.queue, Attributes={"RedrivePolicy": ""})
     chain.subscribe()
     chain.sqs.send_message(QueueUrl=chain.queue, MessageBody="somebody else's")
     assert probe(chain.request(until="queue", count=15))["statistics"]["arrived"] == 15
@@ -219,6 +220,8 @@ def test_where_an_event_got_stuck(
 ) -> None:
     chain.subscribe()
     if consumer:
+        attributes = {**chain.redrive(1), "VisibilityTimeout": "1"}
+        chain.sqs.set_queue_attributes(QueueUrl=chain.queue, Attributes=attributes)
         chain.consume(store=False)
     with pytest.raises(AwsError, match="did not reach table") as caught:
         probe(chain.request(timeout=timeout))
