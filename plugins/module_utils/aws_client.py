@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import traceback
 import typing as t
 
@@ -14,6 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 
 try:
     import boto3
+    import botocore.session
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -24,21 +26,32 @@ except ImportError:
 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
+# An emulator does not throttle, and one that is away is to be told of soon. AWS throttles whoever reads a lot.
 MAX_ATTEMPTS = 3
+MAX_ATTEMPTS_AWS = 6
+MAX_CONNECTIONS = 16
 
 
 def aws_argument_spec() -> dict[str, t.Any]:
-    """Arguments that every AWS module shares; documented in doc_fragments/aws.py."""
+    """Arguments that every AWS module shares, named as amazon.aws names them; documented in doc_fragments/aws.py."""
     # Imported here so that everything else in this file can be used without Ansible.
     from ansible.module_utils.basic import env_fallback
 
     return {
-        "endpoint_url": {"type": "str", "fallback": (env_fallback, ["AWS_ENDPOINT_URL"])},
-        "region": {"type": "str", "fallback": (env_fallback, ["AWS_REGION", "AWS_DEFAULT_REGION"])},
-        "access_key": {"type": "str", "no_log": False},
-        "secret_key": {"type": "str", "no_log": True},
-        "session_token": {"type": "str", "no_log": True},
-        "profile": {"type": "str"},
+        # Its environment variables are left to botocore, which knows those of single services too.
+        "endpoint_url": {"type": "str", "aliases": ["aws_endpoint_url"]},
+        "region": {
+            "type": "str",
+            "aliases": ["aws_region"],
+            "fallback": (env_fallback, ["AWS_REGION", "AWS_DEFAULT_REGION"]),
+        },
+        "access_key": {"type": "str", "aliases": ["aws_access_key_id", "aws_access_key"], "no_log": False},
+        "secret_key": {"type": "str", "aliases": ["aws_secret_access_key", "aws_secret_key"], "no_log": True},
+        "session_token": {"type": "str", "aliases": ["aws_session_token"], "no_log": True},
+        "profile": {"type": "str", "aliases": ["aws_profile"]},
+        "validate_certs": {"type": "bool", "default": True},
+        "aws_ca_bundle": {"type": "path", "fallback": (env_fallback, ["AWS_CA_BUNDLE"])},
+        "aws_config": {"type": "dict"},
     }
 
 
@@ -47,7 +60,7 @@ AWS_MUTUALLY_EXCLUSIVE = [["access_key", "profile"]]
 
 
 class Connection(t.NamedTuple):
-    """Where and as whom to call AWS."""
+    """Where and as whom to call AWS. C(aws_config) holds settings of botocore's Config that go before our own."""
 
     endpoint_url: str | None = None
     region: str | None = None
@@ -55,11 +68,20 @@ class Connection(t.NamedTuple):
     secret_key: str | None = None
     session_token: str | None = None
     profile: str | None = None
+    validate_certs: bool = True
+    aws_ca_bundle: str | None = None
+    aws_config: dict[str, t.Any] | None = None
 
     @classmethod
     def from_params(cls, params: t.Mapping[str, t.Any]) -> Connection:
         """From a module's parameters; an empty text counts as not given."""
-        return cls(**{name: params.get(name) or None for name in cls._fields})
+        given = {name: params.get(name) or None for name in cls._fields if name != "validate_certs"}
+        return cls(**given, validate_certs=params.get("validate_certs", True))
+
+    @property
+    def verify(self) -> bool | str:
+        """What a server's certificate is checked against: nothing, a bundle's path, or the usual authorities."""
+        return (self.aws_ca_bundle or True) if self.validate_certs else False
 
 
 class Clients:
@@ -71,18 +93,55 @@ class Clients:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._clients: dict[str, t.Any] = {}
+        if connection.aws_ca_bundle and not os.path.exists(connection.aws_ca_bundle):
+            raise AwsError(
+                f"There is no file {connection.aws_ca_bundle} to check certificates against. "
+                "Correct aws_ca_bundle or AWS_CA_BUNDLE."
+            )
         with aws_errors("opening the session", connection.endpoint_url):
+            self._core = botocore.session.get_session()
             self._session = boto3.session.Session(
                 aws_access_key_id=connection.access_key,
                 aws_secret_access_key=connection.secret_key,
                 aws_session_token=connection.session_token,
                 profile_name=connection.profile,
                 region_name=connection.region,
+                botocore_session=self._core,
             )
 
     @property
     def region(self) -> str | None:
         return t.cast("str | None", self._session.region_name)
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The endpoint of every service that has none of its own; None means real AWS."""
+        if self.connection.endpoint_url or self._endpoints_ignored():
+            return self.connection.endpoint_url
+        return os.environ.get("AWS_ENDPOINT_URL") or self._profile().get("endpoint_url")
+
+    def endpoint_of(self, service: str) -> str | None:
+        """A service's endpoint: the argument's, else the environment's, else the profile's, a service's own first.
+
+        The rules: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+        """
+        if self.connection.endpoint_url or self._endpoints_ignored():
+            return self.connection.endpoint_url
+        name = str(self._core.get_service_model(service).service_id).replace(" ", "_").replace("-", "_")
+        of_services = self._core.full_config.get("services", {}).get(self._profile().get("services"), {})
+        return (
+            os.environ.get(f"AWS_ENDPOINT_URL_{name.upper()}")
+            or os.environ.get("AWS_ENDPOINT_URL")
+            or of_services.get(name.lower(), {}).get("endpoint_url")
+            or self.endpoint_url
+        )
+
+    def _endpoints_ignored(self) -> bool:
+        return bool(self._core.get_config_variable("ignore_configured_endpoint_urls"))
+
+    def _profile(self) -> dict[str, t.Any]:
+        with aws_errors("reading the profile", None):
+            return self._core.get_scoped_config()
 
     def get(self, service: str) -> t.Any:
         if service not in self._clients:
@@ -92,30 +151,41 @@ class Clients:
                     "There is no region: neither argument nor environment nor profile gives one. "
                     "Set region or AWS_REGION, for example eu-central-1."
                 )
-            doing = f"making the {service} client"
-            with aws_errors(doing, self.connection.endpoint_url):
-                try:
-                    self._clients[service] = self._session.client(
-                        t.cast("t.Any", service),
-                        endpoint_url=self.connection.endpoint_url,
-                        config=client_config(self.connection.endpoint_url),
-                    )
-                except ValueError as error:  # what botocore raises for an endpoint that is no URL
-                    raise AwsError(explain(error, doing, self.connection.endpoint_url)) from error
+            self._clients[service] = self._make(service, self.endpoint_of(service))
         return self._clients[service]
 
+    def _make(self, service: str, endpoint_url: str | None) -> t.Any:
+        doing = f"making the {service} client"
+        with aws_errors(doing, endpoint_url):
+            try:
+                return self._session.client(
+                    t.cast("t.Any", service),
+                    endpoint_url=endpoint_url,
+                    verify=self.connection.verify,
+                    config=client_config(endpoint_url, self.connection.aws_config),
+                )
+            except ValueError as error:  # what botocore raises for an endpoint that is no URL
+                raise AwsError(explain(error, doing, endpoint_url)) from error
 
-def client_config(endpoint_url: str | None) -> t.Any:
-    """boto3's settings; for an endpoint that was given, no proxy comes between."""
+
+def client_config(endpoint_url: str | None, given: dict[str, t.Any] | None = None) -> t.Any:
+    """boto3's settings; for an endpoint that was given, no proxy comes between. What the user gives goes first."""
     own: dict[str, t.Any] = {"proxies": {}, "s3": {"addressing_style": "path"}} if endpoint_url else {}
-    return Config(
+    config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=READ_TIMEOUT,
-        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
-        max_pool_connections=16,
+        retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS if endpoint_url else MAX_ATTEMPTS_AWS},
+        max_pool_connections=MAX_CONNECTIONS,
         user_agent_extra="localcloud.stack",
         **own,
     )
+    try:
+        return config.merge(Config(**given)) if given else config
+    except (TypeError, BotoCoreError) as error:
+        raise AwsError(
+            f"aws_config is not a configuration of botocore ({error}). Correct it; its settings are those of "
+            "botocore.config.Config."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -47,6 +47,11 @@ _THROTTLED = {
     "TooManyRequestsException",
     "RequestLimitExceeded",
     "SlowDown",
+    "ProvisionedThroughputExceededException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "EC2ThrottledException",
+    "PriorRequestNotComplete",
 }
 _NOT_FOUND = {
     "404",
@@ -62,6 +67,13 @@ _NOT_FOUND = {
     "NotFoundException",
     "ResourceNotFoundException",
     "NoSuchBucket",
+    # S3 says so of a setting that a bucket doesn't have, IAM of everything.
+    "NoSuchBucketPolicy",
+    "NoSuchCORSConfiguration",
+    "NoSuchEntity",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
     "QueueDoesNotExist",
     "AWS.SimpleQueueService.NonExistentQueue",
 }
@@ -94,6 +106,16 @@ def error_message(error: BaseException) -> str:
 def is_not_found(error: BaseException) -> bool:
     """True where the service says that the thing asked for doesn't exist: a value, not a failure."""
     return error_code(error) in _NOT_FOUND
+
+
+def is_not_implemented(error: BaseException) -> bool:
+    """True where an emulator says that it doesn't know the request."""
+    return error_code(error) in _NOT_IMPLEMENTED
+
+
+def concerns_one_thing(error: BaseException) -> bool:
+    """Whether other requests to the same service may work all the same: it's neither the caller nor the service."""
+    return error_code(error) not in {"", *_BAD_CREDENTIALS, *_EXPIRED, *_THROTTLED}
 
 
 def kinds_of(error: BaseException) -> set[str]:

@@ -27,10 +27,12 @@ def wanted(name: str, patterns: t.Sequence[str]) -> bool:
     return not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def parse_document(text: str | None) -> Json | None:
-    """A JSON attribute, such as a policy, as data; None where there is none."""
+def parse_document(text: str | Json | None) -> Json | None:
+    """A JSON attribute, such as a policy, as data; None where there is none. IAM's come as data already."""
     if not text:
         return None
+    if isinstance(text, dict):
+        return text
     try:
         document = json.loads(text)
     except ValueError:
@@ -70,6 +72,7 @@ def topic_facts(arn: str, attributes: Json, subscriptions: list[Json]) -> Json:
         "name": name_of(arn),
         "display_name": attributes.get("DisplayName") or None,
         "fifo": is_true(attributes.get("FifoTopic")),
+        "content_based_deduplication": is_true(attributes.get("ContentBasedDeduplication")),
         "kms_key": attributes.get("KmsMasterKeyId") or None,
         "policy": parse_document(attributes.get("Policy")),
         "subscriptions": sorted(subscriptions, key=lambda one: (str(one["protocol"]), str(one["endpoint"]))),
@@ -105,18 +108,76 @@ def queue_facts(url: str, attributes: Json) -> Json:
         "depth": queue_depth(attributes),
         "policy": parse_document(attributes.get("Policy")),
         "redrive": redrive_facts(attributes),
+        "redrive_allow": parse_document(attributes.get("RedriveAllowPolicy")),
         "fifo": is_true(attributes.get("FifoQueue")),
+        "content_based_deduplication": is_true(attributes.get("ContentBasedDeduplication")),
+        "deduplication_scope": attributes.get("DeduplicationScope"),
+        "throughput_limit": attributes.get("FifoThroughputLimit"),
+        "kms_key": attributes.get("KmsMasterKeyId") or None,
+        "sqs_managed_encryption": is_true(attributes.get("SqsManagedSseEnabled")),
+        "delay_seconds": number(attributes.get("DelaySeconds")),
+        "receive_wait_seconds": number(attributes.get("ReceiveMessageWaitTimeSeconds")),
+        "max_message_bytes": number(attributes.get("MaximumMessageSize")),
         "visibility_timeout": number(attributes.get("VisibilityTimeout")),
         "retention_seconds": number(attributes.get("MessageRetentionPeriod")),
     }
 
 
 def key_schema(table: Json) -> list[Json]:
+    return _typed_keys(table, table)
+
+
+def _typed_keys(table: Json, keyed: Json) -> list[Json]:
+    """The keys of a table or of one of its indexes, with their types, which only the table knows."""
     types = {one["AttributeName"]: one["AttributeType"] for one in table.get("AttributeDefinitions", [])}
     return [
         {"name": key["AttributeName"], "key_type": key["KeyType"], "type": types.get(key["AttributeName"])}
-        for key in table.get("KeySchema", [])
+        for key in keyed.get("KeySchema", [])
     ]
+
+
+def index_facts(table: Json, kind: str) -> list[Json]:
+    """The table's indexes of a kind, V(GlobalSecondaryIndexes) or V(LocalSecondaryIndexes), by name."""
+    return [
+        {
+            "name": one["IndexName"],
+            "key_schema": _typed_keys(table, one),
+            "projection": one.get("Projection", {}).get("ProjectionType"),
+            "projected": sorted(one.get("Projection", {}).get("NonKeyAttributes", [])),
+            "status": one.get("IndexStatus"),
+        }
+        for one in sorted(table.get(kind) or [], key=lambda one: str(one["IndexName"]))
+    ]
+
+
+def stream_facts(table: Json) -> Json | None:
+    stream = table.get("StreamSpecification") or {}
+    if not stream.get("StreamEnabled"):
+        return None
+    return {"view_type": stream.get("StreamViewType"), "arn": table.get("LatestStreamArn")}
+
+
+def ttl_facts(answer: Json | None) -> Json | None:
+    """Which attribute tells when an item goes; None where items stay, or where that isn't known."""
+    ttl = (answer or {}).get("TimeToLiveDescription") or {}
+    if ttl.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return None
+    return {"attribute": ttl.get("AttributeName"), "status": ttl["TimeToLiveStatus"]}
+
+
+def recovery(answer: Json | None) -> bool | None:
+    """Whether the table can be restored to a point in time; None where that isn't known."""
+    described = (answer or {}).get("ContinuousBackupsDescription", {}).get("PointInTimeRecoveryDescription", {})
+    status = described.get("PointInTimeRecoveryStatus")
+    return None if status is None else status == "ENABLED"
+
+
+def encryption_of_table(table: Json) -> Json | None:
+    """How a table is encrypted by a key of KMS; None means DynamoDB's own key."""
+    found = table.get("SSEDescription") or {}
+    if found.get("Status") not in ("ENABLED", "ENABLING", "UPDATING"):
+        return None
+    return {"type": found.get("SSEType"), "kms_key": found.get("KMSMasterKeyArn")}
 
 
 def billing_mode(table: Json) -> str:
@@ -128,15 +189,146 @@ def billing_mode(table: Json) -> str:
     return "PROVISIONED" if number(capacity, 1) else "PAY_PER_REQUEST"
 
 
-def table_facts(table: Json, item_count: int | None, newest: list[Json]) -> Json:
+def capacity(table: Json) -> Json | None:
+    if billing_mode(table) != "PROVISIONED":
+        return None
+    units = table.get("ProvisionedThroughput") or {}
+    return {"read": number(units.get("ReadCapacityUnits")), "write": number(units.get("WriteCapacityUnits"))}
+
+
+def table_facts(
+    table: Json, item_count: int | None, newest: list[Json], ttl: Json | None = None, backups: Json | None = None
+) -> Json:
+    """A table's facts from the answers to describe_table, describe_time_to_live and describe_continuous_backups."""
     return {
         "name": table["TableName"],
         "arn": table.get("TableArn"),
         "status": table.get("TableStatus"),
         "key_schema": key_schema(table),
         "billing_mode": billing_mode(table),
+        "capacity": capacity(table),
+        "global_indexes": index_facts(table, "GlobalSecondaryIndexes"),
+        "local_indexes": index_facts(table, "LocalSecondaryIndexes"),
+        "stream": stream_facts(table),
+        "ttl": ttl_facts(ttl),
+        "point_in_time_recovery": recovery(backups),
+        "encryption": encryption_of_table(table),
+        "deletion_protection": is_true(table.get("DeletionProtectionEnabled")),
         "item_count": item_count,
         "newest_items": newest,
+    }
+
+
+def versioning(answer: Json | None) -> str | None:
+    """V(Enabled), V(Suspended), or V(Disabled), which S3 itself leaves out of its answer."""
+    return None if answer is None else str(answer.get("Status") or "Disabled")
+
+
+def bucket_encryption(answer: Json | None) -> Json | None:
+    rules = (answer or {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    if not rules:
+        return None
+    default = rules[0].get("ApplyServerSideEncryptionByDefault", {})
+    return {
+        "algorithm": default.get("SSEAlgorithm"),
+        "kms_key": default.get("KMSMasterKeyID"),
+        "bucket_key": is_true(rules[0].get("BucketKeyEnabled")),
+    }
+
+
+def public_access_block(answer: Json | None) -> Json | None:
+    found = (answer or {}).get("PublicAccessBlockConfiguration")
+    if found is None:
+        return None
+    return {
+        "block_public_acls": is_true(found.get("BlockPublicAcls")),
+        "ignore_public_acls": is_true(found.get("IgnorePublicAcls")),
+        "block_public_policy": is_true(found.get("BlockPublicPolicy")),
+        "restrict_public_buckets": is_true(found.get("RestrictPublicBuckets")),
+    }
+
+
+def location(answer: Json | None) -> str | None:
+    """A bucket's region. S3 leaves us-east-1 out and calls eu-west-1 EU, for buckets older than regions."""
+    if answer is None:
+        return None
+    found = answer.get("LocationConstraint") or "us-east-1"
+    return "eu-west-1" if found == "EU" else str(found)
+
+
+def jsonable(value: t.Any) -> t.Any:
+    """AWS's own structure with its times as texts, for what is handed on as it is."""
+    if isinstance(value, dict):
+        return {name: jsonable(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [jsonable(one) for one in value]
+    return timestamp(value) if isinstance(value, datetime.datetime) else value
+
+
+def parameter_facts(listed: Json) -> Json:
+    return {
+        "name": listed["Name"],
+        "type": listed.get("Type"),
+        "arn": listed.get("ARN"),
+        "description": listed.get("Description") or None,
+        "tier": listed.get("Tier"),
+        "version": listed.get("Version"),
+        "kms_key": listed.get("KeyId"),
+        "modified_at": timestamp(listed.get("LastModifiedDate")),
+    }
+
+
+def secret_facts(listed: Json) -> Json:
+    return {
+        "name": listed["Name"],
+        "arn": listed.get("ARN"),
+        "description": listed.get("Description") or None,
+        "kms_key": listed.get("KmsKeyId"),
+        "rotation": is_true(listed.get("RotationEnabled")),
+        "rotation_lambda": listed.get("RotationLambdaARN"),
+        "created_at": timestamp(listed.get("CreatedDate")),
+        "changed_at": timestamp(listed.get("LastChangedDate")),
+    }
+
+
+def key_facts(key: Json, aliases: list[str], rotation: Json | None) -> Json:
+    return {
+        "name": aliases[0] if aliases else key["KeyId"],
+        "id": key["KeyId"],
+        "arn": key.get("Arn"),
+        "state": key.get("KeyState"),
+        "aliases": aliases,
+        "description": key.get("Description") or None,
+        "usage": key.get("KeyUsage"),
+        "spec": key.get("KeySpec") or key.get("CustomerMasterKeySpec"),
+        "manager": key.get("KeyManager"),
+        "multi_region": is_true(key.get("MultiRegion")),
+        "rotation": None if rotation is None else is_true(rotation.get("KeyRotationEnabled")),
+        "deleted_at": timestamp(key.get("DeletionDate")),
+    }
+
+
+def role_facts(listed: Json, attached: list[Json], inline: dict[str, Json | None]) -> Json:
+    return {
+        "name": listed["RoleName"],
+        "arn": listed.get("Arn"),
+        "path": listed.get("Path"),
+        "description": listed.get("Description") or None,
+        "max_session_seconds": listed.get("MaxSessionDuration"),
+        "trust": parse_document(listed.get("AssumeRolePolicyDocument")),
+        "attached_policies": sorted(str(one.get("PolicyArn")) for one in attached),
+        "inline_policies": inline,
+    }
+
+
+def policy_facts(listed: Json, document: Json | None) -> Json:
+    return {
+        "name": listed["PolicyName"],
+        "arn": listed.get("Arn"),
+        "path": listed.get("Path"),
+        "attachments": listed.get("AttachmentCount"),
+        "version": listed.get("DefaultVersionId"),
+        "document": parse_document(document),
     }
 
 

@@ -34,9 +34,12 @@ class Answer(t.NamedTuple):
 Fetch = t.Callable[[str], Answer]
 
 
-def health_facts(endpoint_url: str, fetch: Fetch | None = None) -> dict[str, t.Any]:
-    """Engine, version, edition and services; engine V(unknown) where no known health page answers."""
-    fetch = fetch or http_get
+def health_facts(endpoint_url: str, fetch: Fetch | None = None, verify: bool | str = True) -> dict[str, t.Any]:
+    """Engine, version, edition and services; engine V(unknown) where no known health page answers.
+
+    C(verify) is what a certificate is checked against: V(False) nothing, a path a bundle, else the usual authorities.
+    """
+    fetch = fetch or (lambda url: http_get(url, verify))
     base = endpoint_url.rstrip("/")
     answer = fetch(base + HEALTH)
     document = answer.document if answer.status == 200 else None
@@ -66,10 +69,11 @@ def _is_document(answer: Answer) -> bool:
     return answer.status == 200 and answer.document is not None
 
 
-def http_get(url: str) -> Answer:
+def http_get(url: str, verify: bool | str = True) -> Answer:
     """A GET without proxies. An HTTP error status is an answer; no answer at all is an AwsError."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
+        https = urllib.request.HTTPSHandler(context=_tls(verify))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), https)
         with opener.open(url, timeout=TIMEOUT) as response:
             return Answer(response.status, _lower(response.headers), _json(response.read()))
     except urllib.error.HTTPError as error:
@@ -84,6 +88,14 @@ def http_get(url: str) -> Answer:
             f"{_origin(url)} does not speak HTTP ({type(error).__name__}); likely the port belongs to another service. "
             "Correct endpoint_url."
         ) from error
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _origin(url: str) -> str:

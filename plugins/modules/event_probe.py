@@ -7,36 +7,72 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: event_probe
-short_description: Prove that an event travels from a topic to a table
+short_description: Prove that events travel from a topic to a table, or into a queue
 version_added: 0.1.0
 description:
-  - Publishes one marked event to an SNS topic and waits until its item is in a DynamoDB table.
-  - The event has gosoline's format, so it travels the way of every other event.
-  - The item is removed again, so nothing is left behind and nothing counts as changed.
-  - If the event does not arrive, says which hop lost it.
+  - Publishes marked events to an SNS topic and waits until their items are in a DynamoDB table, or receives them from a queue.
+  - The events have gosoline's format, so they travel the way of every other event.
+  - Topics and queues may be FIFO, and subscriptions may deliver raw messages or filter.
+  - What the events leave is removed again, so nothing is left behind and nothing counts as changed.
+  - An event that cannot arrive, as nothing is subscribed or a filter drops it, is not even sent.
+  - If events do not arrive, says at which station they are and which hop lost them.
 options:
   topic:
     description: Name or ARN of the topic.
     type: str
     required: true
   table:
-    description: Name of the table. Its only key must be a text hash key named C(Id).
+    description:
+      - Name of the table. Its only key must be a text hash key named C(Id).
+      - Required if O(until=table).
     type: str
-    required: true
   queue:
     description:
-      - Name, ARN or URL of the queue between the two.
-      - If the event does not arrive in time, the queue's subscription, policy and depth tell which hop lost it.
+      - Name, ARN or URL of the queue that is subscribed to the topic.
+      - Its subscription tells beforehand whether the events can arrive. If they do not in time, its policy and depth and its
+        dead-letter queue tell which hop lost them.
+      - Required if O(until=queue).
+    type: str
+  until:
+    description:
+      - Where the events are to arrive.
+      - V(table) waits for the items that a consumer writes.
+      - V(queue) needs no consumer and no table, but receives the events itself. Give a queue that nobody else reads. One with
+        messages in flight, or with more than 1000 waiting, is refused. Others' messages are kept hidden meanwhile and given back,
+        which counts as received once more for their redrive policy.
+    type: str
+    choices: [table, queue]
+    default: table
+  count:
+    description: How many events to send, 10000 at most.
+    type: int
+    default: 1
+  rate:
+    description: How many events to send per second. Without it they are sent as fast as possible, ten at once.
+    type: float
+  message_attributes:
+    description:
+      - Attributes of the events, by name, for subscriptions that filter by them. Texts and booleans are sent as C(String), numbers as
+        C(Number), lists as C(String.Array).
+      - Attributes of the same names are in gosoline's message. C(encoding) and C(trace) are set by the module.
+      - Without them, the filter policy of the subscription of O(queue) is looked at, and attributes that match it are sent where
+        that is simple enough.
+    type: dict
+  message_group_id:
+    description:
+      - Message group that all events are sent in. With O(until=queue) and a FIFO queue their order is looked at.
+      - By default each event of a FIFO topic has a group of its own, so that none waits for another. The deduplication ID is
+        the event's ID either way.
     type: str
   timeout:
-    description: Seconds to wait for the item.
+    description: Seconds to wait after the last event was sent.
     type: int
     default: 30
 attributes:
   check_mode:
     description: Can run in check mode and return what it would without.
     support: partial
-    details: Nothing is published. Only looks whether topic, table and queue exist.
+    details: Nothing is published. Only looks whether topic, table and queue exist, and whether an event can get into the queue.
   diff_mode:
     description: Returns what would be changed when run in diff mode.
     support: N/A
@@ -52,6 +88,11 @@ notes:
   - The figures between hops come from the item's C(Trace) map, which this collection's own consumer writes for events
     with the attribute
     C(trace). With another consumer they are empty.
+  - Times are measured by looking for the events every 50 to 500 milliseconds.
+  - Needs the permissions C(sns:ListTopics), C(sns:Publish), C(dynamodb:DescribeTable), C(dynamodb:GetItem) and
+    C(dynamodb:DeleteItem), for many events also C(dynamodb:BatchGetItem) and C(dynamodb:BatchWriteItem), and with O(queue)
+    C(sqs:GetQueueUrl), C(sqs:GetQueueAttributes), C(sns:ListSubscriptionsByTopic) and C(sns:GetSubscriptionAttributes). O(until=queue)
+    needs C(sqs:ReceiveMessage), C(sqs:DeleteMessage) and C(sqs:ChangeMessageVisibility) instead of those of DynamoDB.
 seealso:
   - module: localcloud.stack.localstack_info
 author:
@@ -81,19 +122,87 @@ EXAMPLES = r"""
     topic: arn:aws:sns:eu-central-1:123456789012:orders
     table: orders
     timeout: 120
+
+- name: Send 200 events, 50 a second, through a subscription that filters
+  localcloud.stack.event_probe:
+    endpoint_url: http://localhost:4566
+    region: eu-central-1
+    access_key: test
+    secret_key: test
+    topic: orders
+    queue: orders
+    table: orders
+    count: 200
+    rate: 50
+    message_attributes:
+      kind: invoice
+      priority: 3
+  register: load
+
+- name: Require that they are fast and that none came twice
+  ansible.builtin.assert:
+    that:
+      - load.statistics.total_ms.p95 < 2000
+      - load.statistics.duplicated == 0
+
+- name: Prove that a FIFO topic and its audit queue, which nobody reads, keep the order
+  localcloud.stack.event_probe:
+    region: eu-central-1
+    profile: production
+    topic: orders.fifo
+    queue: orders-audit.fifo
+    until: queue
+    count: 20
+    message_group_id: probe
 """
 
 RETURN = r"""
 id:
-  description: The event's ID.
-  returned: when not in check mode
+  description: The event's ID. Of many events the beginning of each.
+  returned: when not in check mode and topic, table and queue are right
   type: str
   sample: probe-0d1f1c86-1d3b-44b4-9a31-5b1f2f3d5a70
 published:
-  description: Whether the event was published.
+  description: Whether any event was published.
   returned: always
   type: bool
   sample: true
+message_attributes:
+  description: The attributes that the events have, or would have.
+  returned: when topic, table and queue were found
+  type: dict
+  sample: {"encoding": "application/json", "trace": "true", "kind": "invoice"}
+statistics:
+  description: How many events there were, what became of them, and how long they took.
+  returned: when not in check mode and topic, table and queue are right
+  type: dict
+  contains:
+    sent:
+      description: How many events SNS took.
+      type: int
+      sample: 200
+    arrived:
+      description: How many arrived in time.
+      type: int
+      sample: 200
+    lost:
+      description: How many did not.
+      type: int
+      sample: 0
+    duplicated:
+      description:
+        - How many came more than once, as far as that was seen until the last one arrived. An item in a table shows that by
+          another C(Trace); without that it is empty.
+      type: int
+      sample: 0
+    out_of_order:
+      description: How many came after one that was sent later in the same message group. Empty but for a FIFO queue with O(until=queue).
+      type: int
+      sample: 0
+    total_ms:
+      description: Milliseconds from before publishing to seeing the event arrived, of those that did.
+      type: dict
+      sample: {"p50": 140, "p95": 310, "max": 352}
 topic_arn:
   description: The topic's ARN.
   returned: when the topic was found
@@ -101,7 +210,7 @@ topic_arn:
   sample: arn:aws:sns:eu-central-1:000000000000:orders
 table:
   description: The table's name.
-  returned: when the table was found
+  returned: when the table was found, empty with O(until=queue)
   type: str
   sample: orders
 queue_url:
@@ -111,23 +220,23 @@ queue_url:
   sample: http://localhost:4566/000000000000/orders
 latency_ms:
   description:
-    - Milliseconds that each hop took. Empty where not known.
+    - Milliseconds that each hop took, of many events the medians. Empty where not known.
     - C(publish) and C(total) are measured here, from before publishing to seeing the item. The rest comes from the
       consumer's trace.
-  returned: when not in check mode
+  returned: when not in check mode and topic, table and queue are right
   type: dict
   sample: {"publish": 6, "topic_to_queue": 2, "queue_to_consumer": 11, "consumer_to_table": 3, "total": 61}
 cleanup:
-  description: What became of the item.
-  returned: when not in check mode
+  description: What became of the items, or of the messages with O(until=queue).
+  returned: when not in check mode and topic, table and queue are right
   type: dict
   contains:
     deleted:
-      description: Whether the item was there and is removed.
+      description: Whether what arrived is removed.
       type: bool
       sample: true
     late_arrival_possible:
-      description: Whether the event may still arrive and leave an item behind.
+      description: Whether events may still arrive and leave something behind.
       type: bool
       sample: false
     note:
@@ -138,9 +247,17 @@ lost_at:
   description:
     - Which hop lost the event, V(subscription), V(topic_to_queue), V(queue_to_consumer), V(consumer_to_table) or
       V(unknown).
-  returned: when the event did not arrive
+  returned: when an event did not arrive, or cannot
   type: str
   sample: queue_to_consumer
+stations:
+  description:
+    - How many messages are at each station when the time is up. Those of the queue may be others', and are approximate in real AWS.
+    - C(published) events were sent, C(in_table) of them arrived, or were C(received) with O(until=queue). C(waiting_in_queue),
+      C(in_flight) and C(in_dead_letter_queue) are known with O(queue).
+  returned: when an event did not arrive
+  type: dict
+  sample: {"published": 15, "waiting_in_queue": 5, "in_flight": 0, "in_dead_letter_queue": 0, "in_table": 10}
 evidence:
   description: What O(queue) looked like when the time was up.
   returned: when the event did not arrive and O(queue) is given
@@ -168,6 +285,8 @@ evidence:
       sample: 0
 """
 
+import dataclasses
+
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
     AWS_MUTUALLY_EXCLUSIVE,
@@ -186,8 +305,13 @@ def main() -> None:
         argument_spec=dict(
             **aws_argument_spec(),
             topic={"type": "str", "required": True},
-            table={"type": "str", "required": True},
+            table={"type": "str"},
             queue={"type": "str"},
+            until={"type": "str", "choices": ["table", "queue"], "default": "table"},
+            count={"type": "int", "default": 1},
+            rate={"type": "float"},
+            message_attributes={"type": "dict"},
+            message_group_id={"type": "str"},
             timeout={"type": "int", "default": 30},
         ),
         required_together=AWS_REQUIRED_TOGETHER,
@@ -197,9 +321,10 @@ def main() -> None:
     if BOTO3_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
     connection = Connection.from_params(module.params)
-    request = Request(**{name: module.params[name] for name in Request._fields})
+    request = Request(**{field.name: module.params[field.name] for field in dataclasses.fields(Request)})
     try:
-        prober = Prober(Clients(connection), request, connection.endpoint_url)
+        clients = Clients(connection)
+        prober = Prober(clients, request, clients.endpoint_url)
         result = {**prober.check(), "published": False} if module.check_mode else prober.run()
     except AwsError as error:
         module.fail_json(msg=error.message, **{"published": False, **error.details})

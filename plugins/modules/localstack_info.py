@@ -10,10 +10,11 @@ module: localstack_info
 short_description: Read what is there in an AWS emulator or in AWS
 version_added: 0.1.0
 description:
-  - Reads an emulator's health, the account, and the topics, queues, tables, buckets, parameters, secrets, keys and roles
-    that are there.
-  - Every page is read to its end, services are read side by side.
-  - Values of parameters and secrets are never read, only names and types.
+  - Reads an emulator's health, the account, and the topics, queues, tables, buckets, parameters, secrets, keys, roles and
+    policies that are there, with their settings.
+  - Every page is read to its end. Services are read side by side, and within each many things at once.
+  - Values of secrets and of parameters of type C(SecureString) are never read.
+  - What has gone between listing and looking is left out. A setting that an emulator does not know is empty.
 options:
   services:
     description: Services to read. Health and account are always read.
@@ -24,7 +25,7 @@ options:
   names:
     description:
       - Shell patterns, such as V(orders-*). Only what has a matching name is reported.
-      - Without patterns everything is.
+      - Without patterns everything is. A key is reported if any of its aliases matches.
     type: list
     elements: str
     default: []
@@ -47,6 +48,21 @@ options:
     description: Attribute that tells which items are the newest. Items without it count as the oldest.
     type: str
     default: CreatedAt
+  parameter_values:
+    description: Whether to read the values of parameters, but for those of type C(SecureString).
+    type: bool
+    default: false
+  on_error:
+    description:
+      - What to do where a service or a single thing cannot be read, for example for lack of a permission.
+      - Either way the rest is read and returned, and RV(errors) lists what could not be. The key of a service that could not be
+        read at all is missing, so that nothing passes for empty that was not seen.
+      - V(fail) fails, with all errors together in the message.
+      - V(warn) succeeds with a warning.
+      - Without an answer to who is asking nothing can be read, and the module fails.
+    type: str
+    choices: [fail, warn]
+    default: fail
 attributes:
   check_mode:
     description: Can run in check mode and return what it would without.
@@ -92,11 +108,24 @@ EXAMPLES = r"""
     region: eu-central-1
     profile: production
     count_items: approximate
+
+- name: Read what the caller may, and say what it may not
+  localcloud.stack.localstack_info:
+    region: eu-central-1
+    on_error: warn
+    aws_config:
+      read_timeout: 30
+  register: cloud
+
+- name: Show what could not be read
+  ansible.builtin.debug:
+    msg: "{{ item.service }} {{ item.name }}: {{ item.message }}"
+  loop: "{{ cloud.errors }}"
 """
 
 RETURN = r"""
 endpoint_url:
-  description: The endpoint that was asked, empty for real AWS.
+  description: The endpoint of every service that has none of its own. Empty for real AWS.
   returned: success
   type: str
   sample: http://localhost:4566
@@ -152,6 +181,10 @@ topics:
       description: Whether it keeps the order.
       type: bool
       sample: false
+    content_based_deduplication:
+      description: Whether equal messages count as one without a deduplication ID.
+      type: bool
+      sample: false
     kms_key:
       description: Key it is encrypted with, if any.
       type: str
@@ -203,10 +236,43 @@ queues:
         dead_letter_arn: arn:aws:sqs:eu-central-1:000000000000:orders-dlq
         dead_letter_queue: orders-dlq
         max_receive_count: 5
+    redrive_allow:
+      description: Which queues may use it as their dead-letter queue, as SQS has it, if that is limited.
+      type: dict
+      sample: {"redrivePermission": "denyAll"}
     fifo:
       description: Whether it keeps the order.
       type: bool
       sample: false
+    content_based_deduplication:
+      description: Whether equal messages count as one without a deduplication ID.
+      type: bool
+      sample: false
+    deduplication_scope:
+      description: V(queue) or V(messageGroup), for a FIFO queue.
+      type: str
+    throughput_limit:
+      description: V(perQueue) or V(perMessageGroupId), for a FIFO queue.
+      type: str
+    kms_key:
+      description: Key it is encrypted with, if any.
+      type: str
+    sqs_managed_encryption:
+      description: Whether SQS encrypts it with a key of its own.
+      type: bool
+      sample: true
+    delay_seconds:
+      description: Seconds for which a new message stays hidden.
+      type: int
+      sample: 0
+    receive_wait_seconds:
+      description: Seconds for which receiving waits for a message.
+      type: int
+      sample: 20
+    max_message_bytes:
+      description: Size of the largest message it takes.
+      type: int
+      sample: 262144
     visibility_timeout:
       description: Seconds for which a received message stays hidden.
       type: int
@@ -242,6 +308,45 @@ tables:
       description: V(PAY_PER_REQUEST) or V(PROVISIONED).
       type: str
       sample: PAY_PER_REQUEST
+    capacity:
+      description: Units that are provisioned. Empty for V(PAY_PER_REQUEST).
+      type: dict
+      sample: {"read": 5, "write": 5}
+    global_indexes:
+      description: Its global secondary indexes by name.
+      type: list
+      elements: dict
+      sample:
+        - name: by-time
+          key_schema: [{"name": "CreatedAt", "key_type": "HASH", "type": "S"}]
+          projection: INCLUDE
+          projected: [Number]
+          status: ACTIVE
+    local_indexes:
+      description: Its local secondary indexes by name, as those of RV(tables[].global_indexes).
+      type: list
+      elements: dict
+      sample: []
+    stream:
+      description: Its stream, if it has one.
+      type: dict
+      sample: {"view_type": "NEW_IMAGE", "arn": "arn:aws:dynamodb:eu-central-1:000000000000:table/orders/stream/2026-01-01T12:00:00.000"}
+    ttl:
+      description: Which attribute tells when an item goes. Empty where items stay.
+      type: dict
+      sample: {"attribute": "ExpiresAt", "status": "ENABLED"}
+    point_in_time_recovery:
+      description: Whether it can be restored to a point in time. Empty where that is not known.
+      type: bool
+      sample: false
+    encryption:
+      description: The key it is encrypted with. Empty for DynamoDB's own.
+      type: dict
+      sample: {"type": "KMS", "kms_key": "arn:aws:kms:eu-central-1:000000000000:key/0f3e…"}
+    deletion_protection:
+      description: Whether deleting it is refused.
+      type: bool
+      sample: false
     item_count:
       description: How many items it has, by O(count_items). Empty for a table that is not active.
       type: int
@@ -256,31 +361,180 @@ buckets:
   returned: when O(services) has V(s3)
   type: list
   elements: dict
-  sample: [{"name": "orders", "arn": "arn:aws:s3:::orders", "created_at": "2026-01-01T12:00:00Z"}]
+  contains:
+    name:
+      description: The bucket's name.
+      type: str
+      sample: orders
+    arn:
+      description: The bucket's ARN.
+      type: str
+      sample: arn:aws:s3:::orders
+    created_at:
+      description: When it was made.
+      type: str
+      sample: "2026-01-01T12:00:00Z"
+    region:
+      description: Where it lies.
+      type: str
+      sample: eu-central-1
+    versioning:
+      description: V(Enabled), V(Suspended) or V(Disabled). Empty where that is not known.
+      type: str
+      sample: Enabled
+    encryption:
+      description: How objects are encrypted by default.
+      type: dict
+      sample: {"algorithm": "AES256", "kms_key": null, "bucket_key": false}
+    public_access_block:
+      description: What is not made public, whatever else allows it. Empty where there is no such block.
+      type: dict
+      sample: {"block_public_acls": true, "ignore_public_acls": true, "block_public_policy": true, "restrict_public_buckets": true}
+    lifecycle:
+      description: Its lifecycle rules, as S3 has them.
+      type: list
+      elements: dict
+      sample: [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "Expiration": {"Days": 7}}]
+    cors:
+      description: Its CORS rules, as S3 has them.
+      type: list
+      elements: dict
+      sample: [{"AllowedMethods": ["GET"], "AllowedOrigins": ["https://example.org"]}]
+    policy:
+      description: Its access policy, if it has one.
+      type: dict
 parameters:
-  description: Names and types of SSM parameters.
+  description: SSM parameters by name.
   returned: when O(services) has V(ssm)
   type: list
   elements: dict
-  sample: [{"name": "/orders/endpoint", "type": "SecureString"}]
+  sample:
+    - name: /orders/endpoint
+      type: String
+      arn: arn:aws:ssm:eu-central-1:000000000000:parameter/orders/endpoint
+      description: Where orders go
+      tier: Standard
+      version: 1
+      kms_key: null
+      modified_at: "2026-01-01T12:00:00Z"
+  contains:
+    value:
+      description: Its value, if O(parameter_values=true). Empty for C(SecureString).
+      type: str
 secrets:
-  description: Names and ARNs of Secrets Manager's secrets.
+  description: Secrets Manager's secrets by name, without their values.
   returned: when O(services) has V(secretsmanager)
   type: list
   elements: dict
-  sample: [{"name": "orders/db", "arn": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:orders/db-x1y2z3"}]
+  sample:
+    - name: orders/db
+      arn: arn:aws:secretsmanager:eu-central-1:000000000000:secret:orders/db-x1y2z3
+      description: null
+      kms_key: null
+      rotation: false
+      rotation_lambda: null
+      created_at: "2026-01-01T12:00:00Z"
+      changed_at: "2026-01-01T12:00:00Z"
 keys:
   description: KMS keys by their first alias, or by their id where they have none.
   returned: when O(services) has V(kms)
   type: list
   elements: dict
-  sample: [{"name": "orders", "id": "0f3e…", "arn": "arn:aws:kms:eu-central-1:000000000000:key/0f3e…", "state": "Enabled"}]
+  sample:
+    - name: orders
+      id: 0f3e…
+      arn: arn:aws:kms:eu-central-1:000000000000:key/0f3e…
+      state: Enabled
+      aliases: [orders]
+      description: null
+      usage: ENCRYPT_DECRYPT
+      spec: SYMMETRIC_DEFAULT
+      manager: CUSTOMER
+      multi_region: false
+      rotation: false
+      deleted_at: null
 roles:
-  description: IAM roles, without those that AWS's services made for themselves.
+  description: IAM roles by name, without those that AWS's services made for themselves.
   returned: when O(services) has V(iam)
   type: list
   elements: dict
-  sample: [{"name": "orders", "arn": "arn:aws:iam::000000000000:role/orders"}]
+  contains:
+    name:
+      description: The role's name.
+      type: str
+      sample: orders
+    arn:
+      description: The role's ARN.
+      type: str
+      sample: arn:aws:iam::000000000000:role/orders
+    path:
+      description: The role's path.
+      type: str
+      sample: /
+    description:
+      description: What it is for, if that is said.
+      type: str
+    max_session_seconds:
+      description: Seconds for which it can be taken at most.
+      type: int
+      sample: 3600
+    trust:
+      description: Who may take it.
+      type: dict
+    attached_policies:
+      description: ARNs of the policies attached to it.
+      type: list
+      elements: str
+      sample: [arn:aws:iam::000000000000:policy/orders]
+    inline_policies:
+      description: Its own policies' documents, by name.
+      type: dict
+policies:
+  description: IAM policies by name, without AWS's own.
+  returned: when O(services) has V(iam)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The policy's name.
+      type: str
+      sample: orders
+    arn:
+      description: The policy's ARN.
+      type: str
+      sample: arn:aws:iam::000000000000:policy/orders
+    path:
+      description: The policy's path.
+      type: str
+      sample: /
+    attachments:
+      description: To how many users, groups and roles it is attached.
+      type: int
+      sample: 1
+    version:
+      description: Its default version.
+      type: str
+      sample: v1
+    document:
+      description: The default version's document.
+      type: dict
+errors:
+  description: What could not be read, see O(on_error).
+  returned: when the caller is known
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: The service.
+      type: str
+      sample: dynamodb
+    name:
+      description: The thing. Empty where the whole service could not be read.
+      type: str
+      sample: orders
+    message:
+      description: What failed, the likely cause, and what to do.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -293,7 +547,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     aws_argument_spec,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import Query, gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 
 SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
 
@@ -307,6 +562,8 @@ def main() -> None:
             count_items={"type": "str", "choices": ["exact", "approximate", "none"], "default": "exact"},
             newest_items={"type": "int", "default": 0},
             sort_by={"type": "str", "default": "CreatedAt"},
+            parameter_values={"type": "bool", "default": False},
+            on_error={"type": "str", "choices": ["fail", "warn"], "default": "fail"},
         ),
         required_together=AWS_REQUIRED_TOGETHER,
         mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
@@ -319,6 +576,8 @@ def main() -> None:
         result = gather(Clients(Connection.from_params(module.params)), query)
     except AwsError as error:
         module.fail_json(msg=error.message, **error.details)
+    for error in result["errors"]:
+        module.warn(error["message"])
     module.exit_json(changed=False, **result)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import Query, gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 
 SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam")
 TRUST = {

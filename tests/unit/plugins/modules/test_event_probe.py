@@ -68,3 +68,10 @@ def test_a_topic_that_does_not_exist(run_module):
         result = run_module(module, True, **ARGUMENTS)
     assert "Topic orders does not exist (there is none at all)" in result["msg"]
     assert result["published"] is False
+
+
+def test_all_that_is_wrong_is_said_at_once(run_module):
+    result = run_module(module, **{**ARGUMENTS, "table": "", "count": 10_001, "rate": -1})
+    for words in ("table is missing", "count is 10001", "rate is -1"):
+        assert words in result["msg"]
+    assert result["published"] is False

@@ -34,6 +34,27 @@ def test_a_failure_is_one_message(run_module):
     assert "exception" not in result
 
 
+def test_errors_become_warnings_if_wished(run_module, monkeypatch):
+    found = {"queues": [], "errors": [{"service": "s3", "name": "", "message": "AWS denies reading S3 buckets."}]}
+
+    def gather(clients, query):
+        assert query.on_error == "warn"
+        return found
+
+    monkeypatch.setattr(module, "gather", gather)
+    result = run_module(module, **ARGUMENTS, on_error="warn")
+    assert (result["changed"], result["errors"]) == (False, found["errors"])
+    assert "AWS denies reading S3 buckets." in str(result["warnings"])
+
+
+def test_names_of_amazon_aws_are_taken_too(run_module):
+    with mock_aws():
+        result = run_module(
+            module, aws_region="eu-west-1", aws_access_key_id="test", aws_secret_access_key="hush", services=[]
+        )
+    assert result["region"] == "eu-west-1"
+
+
 def test_the_endpoint_falls_back_on_the_environment(run_module, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "no-url")
     assert "no-url" in run_module(module, **ARGUMENTS)["msg"]
