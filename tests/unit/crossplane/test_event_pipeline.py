@@ -5,9 +5,12 @@ The function runs in an image of its own and has its own code; this holds both t
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_manifests import Target, manifests
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
@@ -60,3 +63,9 @@ def test_lists_and_object_make_the_same_resources(case: str) -> None:
     for one in [*lists.values(), *composed.values()]:
         one["spec"].setdefault("deletionPolicy", "Delete")  # what the provider's kinds have by default
     assert composed == lists
+
+
+def test_the_readmes_example_is_a_pipeline() -> None:
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    (example,) = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", text, re.S) if "EventPipeline" in one]
+    assert read(example["spec"]).table == "justtrack-dev-devops-consumer-events"
