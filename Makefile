@@ -27,6 +27,7 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	ruff format --check .
 	mypy plugins/module_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
 	cd apps && mypy
+	cd crossplane/event_pipeline/function && mypy
 	yamllint .
 	ansible-lint
 

@@ -55,6 +55,16 @@ def defined_kinds(definitions: Sequence[Mapping[str, Any]]) -> list[dict[str, st
     ]
 
 
+def composite_kinds(definitions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The kinds that CompositeResourceDefinitions define, each in the version that Crossplane works with."""
+    return [
+        {"api_version": f"{one['spec']['group']}/{version['name']}", "kind": one["spec"]["names"]["kind"]}
+        for one in definitions
+        for version in one["spec"]["versions"]
+        if version["referenceable"]
+    ]
+
+
 class FilterModule:
     """Filters of this file."""
 
@@ -66,4 +76,5 @@ class FilterModule:
             "object_stubs": object_stubs,
             "references_of": references_of,
             "defined_kinds": defined_kinds,
+            "composite_kinds": composite_kinds,
         }

@@ -53,8 +53,11 @@ _THROTTLED = {
     "EC2ThrottledException",
     "PriorRequestNotComplete",
 }
+# S3 says so of a setting that a bucket does not have, IAM of everything.
 _NOT_FOUND = {
     "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
     "NoSuchBucketPolicy",
     "NoSuchCORSConfiguration",
     "NoSuchEntity",
@@ -62,20 +65,11 @@ _NOT_FOUND = {
     "NoSuchPublicAccessBlockConfiguration",
     "NoSuchTagSet",
     "NotFound",
-    "ParameterNotFound",
-    "ServerSideEncryptionConfigurationNotFoundError",
     "NotFoundException",
-    "ResourceNotFoundException",
-    "NoSuchBucket",
-    # S3 says so of a setting that a bucket doesn't have, IAM of everything.
-    "NoSuchBucketPolicy",
-    "NoSuchCORSConfiguration",
-    "NoSuchEntity",
-    "NoSuchLifecycleConfiguration",
-    "NoSuchPublicAccessBlockConfiguration",
-    "ServerSideEncryptionConfigurationNotFoundError",
+    "ParameterNotFound",
     "QueueDoesNotExist",
-    "AWS.SimpleQueueService.NonExistentQueue",
+    "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
 }
 _BROKEN = {"InternalError", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException"}
 _NOT_IMPLEMENTED = {

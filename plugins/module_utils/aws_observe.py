@@ -15,7 +15,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import existing, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
 
 Json = dict[str, t.Any]
 # Requests under way at once: an emulator is one process, more would only queue up there.

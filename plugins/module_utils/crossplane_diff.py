@@ -66,7 +66,9 @@ def diff(
     wanted = [kind_of(obj) for obj in declared]
     found = look(api, dict.fromkeys([*wanted, *kinds]), settings.field_manager)
     keys = [key_of(obj, found.served) for obj in declared]
-    pairs = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
+    own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
+    # What a composite is made of is as its composition has it: only AWS can differ.
+    pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
     in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else [{} for _ in pairs]
     rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
@@ -78,9 +80,7 @@ def diff(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
         "unlisted_services": _unlisted(api, declared),
-        "unobserved": sorted(
-            {one.kind for one in map(Thing.of, declared, [None] * len(declared)) if not observable(one)}
-        )
+        "unobserved": sorted({one.kind for one in (Thing.of(*pair) for pair in pairs) if not observable(one)})
         if observe
         else [],
     }
@@ -102,6 +102,25 @@ def look(api: Api, kinds: t.Iterable[Kind], field_manager: str) -> Found:
             for obj in listed
         }
     return Found(objects, served)
+
+
+def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[Json]:
+    """The objects that composites among these are made of."""
+    references = [
+        one
+        for obj in objects
+        for one in ((obj.get("spec") or {}).get("crossplane") or {}).get("resourceRefs") or []
+        if one.get("name")
+    ]
+    if not references:
+        return []
+    found = look(api, dict.fromkeys((one["apiVersion"], one["kind"]) for one in references), settings.field_manager)
+    keys = [(one["apiVersion"], one["kind"], one.get("namespace"), one["name"]) for one in references]
+    return [
+        {**found.objects[key], "apiVersion": key[0], "kind": key[1], "owned": {}}
+        for key in keys
+        if key in found.objects
+    ]
 
 
 def _resources(api: Api, api_version: str) -> dict[str, Served]:
@@ -178,7 +197,7 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
     if live is None:
         return _new(obj, row, aws, settings)
     owner = (live["metadata"].get("labels") or {}).get(OWNER)
-    if owner != settings.owner:
+    if owner != settings.owner and obj is not live:
         return "foreign", {**row, "owner": owner}, obj
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj

@@ -62,6 +62,16 @@ def test_a_table_name_with_a_space(run: Run, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_unknown_way_to_declare_the_pipeline(run: Run, tmp_path: Path) -> None:
+    assert "stack_pipeline is 'onject', but must be lists or object" in run(stack_pipeline="onject")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_name_where_the_pipeline_is_one_object(run: Run, tmp_path: Path) -> None:
+    assert "'two words' is refused by AWS" in run(stack_pipeline="object", stack_table="two words")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_context_that_nobody_allowed(run: Run, tmp_path: Path) -> None:
     output = run(kubeconfig(tmp_path, "production", "https://127.0.0.1:1"))
     assert "points to the context 'production', which nobody allowed, so it is not touched" in output

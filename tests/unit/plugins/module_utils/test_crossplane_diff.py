@@ -204,3 +204,27 @@ def test_values_of_secrets_are_hidden():
     assert found["drifted"][0]["fields"][0]["before"] == "(hidden)"
     assert "b2xk" not in str(found["drifted"])
     assert "bmV3" not in str(found["drifted"])
+
+
+def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
+    composite = {
+        "apiVersion": "localcloud.dev/v1alpha1",
+        "kind": "EventPipeline",
+        "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
+        "spec": {"topic": "orders"},
+    }
+    made = live(topic("p-orders", labels={"localcloud.dev/owner": None}, annotations=CREATED))
+    references = {"crossplane": {"resourceRefs": [{"apiVersion": SNS, "kind": "Topic", "name": "p-orders"}]}}
+
+    class Composites(Cluster):
+        def get(self, path, params):
+            if path == "/apis/localcloud.dev/v1alpha1":
+                return {"resources": [{"kind": "EventPipeline", "name": "eventpipelines"}]}
+            if path == "/apis/localcloud.dev/v1alpha1/eventpipelines":
+                there = live(composite)
+                return {"items": [{**there, "spec": {**there["spec"], **references}}], "metadata": {}}
+            return super().get(path, params)
+
+    found = diff(Composites(made), [composite], [], SETTINGS, lambda things: [{}, None])
+    assert report(found) == ["Topic/p-orders is gone from AWS"]
+    assert [one["kind"] for one in found["to_look_at"]] == ["Topic"]

@@ -1,0 +1,1 @@
+"""Composition function of the kind EventPipeline."""
