@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.probe_event import id_in
 from ansible_collections.localcloud.stack.plugins.module_utils.probe_runner import Prober, Request
@@ -116,7 +117,7 @@ class Chain:
                     sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
 
     def request(self, **more: Any) -> Request:
-        return Request(**{"topic": self.name, "queue": self.name, "table": self.table, "timeout": 60, **more})
+        return Request(**{"topic": self.name, "queue": self.name, "table": self.table, "timeout": 240, **more})
 
     def items(self) -> int:
         return int(self.dynamodb.scan(TableName=self.table, Select="COUNT", ConsistentRead=True)["Count"])
@@ -195,7 +196,7 @@ def test_two_hundred_events_at_once(chain: Chain, probe: Any) -> None:
 
 def test_two_hundred_events_through_the_stacks_own_consumer(stack: Any, probe: Any) -> None:
     topic, name = "justtrack-dev-devops-producer-events", "justtrack-dev-devops-consumer-events"
-    result = probe(Request(topic=topic, queue=name, table=name, timeout=60, count=200))
+    result = probe(Request(topic=topic, queue=name, table=name, timeout=240, count=200))
     figures = result["statistics"]
     assert (figures["arrived"], figures["lost"], figures["duplicated"]) == (200, 0, 0)
     assert result["latency_ms"]["consumer_to_table"] is not None
@@ -266,13 +267,19 @@ def make_bucket(s3: Any, name: str, later: Callable[..., Any]) -> None:
     s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [cors]})
 
 
-def make_rich_table(dynamodb: Any, name: str, later: Callable[..., Any]) -> None:
+def has_streams(clients: Clients) -> bool:
+    """LocalStack's streams need kinesis-local, which it downloads when it is first asked for one; a node has no way out."""
+    return bool(health_facts(str(clients.endpoint_url))["engine"] == "ministack")
+
+
+def make_rich_table(dynamodb: Any, name: str, later: Callable[..., Any], stream: bool) -> None:
+    kind = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"} if stream else {"StreamEnabled": False}
     dynamodb.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("Id", "CreatedAt")],
         BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+        StreamSpecification=kind,
         GlobalSecondaryIndexes=[
             {
                 "IndexName": "by-time",
@@ -290,14 +297,15 @@ def make_rich_table(dynamodb: Any, name: str, later: Callable[..., Any]) -> None
 def test_all_kinds_are_read(stack: Any, clients: Clients, chain: Chain, name: str, later: Callable[..., Any]) -> None:
     chain.subscribe(FilterPolicy='{"kind": ["a"]}', RawMessageDelivery="true")
     make_everything(stack, name, later)
-    make_rich_table(chain.dynamodb, f"{name}-rich", later)
+    make_rich_table(chain.dynamodb, f"{name}-rich", later, has_streams(clients))
     found = gather(clients, Query(SERVICES, names=[f"*{name}*"], parameter_values=True))
     assert found["errors"] == []
     assert "hush" not in json.dumps(found)
     assert_messaging(found, name)
     rich = found["tables"][1]
     assert [index["name"] for index in rich["global_indexes"]] == ["by-time"]
-    assert (rich["ttl"]["attribute"], rich["stream"]["view_type"]) == ("ExpiresAt", "NEW_IMAGE")
+    assert rich["ttl"]["attribute"] == "ExpiresAt"
+    assert (rich["stream"] or {}).get("view_type") == ("NEW_IMAGE" if has_streams(clients) else None)
     (bucket,) = found["buckets"]
     assert (bucket["region"], bucket["versioning"], bucket["encryption"]["algorithm"]) == (
         "eu-central-1",
