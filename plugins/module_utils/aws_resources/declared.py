@@ -87,17 +87,18 @@ def problems(declared: Declared, target: Target) -> list[str]:
     extra = [
         f"{join_text(path, place)}: {text}" for path, one in _extras(declared) for place, text in extra_problems(one)
     ]
+    duplicates = dict(_duplicate_names(declared))
     return [
         *_target_problems(target),
         *found,
-        *_duplicate_names(declared),
+        *duplicates.values(),
         *(
             f"{join_text(path, place)}: {text}"
             for path, entry in context.entries
             for place, text in entry.problems(context)
         ),
         *extra,
-        *_colliding_objects(declared, context),
+        *(text for path, text in _colliding_objects(declared, context) if path not in duplicates),
     ]
 
 
@@ -155,7 +156,8 @@ def _target_problems(target: Target) -> Iterator[str]:
         yield f"aws_resources_prefix: {short(target.prefix)} can't begin the name of a Kubernetes object; allowed are lower-case letters, digits, '-' and '.'"
     if target.provider_config_kind not in ("ProviderConfig", "ClusterProviderConfig"):
         yield f"aws_resources_provider_config_kind: {short(target.provider_config_kind)} is none of ProviderConfig, ClusterProviderConfig"
-    if not re.fullmatch(r"\d{12}", str(target.account)):
+    # None at all is refused where the account comes from.
+    if target.account and not re.fullmatch(r"\d{12}", str(target.account)):
         yield f"aws_resources_account: {short(target.account)} is no account, which has 12 digits"
     if not isinstance(target.tags, Mapping):
         yield f"aws_resources_tags: must be a map, not {type_name(target.tags)}"
@@ -167,32 +169,37 @@ def _target_problems(target: Target) -> Iterator[str]:
         yield from (f"aws_resources_tags: {one}" for one in tag_problems(target.tags))
 
 
-def _duplicate_names(declared: Declared) -> Iterator[str]:
+def _duplicate_names(declared: Declared) -> Iterator[tuple[str, str]]:
+    """Entries that take the name of another one, by path."""
     for list_name, model in ENTRIES.items():
         first: dict[str, str] = {}
         for path, raw in _entries_of(declared, list_name):
             for name in model.names_in(raw) if isinstance(raw, Mapping) else []:
                 if name in first:
                     place = f"{path}.name" if "name" in model.model_fields else path
-                    yield f"{place}: {short(name)} is declared twice, by {first[name]}, too"
+                    yield path, f"{place}: {short(name)} is declared twice, by {first[name]}, too"
                 first.setdefault(name, path)
 
 
-def _colliding_objects(declared: Declared, context: Context) -> Iterator[str]:
-    """Different AWS names that make the same Kubernetes object, and names that make none."""
-    first: dict[tuple[str, ...], tuple[str, str]] = {}
+def _colliding_objects(declared: Declared, context: Context) -> Iterator[tuple[str, str]]:
+    """Different AWS names that make the same Kubernetes object, and names that make none, by path."""
+    first: dict[tuple[str, ...], str] = {}
     objects: Iterable[tuple[str, str, list[Object]]] = [
         *((path, entry.title, entry.objects(context)) for path, entry in context.entries),
         *((path, "", [dict(one)]) for path, one in _extras(declared) if not extra_problems(one)),
     ]
     for path, title, made in objects:
         if not made[0]["metadata"]["name"]:
-            yield f"{path}: {short(title)} gives no name for a Kubernetes object; set object_name"
+            yield path, f"{path}: {short(title)} gives no name for a Kubernetes object; set object_name"
             continue
         for one in made:
             metadata = one["metadata"]
             key = (one["apiVersion"], one["kind"], metadata.get("namespace", ""), metadata["name"])
-            other_path, other_title = first.setdefault(key, (path, title))
-            if other_path != path and (other_title != title or not title):
-                yield f"{path}: makes the same Kubernetes object as {other_path}: {one['kind']} {metadata['name']!r}; set object_name in one of them"
+            other_path = first.setdefault(key, path)
+            if other_path != path:
+                made_twice = f"{one['kind']} {metadata['name']!r}"
+                yield (
+                    path,
+                    f"{path}: makes the same Kubernetes object as {other_path}: {made_twice}; set object_name in one of them",
+                )
                 break

@@ -30,6 +30,11 @@ def extra_problems(manifest: object) -> list[Problem]:
         for place, value in wanted.items()
         if not isinstance(value, str) or not value
     ]
+    version = wanted["apiVersion"]
+    if isinstance(version, str) and version and "." not in version.partition("/")[0]:
+        found.append(
+            ("apiVersion", f"{short(version)} is Kubernetes' own; only what becomes Synced and Ready can be waited for")
+        )
     labels = metadata.get("labels")
     if labels is not None and not isinstance(labels, Mapping):
         found.append(("metadata.labels", f"must be a map, not {type_name(labels)}"))

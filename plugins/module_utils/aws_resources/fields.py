@@ -24,7 +24,8 @@ class Model(BaseModel):
 def short(value: object) -> str:
     """A value for a message: never more than a line of it."""
     text = repr(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
+    length = len(value) if isinstance(value, str) else len(text)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({length} characters)"
 
 
 def named(pattern: str, rule: str, *, refuse: Callable[[str], str | None] = lambda name: None) -> AfterValidator:

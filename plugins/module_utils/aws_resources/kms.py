@@ -81,6 +81,12 @@ def key_id(name: str, context: Context) -> str:
     return f"alias/{name}" if context.knows(Key.list_name, name) else name
 
 
+def key_arn(name: str, context: Context) -> str:
+    """The same as an ARN."""
+    alias = key_id(name, context)
+    return context.target.arn("kms", alias) if alias.startswith("alias/") else alias
+
+
 def key_reference(name: str, field: str, context: Context) -> Object:
     """Crossplane's field for a key: a reference, which waits for it, if it is a declared one."""
     declared = context.knows(Key.list_name, name)

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from .fields import Model, Tags, as_json, named, number, policy_document, text
-from .kms import KeyName, key_problems, key_reference
+from .kms import KeyName, key_arn, key_problems
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -175,8 +175,9 @@ class Bucket(ProtectedEntry):
         return [bucket, *(part_of(bucket, one) for one in (block, *settings))]
 
     def _setting(self, kind: str, values: Object, context: Context) -> Object:
-        reference = {"bucketRef": {"name": context.name_of(self)}}
-        return context.managed(self, "s3", kind, {**reference, **values})
+        """A setting names its bucket: until that is there, the provider tries again by itself, much sooner than it would
+        look again at a reference."""
+        return context.managed(self, "s3", kind, {"bucket": self.name, **values})
 
     def _block(self) -> Object:
         fields = {
@@ -204,7 +205,9 @@ class Bucket(ProtectedEntry):
         return found
 
     def _encryption(self, wanted: Encryption, context: Context) -> Object:
-        key = key_reference(wanted.kms_key, "kmsMasterKeyId", context) if wanted.kms_key else {}
+        # No reference: the list that it would stand in belongs to who wrote it last, so the provider's answer in it would be
+        # taken out at each run.
+        key = {"kmsMasterKeyId": key_arn(wanted.kms_key, context)} if wanted.kms_key else {}
         return {
             "applyServerSideEncryptionByDefault": context.single({"sseAlgorithm": wanted.algorithm, **key}),
             **given(wanted, {"bucket_key": "bucketKeyEnabled"}),

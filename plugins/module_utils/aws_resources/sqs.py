@@ -115,7 +115,8 @@ class Queue(TaggedEntry):
         if self.dead_letter is None or self.dead_letter.queue:
             return []
         return [
-            Queue(
+            # Not checked again: its name may be too long, which is reported where the entry stands.
+            Queue.model_construct(
                 name=dead_letter_name(self.name),
                 object_name=dead_letter_name(self.object_name) if self.object_name else None,
                 adopt=self.adopt,

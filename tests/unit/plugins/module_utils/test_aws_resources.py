@@ -62,8 +62,6 @@ def test_everything_that_can_be_declared_is_made_by_a_known_kind() -> None:
 def test_every_object_is_ours_and_has_its_place() -> None:
     for one in [made for case in MADE for made in manifests(case["declared"], EMULATOR)]:
         assert one["metadata"]["labels"]["localcloud.dev/owner"] == "localcloud-1"
-        if "upbound.io" not in one["apiVersion"]:
-            continue
         assert one["spec"]["providerConfigRef"] == {"name": "default"}
         region = None if one["apiVersion"].startswith("iam.") else "eu-central-1"
         assert one["spec"]["forProvider"].get("region") == region
@@ -132,8 +130,8 @@ def test_long_names_stay_apart() -> None:
 
 
 def test_kinds_of_extra_manifests_are_removed_first() -> None:
-    extra = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}, "nonsense"]
-    assert kinds(False, extra)[0] == {"api_version": "v1", "kind": "ConfigMap"}
+    extra = [{"apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "User", "metadata": {"name": "c"}}, "nonsense"]
+    assert kinds(False, extra)[0] == {"api_version": "iam.aws.upbound.io/v1beta1", "kind": "User"}
     assert len(kinds(False, extra)) == len(kinds(False)) + 1
 
 
