@@ -62,7 +62,8 @@ def declared(size: int, prefix: str) -> dict[str, list[dict[str, Any]]]:
         "topics": [{"name": name} for name in names[0::4]],
         "queues": [{"name": name} for name in names[1::4]],
         "tables": [
-            {"name": name, "hash_key": {"name": "Id", "type": "S"}, "deletion_protection": False} for name in names[2::4]
+            {"name": name, "hash_key": {"name": "Id", "type": "S"}, "deletion_protection": False}
+            for name in names[2::4]
         ],
         "parameters": [{"name": f"/{name}/value", "type": "String", "value": "x"} for name in names[3::4]],
     }
@@ -138,7 +139,17 @@ def resources(sizes: Sequence[int], facts: Mapping[str, Any]) -> list[list[Any]]
         empty = playbook("benchmarks/resources.yml", entry="validate")
         net = again.seconds - empty.seconds
         rows.append(
-            [size, plain, first.seconds, first.seconds / plain, applied.seconds, again.seconds, net, again.seconds / applied.seconds, again.memory]
+            [
+                size,
+                plain,
+                first.seconds,
+                first.seconds / plain,
+                applied.seconds,
+                again.seconds,
+                net,
+                again.seconds / applied.seconds,
+                again.memory,
+            ]
         )
         print([f"{one:.2f}" for one in rows[-1]], flush=True)
         role.remove(size)

@@ -8,20 +8,41 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_manifests import Target, manifests, problems
 
 
-def managed_resources(declared: Mapping[str, Sequence[Any]], target: Mapping[str, Any]) -> list[dict[str, Any]]:
+def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Crossplane's managed resources for declared lists. Raises AnsibleFilterError that lists all problems."""
-    found = problems(declared)
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
+
+    lists, where = plain(declared), Target(**plain(target))
+    found = problems(lists, where)
     if found:
         raise AnsibleFilterError("The declared AWS resources can't be made:\n" + "\n".join(f"- {one}" for one in found))
-    return manifests(declared, Target(**target))
+    return manifests(lists, where)
 
 
-def resource_problems(declared: Mapping[str, Sequence[Any]]) -> list[str]:
-    """All that is wrong with declared lists."""
-    return problems(declared)
+def resource_problems(declared: Mapping[str, Any], target: Mapping[str, Any] | None = None) -> list[str]:
+    """All that is wrong with declared lists, and with where they are to be made as far as it is known yet."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, problems
+
+    return problems(plain(declared), Target(**plain(target or {})))
+
+
+def resource_kinds(extra_manifests: Sequence[Any], scope: str = "cluster") -> list[dict[str, str]]:
+    """Every kind that can be declared, with those of extra manifests; what belongs to others before these."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import kinds
+
+    return kinds(scope == "namespaced", plain(extra_manifests))
+
+
+def plain(value: Any) -> Any:
+    """A copy of Ansible's own containers and tagged values as Python's."""
+    if isinstance(value, Mapping):
+        return {plain(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    native = next((kind for kind in (str, int, float) if isinstance(value, kind) and not isinstance(value, bool)), None)
+    return native(value) if native else value
 
 
 def object_references(names: Sequence[str], api_version: str, kind: str) -> list[dict[str, str]]:
@@ -72,6 +93,7 @@ class FilterModule:
         return {
             "managed_resources": managed_resources,
             "resource_problems": resource_problems,
+            "resource_kinds": resource_kinds,
             "object_references": object_references,
             "object_stubs": object_stubs,
             "references_of": references_of,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_manifests import Target, manifests
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
 
@@ -41,12 +41,18 @@ SAME: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+# A pipeline goes as a whole.
+UNPROTECTED = {"deletion_protection": False}
+
+
 def from_lists(entries: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
     declared = {
         "topics": [{"name": SPEC["topic"], **entries.get("topic", {})}],
         "queues": [{"name": SPEC["queue"], **entries.get("queue", {})}],
         "subscriptions": [{"topic": SPEC["topic"], "queue": SPEC["queue"], **entries.get("subscription", {})}],
-        "tables": [{"name": SPEC["table"], "hash_key": {"name": "Id", "type": "S"}, **entries.get("table", {})}],
+        "tables": [
+            {"name": SPEC["table"], "hash_key": {"name": "Id", "type": "S"}, **UNPROTECTED, **entries.get("table", {})}
+        ],
     }
     return {(one["kind"], one["metadata"]["name"]): one for one in manifests(declared, TARGET)}
 

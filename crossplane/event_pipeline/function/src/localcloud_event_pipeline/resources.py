@@ -1,6 +1,6 @@
 """From a pipeline's spec to the managed resources that make it; pure.
 
-Names, references and ARNs follow the same rules as the collection's module_utils/aws_manifests.py, which makes the same
+Names, references and ARNs follow the same rules as the collection's module_utils/aws_resources, which makes the same
 resources from lists; a unit test holds both together.
 """
 

@@ -1,0 +1,205 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From plain lists of AWS resources to the managed resources that Crossplane makes them by, and what is wrong with the lists.
+
+Pure. Each service has a file of its own beside this one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from .dynamodb import Table
+from .entry import Context, Entry, Object, api_version
+from .extra import extra_object, extra_problems
+from .fields import short, tag_problems
+from .iam import Policy, Role
+from .kms import Key
+from .messages import join, messages, suggestion, type_name
+from .s3 import Bucket
+from .secretsmanager import Secret
+from .sns import Subscription, Topic
+from .sqs import Queue
+from .ssm import Parameter
+from .target import Target
+
+Declared = Mapping[str, Any]
+
+# In the order in which they are declared to Crossplane: what others refer to goes first.
+ENTRIES: dict[str, type[Entry]] = {
+    model.list_name: model
+    for model in (Key, Topic, Queue, Subscription, Table, Bucket, Parameter, Secret, Policy, Role)
+}
+EXTRA = "extra_manifests"
+# In the order in which they are removed: what belongs to others goes first.
+KINDS = (
+    ("sns", "TopicSubscription"),
+    ("secretsmanager", "SecretPolicy"),
+    ("secretsmanager", "SecretVersion"),
+    ("iam", "RolePolicyAttachment"),
+    ("iam", "RolePolicy"),
+    ("kms", "Alias"),
+    ("s3", "BucketPolicy"),
+    ("s3", "BucketCorsConfiguration"),
+    ("s3", "BucketLifecycleConfiguration"),
+    ("s3", "BucketServerSideEncryptionConfiguration"),
+    ("s3", "BucketVersioning"),
+    ("s3", "BucketPublicAccessBlock"),
+    ("sns", "Topic"),
+    ("sqs", "Queue"),
+    ("dynamodb", "Table"),
+    ("s3", "Bucket"),
+    ("ssm", "Parameter"),
+    ("secretsmanager", "Secret"),
+    ("iam", "Role"),
+    ("iam", "Policy"),
+    ("kms", "Key"),
+)
+KUBERNETES_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?[.-]?")
+
+
+def kinds(namespaced: bool, extra: object = ()) -> list[dict[str, str]]:
+    """Every kind that can be declared, with those of extra manifests, in the order in which they are removed."""
+    others = {
+        (one["apiVersion"], one["kind"]): None
+        for one in (extra if isinstance(extra, Sequence) else ())
+        if not extra_problems(one)
+    }
+    ours = [(api_version(service, namespaced), kind) for service, kind in KINDS]
+    wanted = [*(one for one in others if one not in ours), *ours]
+    return [{"api_version": version, "kind": kind} for version, kind in wanted]
+
+
+def manifests(declared: Declared, target: Target) -> list[Object]:
+    """The managed resources for lists without problems."""
+    context, _found = _read(declared, target)
+    made = [one for _path, entry in context.entries for one in entry.objects(context)]
+    return [*made, *(extra_object(one, target) for _path, one in _extras(declared))]
+
+
+def problems(declared: Declared, target: Target) -> list[str]:
+    """Everything that is wrong with the declared lists, each with its path in the input; empty if all is well."""
+    context, found = _read(declared, target)
+    extra = [
+        f"{join_text(path, place)}: {text}" for path, one in _extras(declared) for place, text in extra_problems(one)
+    ]
+    duplicates = dict(_duplicate_names(declared))
+    return [
+        *_target_problems(target),
+        *found,
+        *duplicates.values(),
+        *(
+            f"{join_text(path, place)}: {text}"
+            for path, entry in context.entries
+            for place, text in entry.problems(context)
+        ),
+        *extra,
+        *(text for path, text in _colliding_objects(declared, context) if path not in duplicates),
+    ]
+
+
+def join_text(path: str, place: str) -> str:
+    return join(path, [place] if place else [])
+
+
+def _entries_of(declared: Declared, name: str) -> list[tuple[str, Any]]:
+    """The entries of a list with their paths."""
+    entries = declared.get(name)
+    if not isinstance(entries, list):
+        return []
+    return [(f"aws_resources_{name}[{index}]", one) for index, one in enumerate(entries)]
+
+
+def _extras(declared: Declared) -> list[tuple[str, Any]]:
+    return _entries_of(declared, EXTRA)
+
+
+def _read(declared: Declared, target: Target) -> tuple[Context, list[str]]:
+    """All entries that can be read, and what is wrong with the others."""
+    entries: list[tuple[str, Entry]] = []
+    found: list[str] = []
+    for name, value in declared.items():
+        if name not in ENTRIES and name != EXTRA:
+            found.append(f"aws_resources_{name}: is unknown{suggestion(name, [*ENTRIES, EXTRA])}")
+        elif value is not None and not isinstance(value, list):
+            found.append(f"aws_resources_{name}: must be a list, not {type_name(value)}")
+    for name, model in ENTRIES.items():
+        for path, raw in _entries_of(declared, name):
+            if not isinstance(raw, Mapping):
+                found.append(f"{path}: must be a map, not {type_name(raw)}")
+                continue
+            try:
+                # What is null was left empty.
+                entries.append((path, model.model_validate({key: one for key, one in raw.items() if one is not None})))
+            except ValidationError as error:
+                found.extend(messages(error, model, path))
+    names = {
+        name: frozenset(
+            one for _path, raw in _entries_of(declared, name) if isinstance(raw, Mapping) for one in model.names_in(raw)
+        )
+        for name, model in ENTRIES.items()
+    }
+    return Context(target, entries, names), found
+
+
+def _target_problems(target: Target) -> Iterator[str]:
+    """What is wrong with the role's other variables."""
+    if target.scope not in ("cluster", "namespaced"):
+        yield f"aws_resources_scope: {short(target.scope)} is none of cluster, namespaced"
+    if target.namespaced and not target.namespace:
+        yield "aws_resources_namespace: is missing, as aws_resources_scope is namespaced"
+    if target.prefix and not KUBERNETES_PREFIX.fullmatch(target.prefix):
+        yield f"aws_resources_prefix: {short(target.prefix)} can't begin the name of a Kubernetes object; allowed are lower-case letters, digits, '-' and '.'"
+    if target.provider_config_kind not in ("ProviderConfig", "ClusterProviderConfig"):
+        yield f"aws_resources_provider_config_kind: {short(target.provider_config_kind)} is none of ProviderConfig, ClusterProviderConfig"
+    # None at all is refused where the account comes from.
+    if target.account and not re.fullmatch(r"\d{12}", str(target.account)):
+        yield f"aws_resources_account: {short(target.account)} is no account, which has 12 digits"
+    if not isinstance(target.tags, Mapping):
+        yield f"aws_resources_tags: must be a map, not {type_name(target.tags)}"
+        return
+    wrong = [short(key) for key, value in target.tags.items() if not isinstance(key, str) or not isinstance(value, str)]
+    if wrong:
+        yield f"aws_resources_tags: keys and values must be text: {', '.join(wrong)}"
+    else:
+        yield from (f"aws_resources_tags: {one}" for one in tag_problems(target.tags))
+
+
+def _duplicate_names(declared: Declared) -> Iterator[tuple[str, str]]:
+    """Entries that take the name of another one, by path."""
+    for list_name, model in ENTRIES.items():
+        first: dict[str, str] = {}
+        for path, raw in _entries_of(declared, list_name):
+            for name in model.names_in(raw) if isinstance(raw, Mapping) else []:
+                if name in first:
+                    place = f"{path}.name" if "name" in model.model_fields else path
+                    yield path, f"{place}: {short(name)} is declared twice, by {first[name]}, too"
+                first.setdefault(name, path)
+
+
+def _colliding_objects(declared: Declared, context: Context) -> Iterator[tuple[str, str]]:
+    """Different AWS names that make the same Kubernetes object, and names that make none, by path."""
+    first: dict[tuple[str, ...], str] = {}
+    objects: Iterable[tuple[str, str, list[Object]]] = [
+        *((path, entry.title, entry.objects(context)) for path, entry in context.entries),
+        *((path, "", [dict(one)]) for path, one in _extras(declared) if not extra_problems(one)),
+    ]
+    for path, title, made in objects:
+        if not made[0]["metadata"]["name"]:
+            yield path, f"{path}: {short(title)} gives no name for a Kubernetes object; set object_name"
+            continue
+        for one in made:
+            metadata = one["metadata"]
+            key = (one["apiVersion"], one["kind"], metadata.get("namespace", ""), metadata["name"])
+            other_path = first.setdefault(key, path)
+            if other_path != path:
+                made_twice = f"{one['kind']} {metadata['name']!r}"
+                yield (
+                    path,
+                    f"{path}: makes the same Kubernetes object as {other_path}: {made_twice}; set object_name in one of them",
+                )
+                break

@@ -1,0 +1,177 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""DynamoDB: tables with their indexes. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .entry import Context, Object, Problem, ProtectedEntry, given, protect
+from .fields import ARN, Model, named, number, short, text
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
+TableName = Annotated[str, named(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, '_', '-' or '.'")]
+AttributeName = Annotated[str, text(255, 1)]
+Capacity = Annotated[int, number(1, 40000)]
+MOST_GLOBAL_INDEXES = 20
+MOST_LOCAL_INDEXES = 5
+PROVISIONED = "PROVISIONED"
+CAPACITIES = {"read_capacity": "readCapacity", "write_capacity": "writeCapacity"}
+
+
+class Attribute(Model):
+    name: AttributeName
+    type: Literal["S", "N", "B"]
+
+
+class Projection(Model):
+    """What an index holds: 'ALL', 'KEYS_ONLY', or the keys and a list of attributes."""
+
+    type: Literal["ALL", "KEYS_ONLY", "INCLUDE"] = "INCLUDE"
+    include: list[AttributeName] = Field(default_factory=list)
+
+
+def _projection(value: object) -> object:
+    if value in ("ALL", "KEYS_ONLY"):
+        return {"type": value}
+    if isinstance(value, dict) and isinstance(value.get("include"), list) and value["include"] and len(value) == 1:
+        return value
+    raise ValueError("must be ALL, KEYS_ONLY, or a map with a list of attributes: {include: [...]}")
+
+
+class Index(Model):
+    name: TableName
+    projection: Annotated[Projection, BeforeValidator(_projection)] = Projection(type="ALL")
+
+    def described(self) -> Object:
+        """What all indexes have in common."""
+        include = {"nonKeyAttributes": self.projection.include} if self.projection.include else {}
+        return {"name": self.name, "projectionType": self.projection.type, **include}
+
+
+class GlobalIndex(Index):
+    hash_key: Attribute
+    range_key: Attribute | None = None
+    read_capacity: Capacity | None = None
+    write_capacity: Capacity | None = None
+
+
+class LocalIndex(Index):
+    range_key: Attribute
+
+
+class TimeToLive(Model):
+    attribute: AttributeName
+    enabled: bool = True
+
+
+class Encryption(Model):
+    """A key of KMS instead of DynamoDB's own; without an ARN that of the account for DynamoDB."""
+
+    kms_key_arn: ARN | None = None
+
+
+class Table(ProtectedEntry):
+    list_name: ClassVar[str] = "tables"
+
+    name: TableName
+    hash_key: Attribute
+    range_key: Attribute | None = None
+    global_indexes: list[GlobalIndex] = Field(default_factory=list)
+    local_indexes: list[LocalIndex] = Field(default_factory=list)
+    ttl: TimeToLive | None = None
+    billing_mode: Literal["PAY_PER_REQUEST", "PROVISIONED"] = "PAY_PER_REQUEST"
+    read_capacity: Capacity | None = None
+    write_capacity: Capacity | None = None
+    stream: Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"] | None = None
+    point_in_time_recovery: bool | None = None
+    table_class: Literal["STANDARD", "STANDARD_INFREQUENT_ACCESS"] | None = None
+    encryption: Encryption | None = None
+    aws_deletion_protection: bool | None = None
+
+    def keys(self) -> list[tuple[str, Attribute]]:
+        """Every attribute that is a key of the table or an index, with its place in the entry."""
+        found = [("hash_key", self.hash_key), ("range_key", self.range_key)]
+        for index, one in enumerate(self.global_indexes):
+            place = f"global_indexes[{index}]"
+            found += [(f"{place}.hash_key", one.hash_key), (f"{place}.range_key", one.range_key)]
+        found += [(f"local_indexes[{index}].range_key", one.range_key) for index, one in enumerate(self.local_indexes)]
+        return [(place, key) for place, key in found if key]
+
+    def attributes(self) -> list[Attribute]:
+        """Each of these once."""
+        return list({key.name: key for _place, key in self.keys()}.values())
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        types: dict[str, str] = {}
+        for place, key in self.keys():
+            if types.setdefault(key.name, key.type) != key.type:
+                yield f"{place}.type", f"{short(key.name)} is of type {types[key.name]} elsewhere, here of {key.type}"
+        for name, most in (("global_indexes", MOST_GLOBAL_INDEXES), ("local_indexes", MOST_LOCAL_INDEXES)):
+            if (length := len(getattr(self, name))) > most:
+                yield name, f"has {length} entries; AWS takes {most}"
+        names = Counter(one.name for one in (*self.global_indexes, *self.local_indexes))
+        yield from (
+            ("global_indexes", f"{short(name)} is the name of {n} indexes") for name, n in names.items() if n > 1
+        )
+        if self.range_key and self.range_key.name == self.hash_key.name:
+            yield "range_key.name", "must be another attribute than hash_key's"
+        if self.local_indexes and not self.range_key:
+            yield "local_indexes", "need a table with a range_key"
+        yield from self._capacity_problems()
+
+    def _capacity_problems(self) -> Iterable[Problem]:
+        holders: list[tuple[str, Table | GlobalIndex]] = [("", self)]
+        holders += [(f"global_indexes[{index}].", one) for index, one in enumerate(self.global_indexes)]
+        for place, holder in holders:
+            for name in CAPACITIES:
+                value = getattr(holder, name)
+                if self.billing_mode == PROVISIONED and value is None:
+                    yield f"{place}{name}", "is missing, as billing_mode is PROVISIONED"
+                if self.billing_mode != PROVISIONED and value is not None:
+                    yield f"{place}{name}", "is for billing_mode PROVISIONED only"
+
+    def objects(self, context: Context) -> list[Object]:
+        parameters: Object = {
+            "attribute": [{"name": key.name, "type": key.type} for key in self.attributes()],
+            "billingMode": self.billing_mode,
+            "hashKey": self.hash_key.name,
+            **({"rangeKey": self.range_key.name} if self.range_key else {}),
+            **given(self, CAPACITIES),
+            **given(self, {"table_class": "tableClass", "aws_deletion_protection": "deletionProtectionEnabled"}),
+            **self._indexes(),
+            **({"streamEnabled": True, "streamViewType": self.stream} if self.stream else {}),
+            "tags": self.all_tags(context),
+        }
+        blocks: dict[str, Object | None] = {
+            "ttl": {"attributeName": self.ttl.attribute, "enabled": self.ttl.enabled} if self.ttl else None,
+            "pointInTimeRecovery": None if (wanted := self.point_in_time_recovery) is None else {"enabled": wanted},
+            "serverSideEncryption": self._encryption(),
+        }
+        parameters.update({name: context.single(block) for name, block in blocks.items() if block is not None})
+        return [protect(self, context.managed(self, "dynamodb", "Table", parameters, external=self.name))]
+
+    def _indexes(self) -> Object:
+        found: dict[str, list[Any]] = {
+            "globalSecondaryIndex": [
+                {
+                    **one.described(),
+                    "hashKey": one.hash_key.name,
+                    **({"rangeKey": one.range_key.name} if one.range_key else {}),
+                    **given(one, CAPACITIES),
+                }
+                for one in self.global_indexes
+            ],
+            "localSecondaryIndex": [{**one.described(), "rangeKey": one.range_key.name} for one in self.local_indexes],
+        }
+        return {name: indexes for name, indexes in found.items() if indexes}
+
+    def _encryption(self) -> Object | None:
+        if self.encryption is None:
+            return None
+        return {"enabled": True, **given(self.encryption, {"kms_key_arn": "kmsKeyArn"})}

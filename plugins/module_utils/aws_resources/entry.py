@@ -1,0 +1,177 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What every declared entry has, and how Crossplane's managed resources are put together from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import Field
+
+from .fields import Model, ObjectName, SecretKey, Tags, tag_problems
+from .target import Target, object_name
+
+Object = dict[str, Any]
+# Where in the entry, and what is wrong there.
+Problem = tuple[str, str]
+
+OWNER_LABEL = "localcloud.dev/owner"
+PROTECTION_LABEL = "localcloud.dev/deletion-protection"
+ADOPT_ANNOTATION = "localcloud.dev/adopt"
+PART_OF_ANNOTATION = "localcloud.dev/part-of"
+EXTERNAL_NAME = "crossplane.io/external-name"
+
+
+class Entry(Model):
+    """An entry of a list. object_name replaces the derived name of its Kubernetes objects; adopt takes over what exists."""
+
+    list_name: ClassVar[str]
+
+    object_name: ObjectName | None = None
+    adopt: bool = False
+
+    @property
+    def title(self) -> str:
+        """The AWS name, from which object names are derived."""
+        return str(getattr(self, "name", ""))
+
+    @classmethod
+    def names_in(cls, raw: Mapping[str, Any]) -> list[str]:
+        """The names that an entry takes, even if something else is wrong with it."""
+        return [raw["name"]] if isinstance(raw.get("name"), str) else []
+
+    def base_name(self, context: Context) -> str:
+        """The name of its Kubernetes objects, without the prefix."""
+        return self.object_name or object_name(self.title)
+
+    def objects(self, context: Context) -> list[Object]:
+        """Its managed resources, the entry's own one first."""
+        raise NotImplementedError
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        """What is wrong with it beside the other entries and the target."""
+        return ()
+
+
+class TaggedEntry(Entry):
+    tags: Tags = Field(default_factory=dict)
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        if not tag_problems(self.tags):
+            yield from (("tags", f"with aws_resources_tags, {one}") for one in tag_problems(self.all_tags(context)))
+
+    def all_tags(self, context: Context) -> dict[str, str]:
+        return {**context.target.tags, **self.tags}
+
+
+class ProtectedEntry(TaggedEntry):
+    """Holds data: its resources are kept when the entry goes, until it says otherwise."""
+
+    deletion_protection: bool = True
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that is declared, and where it goes."""
+
+    target: Target
+    entries: Sequence[tuple[str, Entry]]
+    names: Mapping[str, frozenset[str]]
+
+    def all(self, model: type[AnyEntry]) -> list[AnyEntry]:
+        """The entries of one kind that could be read."""
+        return [entry for _path, entry in self.entries if isinstance(entry, model)]
+
+    def knows(self, list_name: str, name: str) -> bool:
+        """Whether a list declares a name."""
+        return name in self.names.get(list_name, ())
+
+    def name_of(self, entry: Entry) -> str:
+        """The name of an entry's Kubernetes objects."""
+        return self.target.prefix + entry.base_name(self)
+
+    def base_name(self, list_name: str, name: str) -> str:
+        """The name of the Kubernetes objects of what a list declares by this name, without the prefix."""
+        entries = (one for _path, one in self.entries if one.list_name == list_name and one.title == name)
+        return next((one.base_name(self) for one in entries), object_name(name))
+
+    def reference(self, list_name: str, name: str) -> Object:
+        """A reference to the managed resource of another entry."""
+        return {"name": self.target.prefix + self.base_name(list_name, name)}
+
+    def managed(
+        self, entry: Entry, service: str, kind: str, parameters: Object, *, part: str = "", external: str = ""
+    ) -> Object:
+        """A managed resource. part is what is added to the entry's name for another object than its own."""
+        own = self.name_of(entry)
+        target = self.target
+        labels = {OWNER_LABEL: target.owner}
+        annotations = {EXTERNAL_NAME: external} if external else {}
+        if entry.adopt:
+            annotations[ADOPT_ANNOTATION] = "true"
+        metadata: Object = {"name": object_name(f"{own}.{part}") if part else own, "labels": labels}
+        if annotations:
+            metadata["annotations"] = annotations
+        config: Object = {"name": target.provider_config}
+        if target.namespaced:
+            metadata["namespace"] = target.namespace
+            config["kind"] = target.provider_config_kind
+        return {
+            "apiVersion": api_version(service, target.namespaced),
+            "kind": kind,
+            "metadata": metadata,
+            "spec": {
+                "forProvider": {**({} if service == "iam" else {"region": target.region}), **parameters},
+                "providerConfigRef": config,
+            },
+        }
+
+    def single(self, block: Object) -> Any:
+        """A block that may be there once: a map, but a list of one in the older, cluster-scoped kinds."""
+        return block if self.target.namespaced else [block]
+
+    def secret_key(self, key: SecretKey) -> Object:
+        """A reference to a key of a Kubernetes Secret."""
+        reference = {"name": key.name, "key": key.key}
+        return reference if self.target.namespaced else {"namespace": key.namespace or "", **reference}
+
+    def secret_key_problems(self, field: str, key: SecretKey | None) -> Iterable[Problem]:
+        """What is wrong with the namespace of such a reference."""
+        if key is None:
+            return
+        if not self.target.namespaced and not key.namespace:
+            yield f"{field}.namespace", "is missing"
+        if self.target.namespaced and key.namespace not in (None, self.target.namespace):
+            yield (
+                f"{field}.namespace",
+                f"must be aws_resources_namespace ({self.target.namespace!r}), as the kinds are namespaced",
+            )
+
+
+def protect(entry: ProtectedEntry, made: Object) -> Object:
+    """Mark a managed resource as one that is kept when its entry goes."""
+    if entry.deletion_protection:
+        made["metadata"]["labels"][PROTECTION_LABEL] = "true"
+    return made
+
+
+def part_of(parent: Object, made: Object) -> Object:
+    """Mark a managed resource as a setting of another one, which it must not outlive nor go before."""
+    annotations = made["metadata"].setdefault("annotations", {})
+    annotations[PART_OF_ANNOTATION] = f"{parent['kind']}/{parent['metadata']['name']}"
+    return made
+
+
+def given(model: Model, fields: Mapping[str, str]) -> Object:
+    """Of these fields (ours: Crossplane's) what the user gave."""
+    return {theirs: value for ours, theirs in fields.items() if (value := getattr(model, ours)) is not None}
+
+
+def api_version(service: str, namespaced: bool) -> str:
+    return f"{service}.aws{'.m' if namespaced else ''}.upbound.io/v1beta1"

@@ -1,0 +1,98 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""KMS: keys, each with its alias. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
+
+from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from .fields import as_json, named, number, policy_document, short, text
+
+SYMMETRIC = "SYMMETRIC_DEFAULT"
+# https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html
+AliasName = Annotated[
+    str,
+    named(
+        r"[A-Za-z0-9/_-]{1,250}",
+        "1 to 250 letters, digits, '/', '_' or '-', without 'alias/'",
+        refuse=lambda name: next(
+            (f"names must not begin with '{one}'" for one in ("alias/", "aws/", "/") if name.startswith(one)), None
+        ),
+    ),
+]
+# The name of a declared key, or an alias or ARN of another.
+KeyName = Annotated[str, named(r"[A-Za-z0-9/_:-]{1,2048}", "names of aws_resources_keys, 'alias/…' and ARNs of keys")]
+
+
+class Key(ProtectedEntry):
+    list_name: ClassVar[str] = "keys"
+
+    name: AliasName
+    description: Annotated[str, text(8192)] | None = None
+    rotation: bool | None = None
+    rotation_period_days: Annotated[int, number(90, 2560)] | None = None
+    deletion_window_days: Annotated[int, number(7, 30)] | None = None
+    usage: Literal["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] | None = None
+    key_spec: Annotated[str, text(64, 1)] | None = None
+    multi_region: bool | None = None
+    policy: Annotated[dict[str, Any], policy_document(32768, principal=True)] | None = None
+
+    @property
+    def symmetric(self) -> bool:
+        return self.key_spec in (None, SYMMETRIC)
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        if not self.symmetric and self.rotation:
+            yield "rotation", f"is for symmetric keys only, not for {short(self.key_spec)}"
+        if self.rotation_period_days is not None and (self.rotation is False or not self.symmetric):
+            yield "rotation_period_days", "is set, but the key is not rotated"
+
+    def objects(self, context: Context) -> list[Object]:
+        rotated = self.symmetric if self.rotation is None else self.rotation
+        parameters = {
+            "enableKeyRotation": rotated,
+            **given(
+                self,
+                {
+                    "description": "description",
+                    "rotation_period_days": "rotationPeriodInDays",
+                    "deletion_window_days": "deletionWindowInDays",
+                    "usage": "keyUsage",
+                    "key_spec": "customerMasterKeySpec",
+                    "multi_region": "multiRegion",
+                },
+            ),
+            **({"policy": as_json(self.policy)} if self.policy else {}),
+            "tags": self.all_tags(context),
+        }
+        key = protect(self, context.managed(self, "kms", "Key", parameters))
+        # The provider adds "alias/" by itself, and takes it off the external name again.
+        alias = context.managed(
+            self, "kms", "Alias", {"targetKeyIdRef": {"name": context.name_of(self)}}, external=self.name
+        )
+        return [key, protect(self, part_of(key, alias))]
+
+
+def key_id(name: str, context: Context) -> str:
+    """What AWS takes for a key: its alias if it is a declared one, which is known before the key exists."""
+    return f"alias/{name}" if context.knows(Key.list_name, name) else name
+
+
+def key_arn(name: str, context: Context) -> str:
+    """The same as an ARN."""
+    alias = key_id(name, context)
+    return context.target.arn("kms", alias) if alias.startswith("alias/") else alias
+
+
+def key_reference(name: str, field: str, context: Context) -> Object:
+    """Crossplane's field for a key: a reference, which waits for it, if it is a declared one."""
+    declared = context.knows(Key.list_name, name)
+    return {f"{field}Ref": context.reference(Key.list_name, name)} if declared else {field: name}
+
+
+def key_problems(field: str, name: str | None, context: Context) -> Iterable[Problem]:
+    if name and not context.knows(Key.list_name, name) and not name.startswith(("alias/", "arn:aws")):
+        yield field, f"{short(name)} is neither in aws_resources_keys nor an alias ('alias/…') nor an ARN"

@@ -1,0 +1,214 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""S3: buckets, each with its settings, which are managed resources of their own. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from .fields import Model, Tags, as_json, named, number, policy_document, text
+from .kms import KeyName, key_arn, key_problems
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
+RESERVED_ENDS = ("-s3alias", "--ols-s3", ".mrap", "--x-s3", "--table-s3")
+
+
+def _bucket_name_problem(name: str) -> str | None:
+    if ".." in name:
+        return "no two dots beside each other"
+    if re.fullmatch(r"\d+\.\d+\.\d+\.\d+", name):
+        return "it looks like an IP address"
+    if start := next((one for one in RESERVED_STARTS if name.startswith(one)), None):
+        return f"names that begin with '{start}' are reserved"
+    if end := next((one for one in RESERVED_ENDS if name.endswith(one)), None):
+        return f"names that end with '{end}' are reserved"
+    return None
+
+
+BucketName = Annotated[
+    str,
+    named(
+        r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+        "3 to 63 lower-case letters, digits, '-' or '.', with a letter or digit at both ends",
+        refuse=_bucket_name_problem,
+    ),
+]
+Days = Annotated[int, number(1, 2147483647)]
+StorageClass = Literal["GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"]
+MOST_RULES = {"lifecycle": 1000, "cors": 100}
+
+
+class Encryption(Model):
+    algorithm: Literal["AES256", "aws:kms", "aws:kms:dsse"] = "AES256"
+    kms_key: KeyName | None = None
+    bucket_key: bool | None = None
+
+
+class PublicAccessBlock(Model):
+    block_public_acls: bool = True
+    block_public_policy: bool = True
+    ignore_public_acls: bool = True
+    restrict_public_buckets: bool = True
+
+
+def _public_access_block(value: object) -> object:
+    return dict.fromkeys(PublicAccessBlock.model_fields, value) if isinstance(value, bool) else value
+
+
+class Transition(Model):
+    days: Annotated[int, number(0, 2147483647)]
+    storage_class: StorageClass
+
+
+class LifecycleRule(Model):
+    """What happens to objects with a prefix and tags, in days after they were made or became older versions."""
+
+    id: Annotated[str, text(255, 1)]
+    enabled: bool = True
+    prefix: Annotated[str, text(1024)] = ""
+    tags: Tags = Field(default_factory=dict)
+    expiration_days: Days | None = None
+    expired_object_delete_marker: bool | None = None
+    noncurrent_expiration_days: Days | None = None
+    abort_incomplete_upload_days: Days | None = None
+    transitions: list[Transition] = Field(default_factory=list)
+    noncurrent_transitions: list[Transition] = Field(default_factory=list)
+
+    def described(self, context: Context) -> Object:
+        actions: dict[str, Object] = {
+            "expiration": given(
+                self, {"expiration_days": "days", "expired_object_delete_marker": "expiredObjectDeleteMarker"}
+            ),
+            "noncurrentVersionExpiration": given(self, {"noncurrent_expiration_days": "noncurrentDays"}),
+            "abortIncompleteMultipartUpload": given(self, {"abort_incomplete_upload_days": "daysAfterInitiation"}),
+        }
+        rule: Object = {
+            "id": self.id,
+            "status": "Enabled" if self.enabled else "Disabled",
+            "filter": context.single(self._filter(context)),
+            **{name: context.single(action) for name, action in actions.items() if action},
+        }
+        if self.transitions:
+            rule["transition"] = [{"days": one.days, "storageClass": one.storage_class} for one in self.transitions]
+        if self.noncurrent_transitions:
+            rule["noncurrentVersionTransition"] = [
+                {"noncurrentDays": one.days, "storageClass": one.storage_class} for one in self.noncurrent_transitions
+            ]
+        return rule
+
+    def _filter(self, context: Context) -> Object:
+        """One predicate stands alone, several stand in 'and'."""
+        if not self.tags:
+            return {"prefix": self.prefix}
+        if len(self.tags) > 1 or self.prefix:
+            both = {"prefix": self.prefix} if self.prefix else {}
+            return {"and": context.single({**both, "tags": self.tags})}
+        ((key, value),) = self.tags.items()
+        return {"tag": context.single({"key": key, "value": value})}
+
+
+class CorsRule(Model):
+    id: Annotated[str, text(255, 1)] | None = None
+    allowed_origins: Annotated[list[str], Field(min_length=1)]
+    allowed_methods: Annotated[list[Literal["GET", "PUT", "HEAD", "POST", "DELETE"]], Field(min_length=1)]
+    allowed_headers: list[str] | None = None
+    expose_headers: list[str] | None = None
+    max_age_seconds: Annotated[int, number(0, 2147483647)] | None = None
+
+    def described(self) -> Object:
+        fields = {
+            "id": "id",
+            "allowed_origins": "allowedOrigins",
+            "allowed_methods": "allowedMethods",
+            "allowed_headers": "allowedHeaders",
+            "expose_headers": "exposeHeaders",
+            "max_age_seconds": "maxAgeSeconds",
+        }
+        return given(self, fields)
+
+
+class Bucket(ProtectedEntry):
+    list_name: ClassVar[str] = "buckets"
+
+    name: BucketName
+    versioning: bool | None = None
+    encryption: Encryption | None = None
+    public_access_block: Annotated[PublicAccessBlock, BeforeValidator(_public_access_block)] = PublicAccessBlock()
+    lifecycle: list[LifecycleRule] = Field(default_factory=list)
+    cors: list[CorsRule] = Field(default_factory=list)
+    policy: Annotated[dict[str, Any], policy_document(20480, principal=True)] | None = None
+    force_destroy: bool | None = None
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        for name, most in MOST_RULES.items():
+            if (length := len(getattr(self, name))) > most:
+                yield name, f"has {length} rules; AWS takes {most}"
+        ids = Counter(one.id for one in self.lifecycle)
+        for index, rule in enumerate(self.lifecycle):
+            place = f"lifecycle[{index}]"
+            if ids[rule.id] > 1:
+                yield f"{place}.id", f"{rule.id!r} is the id of {ids[rule.id]} rules"
+            if not set(rule.described(context)) - {"id", "status", "filter"}:
+                yield place, "does nothing; give it expiration_days, transitions or another action"
+            if rule.expiration_days is not None and rule.expired_object_delete_marker is not None:
+                yield f"{place}.expired_object_delete_marker", "can't stand beside expiration_days"
+        if self.encryption and self.encryption.kms_key:
+            yield from key_problems("encryption.kms_key", self.encryption.kms_key, context)
+            if self.encryption.algorithm == "AES256":
+                yield "encryption.kms_key", "needs algorithm 'aws:kms' or 'aws:kms:dsse'"
+
+    def objects(self, context: Context) -> list[Object]:
+        destroy = context.target.emulated if self.force_destroy is None else self.force_destroy
+        parameters = {**({"forceDestroy": True} if destroy else {}), "tags": self.all_tags(context)}
+        bucket = protect(self, context.managed(self, "s3", "Bucket", parameters, external=self.name))
+        # Without the block the data would be open to the public, so it is kept as long as the bucket.
+        block = protect(self, self._setting("BucketPublicAccessBlock", self._block(), context))
+        settings = [self._setting(kind, values, context) for kind, values in self._settings(context).items()]
+        return [bucket, *(part_of(bucket, one) for one in (block, *settings))]
+
+    def _setting(self, kind: str, values: Object, context: Context) -> Object:
+        """A setting names its bucket: until that is there, the provider tries again by itself, much sooner than it would
+        look again at a reference."""
+        return context.managed(self, "s3", kind, {"bucket": self.name, **values})
+
+    def _block(self) -> Object:
+        fields = {
+            "block_public_acls": "blockPublicAcls",
+            "block_public_policy": "blockPublicPolicy",
+            "ignore_public_acls": "ignorePublicAcls",
+            "restrict_public_buckets": "restrictPublicBuckets",
+        }
+        return given(self.public_access_block, fields)
+
+    def _settings(self, context: Context) -> dict[str, Object]:
+        """What was asked for, by kind."""
+        found: dict[str, Object] = {}
+        if self.versioning is not None:
+            status = {"status": "Enabled" if self.versioning else "Suspended"}
+            found["BucketVersioning"] = {"versioningConfiguration": context.single(status)}
+        if self.encryption:
+            found["BucketServerSideEncryptionConfiguration"] = {"rule": [self._encryption(self.encryption, context)]}
+        if self.lifecycle:
+            found["BucketLifecycleConfiguration"] = {"rule": [one.described(context) for one in self.lifecycle]}
+        if self.cors:
+            found["BucketCorsConfiguration"] = {"corsRule": [one.described() for one in self.cors]}
+        if self.policy:
+            found["BucketPolicy"] = {"policy": as_json(self.policy)}
+        return found
+
+    def _encryption(self, wanted: Encryption, context: Context) -> Object:
+        # No reference: the list that it would stand in belongs to who wrote it last, so the provider's answer in it would be
+        # taken out at each run.
+        key = {"kmsMasterKeyId": key_arn(wanted.kms_key, context)} if wanted.kms_key else {}
+        return {
+            "applyServerSideEncryptionByDefault": context.single({"sseAlgorithm": wanted.algorithm, **key}),
+            **given(wanted, {"bucket_key": "bucketKeyEnabled"}),
+        }

@@ -1,0 +1,64 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Secrets Manager: secrets, and their values from Kubernetes Secrets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator
+
+from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from .fields import SecretKey, as_json, named, policy_document, text
+from .kms import KeyName, key_problems, key_reference
+
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+SecretName = Annotated[str, named(r"[A-Za-z0-9/_+=.@-]{1,512}", "1 to 512 letters, digits and / _ + = . @ -")]
+
+
+def _check_window(days: int) -> int:
+    if days != 0 and not 7 <= days <= 30:
+        raise ValueError(f"{days} is out of AWS's range, 7 to 30, or 0 for none")
+    return days
+
+
+class Secret(ProtectedEntry):
+    list_name: ClassVar[str] = "secrets"
+
+    name: SecretName
+    description: Annotated[str, text(2048)] | None = None
+    value_from_secret: SecretKey | None = None
+    kms_key: KeyName | None = None
+    recovery_window_days: Annotated[int, AfterValidator(_check_window)] | None = None
+    policy: Annotated[dict[str, Any], policy_document(20480, principal=True)] | None = None
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        yield from context.secret_key_problems("value_from_secret", self.value_from_secret)
+        yield from key_problems("kms_key", self.kms_key, context)
+
+    def objects(self, context: Context) -> list[Object]:
+        # A secret that waits for its deletion keeps its name: an emulator's would be in the way of the next stack.
+        window = 0 if self.recovery_window_days is None and context.target.emulated else self.recovery_window_days
+        parameters = {
+            "name": self.name,
+            **given(self, {"description": "description"}),
+            **({"recoveryWindowInDays": window} if window is not None else {}),
+            **(key_reference(self.kms_key, "kmsKeyId", context) if self.kms_key else {}),
+            "tags": self.all_tags(context),
+        }
+        secret = protect(self, context.managed(self, "secretsmanager", "Secret", parameters))
+        reference: Object = {"name": context.name_of(self)}
+        made = [secret]
+        if self.value_from_secret:
+            values: Object = {
+                "secretIdRef": reference,
+                "secretStringSecretRef": context.secret_key(self.value_from_secret),
+            }
+            version = context.managed(self, "secretsmanager", "SecretVersion", values)
+            made.append(protect(self, part_of(secret, version)))
+        if self.policy:
+            values = {"secretArnRef": reference, "policy": as_json(self.policy)}
+            made.append(part_of(secret, context.managed(self, "secretsmanager", "SecretPolicy", values)))
+        return made

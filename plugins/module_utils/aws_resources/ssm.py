@@ -1,0 +1,110 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""SSM: parameters. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator
+
+from .entry import Context, Object, Problem, TaggedEntry, given
+from .fields import SecretKey, named, text
+from .kms import KeyName, key_id, key_problems
+
+MOST_LEVELS = 15
+LONGEST_VALUES = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}
+
+
+def _name_problem(name: str) -> str | None:
+    if re.match(r"/?(aws|ssm)", name, re.IGNORECASE):
+        return "names must not begin with 'aws' or 'ssm'"
+    if "/" in name and not name.startswith("/"):
+        return "a path must begin with '/'"
+    if name.endswith("/") or "//" in name:
+        return "a path must have no empty part"
+    if name.count("/") > MOST_LEVELS:
+        return f"a path has at most {MOST_LEVELS} levels"
+    return None
+
+
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+ParameterName = Annotated[
+    str, named(r"[A-Za-z0-9_./-]{1,1011}", "1 to 1011 letters, digits, '_', '-', '.' and '/'", refuse=_name_problem)
+]
+
+
+def _check_value(value: object) -> object:
+    if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
+        raise ValueError("must be text, or a list of texts for type StringList")
+    return value
+
+
+class Parameter(TaggedEntry):
+    """A value, plain or from a key of a Kubernetes Secret, from which alone a SecureString may come."""
+
+    list_name: ClassVar[str] = "parameters"
+
+    name: ParameterName
+    type: Literal["String", "StringList", "SecureString"] = "String"
+    value: Annotated[Any, AfterValidator(_check_value)] = None
+    value_from_secret: SecretKey | None = None
+    description: Annotated[str, text(1024)] | None = None
+    tier: Literal["Standard", "Advanced", "Intelligent-Tiering"] | None = None
+    allowed_pattern: Annotated[str, text(1024)] | None = None
+    data_type: Literal["text", "aws:ec2:image", "aws:ssm:integration"] | None = None
+    kms_key: KeyName | None = None
+
+    @property
+    def plain(self) -> str | None:
+        """The value as AWS takes it: the members of a list with commas between."""
+        return ",".join(self.value) if isinstance(self.value, list) else self.value
+
+    def problems(self, context: Context) -> Iterable[Problem]:
+        yield from super().problems(context)
+        yield from context.secret_key_problems("value_from_secret", self.value_from_secret)
+        yield from key_problems("kms_key", self.kms_key, context)
+        yield from self._value_problems()
+        if self.kms_key and self.type != "SecureString":
+            yield "kms_key", "is for type SecureString only"
+
+    def _value_problems(self) -> Iterable[Problem]:
+        if self.type == "SecureString" and self.value is not None:
+            yield (
+                "value",
+                "must not stand in plain text, as type is SecureString; put it into a Kubernetes Secret and name that in value_from_secret",
+            )
+        elif self.value is not None and self.value_from_secret:
+            yield "value", "and value_from_secret are both there"
+        elif self.value is None and not self.value_from_secret:
+            missing = "value_from_secret" if self.type == "SecureString" else "value"
+            yield missing, "is missing"
+        if isinstance(self.value, list) and self.type != "StringList":
+            yield "value", f"must be text, as type is {self.type}"
+        if isinstance(self.value, list) and any("," in one for one in self.value):
+            yield "value", "has a comma in one of its members, which would make two of it"
+        if self.plain is not None:
+            longest = LONGEST_VALUES[self.tier or "Standard"]
+            if not 1 <= (length := len(self.plain.encode())) <= longest:
+                yield "value", f"has {length} bytes; AWS takes 1 to {longest} in tier {self.tier or 'Standard'}"
+
+    def objects(self, context: Context) -> list[Object]:
+        parameters = {
+            "type": self.type,
+            **({"insecureValue": self.plain} if self.plain is not None else {}),
+            **({"valueSecretRef": context.secret_key(self.value_from_secret)} if self.value_from_secret else {}),
+            **given(
+                self,
+                {
+                    "description": "description",
+                    "tier": "tier",
+                    "allowed_pattern": "allowedPattern",
+                    "data_type": "dataType",
+                },
+            ),
+            **({"keyId": key_id(self.kms_key, context)} if self.kms_key else {}),
+            "tags": self.all_tags(context),
+        }
+        return [context.managed(self, "ssm", "Parameter", parameters, external=self.name)]

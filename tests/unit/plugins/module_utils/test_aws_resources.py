@@ -1,0 +1,152 @@
+"""Managed resources from plain lists, and the problems of lists that AWS would refuse.
+
+What is made is in fixtures/aws_resources_made.yml, what is refused in fixtures/aws_resources_refused.yml.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, kinds, manifests, problems
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.declared import ENTRIES
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.target import object_name
+
+FIXTURES = Path(__file__).parent / "fixtures"
+MADE = yaml.safe_load((FIXTURES / "aws_resources_made.yml").read_text())
+REFUSED = yaml.safe_load((FIXTURES / "aws_resources_refused.yml").read_text())
+EMULATOR = Target("eu-central-1", owner="localcloud-1", tags={"environment": "dev"})
+JSON_FIELDS = ("policy", "filterPolicy", "redrivePolicy", "redriveAllowPolicy", "assumeRolePolicy")
+
+
+def readable(made: dict[str, Any]) -> dict[str, Any]:
+    """What an object has of its own, with documents as maps."""
+    metadata, parameters = made["metadata"], dict(made.get("spec", {}).get("forProvider", {}))
+    parameters.pop("region", None)
+    for field in JSON_FIELDS:
+        if field in parameters:
+            parameters[field] = json.loads(parameters[field])
+    labels = {key: value for key, value in metadata["labels"].items() if key != "localcloud.dev/owner"}
+    found = {
+        "object": f"{made['kind']}/{metadata['name']}",
+        "labels": labels,
+        "annotations": metadata.get("annotations", {}),
+        "parameters": parameters,
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+@pytest.mark.parametrize("case", MADE, ids=lambda case: case["title"])
+def test_what_is_made(case: dict[str, Any]) -> None:
+    target = Target(**{"region": "eu-central-1", "owner": "localcloud-1", **case.get("target", {})})
+    assert problems(case["declared"], target) == []
+    assert [readable(one) for one in manifests(case["declared"], target)] == case["made"]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["title"])
+def test_what_is_refused(case: dict[str, Any]) -> None:
+    found = problems(case["declared"], Target(**{"region": "eu-central-1", **case.get("target", {})}))
+    assert found == case["problems"]
+
+
+def test_everything_that_can_be_declared_is_made_by_a_known_kind() -> None:
+    known = {(one["api_version"], one["kind"]) for one in kinds(False)}
+    made = [one for case in MADE for one in manifests({**case["declared"], "extra_manifests": []}, EMULATOR)]
+    assert {(one["apiVersion"], one["kind"]) for one in made} == known
+    assert {name for case in MADE for name in case["declared"]} == {*ENTRIES, "extra_manifests"}
+
+
+def test_every_object_is_ours_and_has_its_place() -> None:
+    for one in [made for case in MADE for made in manifests(case["declared"], EMULATOR)]:
+        assert one["metadata"]["labels"]["localcloud.dev/owner"] == "localcloud-1"
+        assert one["spec"]["providerConfigRef"] == {"name": "default"}
+        region = None if one["apiVersion"].startswith("iam.") else "eu-central-1"
+        assert one["spec"]["forProvider"].get("region") == region
+
+
+def test_namespaced_kinds() -> None:
+    target = Target(
+        "eu-central-1", scope="namespaced", namespace="shop", prefix="b-", provider_config_kind="ProviderConfig"
+    )
+    declared = {"tables": [{"name": "Items", "hash_key": {"name": "Id", "type": "S"}, "ttl": {"attribute": "Until"}}]}
+    assert problems(declared, target) == []
+    (table,) = manifests(declared, target)
+    assert table["apiVersion"] == "dynamodb.aws.m.upbound.io/v1beta1"
+    assert (table["metadata"]["name"], table["metadata"]["namespace"]) == ("b-items", "shop")
+    assert table["spec"]["providerConfigRef"] == {"kind": "ProviderConfig", "name": "default"}
+    assert table["spec"]["forProvider"]["ttl"] == {"attributeName": "Until", "enabled": True}
+    assert {"api_version": table["apiVersion"], "kind": "Table"} in kinds(True)
+
+
+def test_a_secret_beside_namespaced_kinds_needs_no_namespace() -> None:
+    declared = {"parameters": [{"name": "p", "type": "SecureString", "value_from_secret": {"name": "s", "key": "k"}}]}
+    target = Target("eu-central-1", scope="namespaced", namespace="shop")
+    assert problems(declared, target) == []
+    assert manifests(declared, target)[0]["spec"]["forProvider"]["valueSecretRef"] == {"name": "s", "key": "k"}
+    assert problems(declared, Target()) == ["aws_resources_parameters[0].value_from_secret.namespace: is missing"]
+
+
+def test_real_aws_keeps_what_an_emulator_throws_away() -> None:
+    declared = {"buckets": [{"name": "files"}], "secrets": [{"name": "password"}]}
+    bucket, _block, secret = manifests(declared, Target("eu-central-1", "123456789012"))
+    assert "forceDestroy" not in bucket["spec"]["forProvider"]
+    assert "recoveryWindowInDays" not in secret["spec"]["forProvider"]
+
+
+@pytest.mark.parametrize(
+    ("region", "arn"),
+    [
+        ("eu-central-1", "arn:aws:sqs:eu-central-1:123456789012:q"),
+        ("cn-north-1", "arn:aws-cn:sqs:cn-north-1:123456789012:q"),
+        ("us-gov-west-1", "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q"),
+    ],
+)
+def test_arns_have_the_partition(region: str, arn: str) -> None:
+    assert Target(region, "123456789012").arn("sqs", "q") == arn
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("orders", "orders"),
+        ("Order_Items", "order-items"),
+        ("/shop/db/url", "shop-db-url"),
+        ("orders.fifo", "orders.fifo"),
+        ("a-.-b", "a.b"),
+        ("___", ""),
+    ],
+)
+def test_object_names(name: str, expected: str) -> None:
+    assert object_name(name) == expected
+
+
+def test_long_names_stay_apart() -> None:
+    first, second = object_name("/" + "a" * 400 + "/x"), object_name("/" + "a" * 400 + "/y")
+    assert first != second
+    assert len(first) == len(second) == 253
+
+
+def test_kinds_of_extra_manifests_are_removed_first() -> None:
+    extra = [{"apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "User", "metadata": {"name": "c"}}, "nonsense"]
+    assert kinds(False, extra)[0] == {"api_version": "iam.aws.upbound.io/v1beta1", "kind": "User"}
+    assert len(kinds(False, extra)) == len(kinds(False)) + 1
+
+
+def test_a_value_is_never_in_a_message() -> None:
+    declared = {
+        "parameters": [
+            {"name": "a", "type": "SecureString", "value": "s3cret-value"},
+            {"name": "b", "value": {"x": "s3cret-value"}},
+            {"name": "c", "value": "s3cret-value" * 1000},
+            {"name": "d", "valeu": "s3cret-value"},
+            "s3cret-value",
+        ],
+        "secrets": [{"name": "e", "value_from_secret": "s3cret-value"}, {"name": "f", "secret": "s3cret-value"}],
+    }
+    found = problems(declared, Target())
+    assert len(found) >= 7
+    assert "s3cret" not in "\n".join(found)
+    assert all(len(one) < 400 for one in found)
