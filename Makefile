@@ -2,8 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
+API_URL ?=
+IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit test-api bench-api build-image molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,6 +34,17 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest
+	cd apps/users_api && pytest
+	pytest tests/api --api-url=local
+
+test-api: setup-test ## every endpoint of the running users API, or of another: API_URL=http://…
+	pytest tests/api --api-url="$(or $(API_URL),$$(. .localcloud/env && echo $${USERS_API_URL:?is not in .localcloud/env: give API_URL=http://…}))"
+
+bench-api: setup-test ## what the users API costs beside boto3 alone: API_URL=http://…, else a service and MiniStack of its own
+	python benchmarks/api.py $(if $(API_URL),--api-url=$(API_URL))
+
+build-image: ## build the users API's image with Docker
+	docker build --tag $(IMAGE) --file apps/users_api/Dockerfile .
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all

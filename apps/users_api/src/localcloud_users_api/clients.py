@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from localcloud_users_api.settings import Settings
 
 # Seconds. A caller waits for no more than two tries of a call, so that an outage is told soon.
-CONNECT, READ, TRIES = 1, 5, 2
+CONNECT, READ, TRIES = 1, 3, 2
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:

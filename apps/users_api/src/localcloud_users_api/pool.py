@@ -11,8 +11,9 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Calls that may wait for each thread. More would only wait longer than their callers do.
+# Calls that may wait for each thread, and seconds that one may wait. More would be longer than callers do.
 QUEUE = 16
+PATIENCE = 3.0
 
 
 class BusyError(Exception):
@@ -31,11 +32,21 @@ class Pool:
         """Run a blocking call in a thread and give its result; raises BusyError, or what the call raises."""
         if self._taken >= self._most:
             raise BusyError
-        future = asyncio.get_running_loop().run_in_executor(self._executor, partial(call, *args, **kwargs))
+        job = self._executor.submit(partial(call, *args, **kwargs))
+        future = asyncio.wrap_future(job)
         self._taken += 1
         # Counted until it is really over, which may be later than its caller's patience.
         future.add_done_callback(self._free)
-        return await asyncio.shield(future)
+        # Cancels only what has not begun: a call that runs is bounded by its client's timeouts.
+        timer = asyncio.get_running_loop().call_later(PATIENCE, job.cancel)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if job.cancelled():
+                raise BusyError from None
+            raise
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Take no more calls; the process's end waits for those that run."""
