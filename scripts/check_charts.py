@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,8 @@ from typing import Any
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, BuildError, Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
-from findings import Finding, accepted, judge
-from kubernetes_schemas import from_crd, from_swagger
+from ansible_collections.localcloud.stack.scripts.findings import Finding, accepted, judge
+from ansible_collections.localcloud.stack.scripts.kubernetes_schemas import from_crd, from_swagger
 
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKOV = PROJECT / ".venv/checkov"
@@ -103,7 +103,11 @@ def values_of(chart: Path) -> list[Path | None]:
     return [None, *sorted((chart / "ci").glob("*-values.yaml"))]
 
 
-def run(command: list[str | Path], codes: Iterable[int] = (0,), **more: Any) -> str:
+def chosen(values: Path | None) -> list[str | Path]:
+    return ["--values", values] if values else []
+
+
+def run(command: Sequence[str | Path], codes: Iterable[int] = (0,), **more: Any) -> str:
     """Output of a command. Raises CheckError if it exits with a code that does not belong to its work."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **more)
     if done.returncode not in codes:
@@ -115,7 +119,7 @@ def run(command: list[str | Path], codes: Iterable[int] = (0,), **more: Any) -> 
 def lint(helm: Path, chart: Path) -> list[Finding]:
     found = []
     for values in values_of(chart):
-        command = [helm, "lint", "--strict", "--quiet", chart, *(["-f", values] if values else [])]
+        command = [helm, "lint", "--strict", "--quiet", chart, *chosen(values)]
         told = run(command, codes=(0, 1))
         found += [
             Finding("helm", "lint", chart.name, line)
@@ -139,7 +143,15 @@ def render(helm: Path, chart: Path, target: Path) -> list[Render]:
     for values in values_of(chart):
         title = f"{chart.name}-{values.stem}" if values else chart.name
         path = target / f"{title}.yaml"
-        command = [helm, "template", RELEASE, chart, "--namespace", "apps", *(["-f", values] if values else [])]
+        command = [
+            helm,
+            "template",
+            RELEASE,
+            chart,
+            "--namespace",
+            "apps",
+            *chosen(values),
+        ]
         path.write_text(run(command))
         made.append(Render(title, path))
     return made

@@ -1,4 +1,4 @@
-"""The checks of `make check-charts` and `make check-secrets` find what is planted for them."""
+"""`make check-secrets` finds what is planted for it."""
 
 from __future__ import annotations
 
@@ -8,29 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Put together here, so that this file is none itself.
 PLANTED = "AKIA" + "Z7QX3MNBVCR5TYUK"
 
-CHART = {"apiVersion": "v2", "name": "bad", "version": "0.1.0"}
-POD = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"name": "check-bad"},
-    "spec": {
-        "hostNetwork": True,
-        "restartPolcy": "Never",
-        "containers": [{"name": "a", "image": "a", "securityContext": {"privileged": True}}],
-    },
-}
-SUITE = {"tests": [{"it": "fails", "asserts": [{"equal": {"path": "metadata.name", "value": "good"}}]}]}
 
-
-def script(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, PROJECT / "scripts" / name, folder], cwd=PROJECT, capture_output=True, text=True, check=False
+        [sys.executable, PROJECT / "scripts/check_secrets.py", folder],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -64,7 +54,7 @@ def leave_a_new_file(repository: Path) -> None:
 @pytest.mark.parametrize("plant", [commit_and_remove, leave_a_new_file])
 def test_a_secret_is_found_and_not_shown(repository: Path, plant: Callable[[Path], None]) -> None:
     plant(repository)
-    done = script("check_secrets.py", repository)
+    done = check(repository)
     assert done.returncode == 1
     assert "aws-access-token" in done.stdout
     assert "settings.py" in done.stdout
@@ -75,36 +65,11 @@ def test_what_git_ignores_and_what_is_named_a_false_alarm_is_left_out(repository
     (repository / "ignored").write_text(f'aws_access_key_id = "{PLANTED}"\n')
     leave_a_new_file(repository)
     (repository / ".gitleaksignore").write_text("settings.py:aws-access-token:1\n")
-    done = script("check_secrets.py", repository)
+    done = check(repository)
     assert (done.returncode, done.stdout) == (0, "No secrets in 1 commits and 4 files.\n")
 
 
 def test_a_folder_without_a_repository_is_no_success(tmp_path: Path) -> None:
-    done = script("check_secrets.py", tmp_path)
+    done = check(tmp_path)
     assert done.returncode == 1
     assert "git rev-list failed" in done.stderr
-
-
-def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
-    files = {
-        "bad/Chart.yaml": CHART,
-        "bad/templates/pod.yaml": POD,
-        "bad/tests/pod_test.yaml": SUITE,
-        "accepted-findings.yml": [{"tool": "t", "check": "c", "where": ["Pod/gone"], "reason": "r"}],
-    }
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(yaml.safe_dump(content))
-    done = script("check_charts.py", tmp_path)
-    assert done.returncode == 1, done.stderr
-    for told in (
-        "helm lint: bad: ",
-        "helm-unittest test: bad: ",
-        "kubeconform schema: Pod/check-bad: ",
-        "kube-score container-security-context-privileged: Pod/check-bad: ",
-        "checkov CKV_K8S_16: Pod/check-bad: ",
-        "checkov CKV_DOCKER_2: apps/producer/Dockerfile: ",
-        "t c: Pod/gone: accepted, but not found any more",
-    ):
-        assert told in done.stdout, told
-    assert "restartPolcy" in done.stdout
