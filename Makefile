@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
+API_URL ?=
+IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test bench-engines clean-cache
+.PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets ci-summary \
+	molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,7 +23,7 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit refusals molecule faults ## set everything up and run all tests
+test: lint unit check-charts check-secrets refusals molecule faults ## set everything up and run all tests
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	ruff check .
@@ -33,6 +36,30 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest
+	cd apps/users_api && pytest
+	pytest tests/api --api-url=local
+
+test-api: setup-test ## every endpoint of the running users API, or of another by API_URL=http://…
+	@. .localcloud/env 2>/dev/null; url="$(API_URL)"; url="$${url:-$$USERS_API_URL}"; \
+	test -n "$$url" || { echo "No users API runs here (USERS_API_URL in .localcloud/env). Give one: make test-api API_URL=http://…"; exit 1; }; \
+	pytest tests/api --api-url="$$url"
+
+bench-api: setup-test ## what the users API costs beside boto3 alone, by a MiniStack and a service of its own or API_URL=http://…
+	python benchmarks/api.py $(if $(API_URL),--api-url=$(API_URL))
+
+build-image: ## build the users API's image with Docker
+	docker build --tag $(IMAGE) --file apps/users_api/Dockerfile .
+
+check-charts: setup-test ## charts and Dockerfiles: helm lint, helm-unittest, kubeconform, kube-score, Checkov
+	python scripts/check_charts.py
+	pytest tests/checks/test_check_charts.py
+
+check-secrets: setup-test ## gitleaks over all commits and files
+	python scripts/check_secrets.py
+	pytest tests/checks/test_check_secrets.py
+
+ci-summary: ## the results of CI's jobs, from NEEDS
+	@$(PYTHON) scripts/ci_summary.py
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all
@@ -48,6 +75,9 @@ setup:
 
 setup-test:
 	@$(PYTHON) scripts/setup_environment.py --test
+
+bench: setup-test ## declared resources beside kubectl apply, a re-run beside a shell script (30 min)
+	python benchmarks/resources.py
 
 bench-engines: setup-test ## start time, memory and events per second of each engine (10 min)
 	python benchmarks/engines.py

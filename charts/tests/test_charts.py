@@ -57,7 +57,7 @@ def egress(*pairs: str) -> list[Any]:
     return list(policy["spec"]["egress"])
 
 
-@pytest.mark.parametrize("chart", [*APPS, "common", "pipeline"])
+@pytest.mark.parametrize("chart", [*APPS, "common", "pipeline", "users-api"])
 def test_lint(chart: str) -> None:
     done = helm("lint", "--strict", chart)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,6 +6,11 @@ The app's Deployment. Takes a dict:
   args  (optional) list of arguments instead of the image's own
   ready  path of the readiness probe
   live  (optional) path of the liveness probe, which by default only asks for an open port
+  account  (optional) name of a ServiceAccount instead of the chart's own
+  secrets  (optional) list of Secrets whose keys become variables, besides global.aws.existingSecret
+  annotations  (optional) annotations of the pods
+  pod, container  (optional) more fields of the pod's and the container's specification
+An app with autoscaling enabled has no number of replicas here: each upgrade would set back what the autoscaler chose.
 */}}
 {{- define "common.deployment" -}}
 {{- $root := .root -}}
@@ -24,7 +29,9 @@ metadata:
     localcloud.stack/chart-digest: {{ . | quote }}
   {{- end }}
 spec:
+  {{- if not (dig "autoscaling" "enabled" false $values.AsMap) }}
   replicas: {{ $values.replicas }}
+  {{- end }}
   revisionHistoryLimit: 3
   strategy:
     rollingUpdate:
@@ -37,13 +44,20 @@ spec:
     metadata:
       labels:
         {{- include "common.podLabels" $root | nindent 8 }}
+      {{- with .annotations }}
+      annotations:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
-      serviceAccountName: {{ include "common.fullname" $root }}
+      serviceAccountName: {{ .account | default (include "common.fullname" $root) }}
       # No app asks the Kubernetes API. A role of AWS comes by a token volume of its own.
       automountServiceAccountToken: false
       enableServiceLinks: false
       securityContext:
         {{- include "common.podSecurityContext" $root | nindent 8 }}
+      {{- with .pod }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
       containers:
         - name: {{ $root.Chart.Name }}
           image: {{ $values.image | quote }}
@@ -54,10 +68,12 @@ spec:
           {{- end }}
           env:
             {{- toYaml (concat .env $values.extraEnv) | nindent 12 }}
-          {{- with $aws.existingSecret }}
+          {{- with prepend (.secrets | default list) $aws.existingSecret | compact }}
           envFrom:
+            {{- range . }}
             - secretRef:
                 name: {{ . }}
+            {{- end }}
           {{- end }}
           ports:
             - name: http
@@ -69,6 +85,9 @@ spec:
             {{- toYaml $values.resources | nindent 12 }}
           securityContext:
             {{- include "common.containerSecurityContext" $root | nindent 12 }}
+          {{- with .container }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
 {{- end -}}
 
 {{/*

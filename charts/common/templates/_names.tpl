@@ -12,7 +12,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* Labels of the pods. No versions, because a new label restarts them. */}}
 {{- define "common.podLabels" -}}
 {{ include "common.selectorLabels" . }}
-app.kubernetes.io/part-of: pipeline
+app.kubernetes.io/part-of: {{ index .Chart.Annotations "localcloud.stack/part-of" | default "pipeline" }}
 {{- end -}}
 
 {{/* Labels of every object. */}}

@@ -1,4 +1,9 @@
-{{/* The app's NetworkPolicy. Takes a dict: root (the chart's own context) and port (the one the app listens on). */}}
+{{/*
+The app's NetworkPolicy. Takes a dict:
+  root  the chart's own context
+  port  the port the app listens on
+  egress  (optional) rules, as text, instead of common.egress
+*/}}
 {{- define "common.networkPolicy" -}}
 {{- $root := .root -}}
 {{- $policy := $root.Values.networkPolicy -}}
@@ -19,11 +24,15 @@ spec:
     - ports:
         - port: {{ .port }}
           protocol: TCP
+      {{- with $policy.from }}
+      from:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
   egress:
     {{- if $policy.egress }}
     {{- toYaml $policy.egress | nindent 4 }}
     {{- else }}
-    {{- include "common.egress" $root | nindent 4 }}
+    {{- .egress | default (include "common.egress" $root) | nindent 4 }}
     {{- end }}
 {{- end -}}
 {{- end -}}
@@ -34,17 +43,26 @@ hence the endpoint's port goes anywhere, and a Service whose port is another tha
 for pods of this namespace only.
 */}}
 {{- define "common.egress" -}}
-{{- $endpoint := .Values.global.aws.endpoint -}}
-- ports:
-    - port: 53
-      protocol: UDP
-    - port: 53
-      protocol: TCP
+{{ include "common.egressToDns" . }}
 - to:
     - podSelector: {}
   ports:
     - protocol: TCP
 - ports:
-    - port: {{ ternary (regexFind "[0-9]+$" (regexFind ":[0-9]+$" $endpoint) | default "80") "443" (ne $endpoint "") }}
+    - port: {{ include "common.endpointPort" .Values.global.aws.endpoint }}
       protocol: TCP
+{{- end -}}
+
+{{- define "common.egressToDns" -}}
+- ports:
+    - port: 53
+      protocol: UDP
+    - port: 53
+      protocol: TCP
+{{- end -}}
+
+{{/* The port of an endpoint's URL; AWS itself, which is an empty one, has 443. */}}
+{{- define "common.endpointPort" -}}
+{{- $usual := ternary "443" "80" (or (eq . "") (hasPrefix "https://" .)) -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (trimSuffix "/" .)) | default $usual -}}
 {{- end -}}

@@ -1,6 +1,8 @@
 {{/* The app's PodDisruptionBudget; with a single pod it would only block the draining of its node. */}}
 {{- define "common.pdb" -}}
-{{- if gt (int .Values.replicas) 1 -}}
+{{- $scaling := .Values.autoscaling | default dict -}}
+{{- $fewest := ternary $scaling.minReplicas .Values.replicas (default false $scaling.enabled) -}}
+{{- if gt (int $fewest) 1 -}}
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata:

@@ -26,6 +26,7 @@ RECIPE_VERSIONS = {
     "go": 1,
     "provider": 2,
     "module": 1,
+    "sources": 1,
     "crossplane": 1,
     "debian": 5,
     "wheel": 1,
@@ -180,6 +181,13 @@ def build_module(shop: Workshop, out: Path) -> None:
     remove(sources)
 
 
+def build_sources(shop: Workshop, out: Path) -> None:
+    """Files of a module's source; nothing is compiled."""
+    source = shop.module_source(shop.part.spec["module"])
+    for name, path in shop.part.spec["files"].items():
+        shutil.copyfile(source / path, out / name)
+
+
 def kind_of(crd: Path) -> str:
     """Service and kind of a CRD's file, for example sns/topic. Its head is enough; the rest is a long schema."""
     (kind,) = re.findall(r"^    kind: (\w+)$", crd.read_text()[:2000], re.M)
@@ -331,6 +339,7 @@ RECIPES: dict[str, Callable[[Workshop, Path], None]] = {
     "go": build_go,
     "provider": build_provider,
     "module": build_module,
+    "sources": build_sources,
     "crossplane": build_crossplane,
     "debian": build_debian,
     "wheel": build_wheel,

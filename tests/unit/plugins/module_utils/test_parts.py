@@ -106,6 +106,10 @@ def test_kubernetes_tags_are_the_pinned_version() -> None:
     assert tags == {PINNED["parts"]["kubernetes"]["version"]}
 
 
+def test_the_schemas_are_those_of_the_pinned_kubernetes() -> None:
+    assert PINNED["parts"]["kubernetes-schemas"]["version"] == PINNED["parts"]["kubernetes"]["version"]
+
+
 def test_tags_of_images_follow_their_programs() -> None:
     for program in ("etcd", "coredns"):
         assert PINNED["parts"][f"{program}-image"]["image"]["tag"] == PINNED["parts"][program]["version"]

@@ -1,0 +1,103 @@
+"""What a user is, and the cursor of a listing; pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import uuid4
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+NAME_LENGTH = 200
+
+
+class BadCursorError(ValueError):
+    """The text is no cursor that a listing gave."""
+
+
+def normalise_email(text: str) -> str:
+    """Give the one form of an address that stands for all its spellings: Unicode's NFC, in lower case.
+
+    The standard lets a mail server tell `Ann@` from `ann@`; none of use does, and two users for one mailbox would be
+    the greater harm. Raises ValueError.
+    """
+    try:
+        # Names like example.test are for tests, which is what an emulator is for.
+        address = validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    return unicodedata.normalize("NFC", address.normalized.lower())
+
+
+def _clean_name(text: str) -> str:
+    name = unicodedata.normalize("NFC", text.strip())
+    if not name:
+        raise ValueError("must not be empty")
+    if len(name) > NAME_LENGTH:
+        raise ValueError(f"must have {NAME_LENGTH} characters at the most")
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+        raise ValueError("must not have control characters")
+    return name
+
+
+Email = Annotated[str, AfterValidator(normalise_email)]
+Name = Annotated[str, AfterValidator(_clean_name)]
+
+
+class NewUser(BaseModel):
+    """A user as asked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Name
+    email: Email
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user as stored; `avatar_key` is the S3 key of the avatar, `created_at` RFC 3339 in UTC."""
+
+    email: str
+    name: str
+    avatar_key: str
+    created_at: str
+
+
+class UserOut(BaseModel):
+    """A user as shown."""
+
+    name: str = Field(examples=["Jane Doe"])
+    email: str = Field(examples=["jane@example.com"], description="Its normalised form, in lower case: the user's key.")
+    avatar_url: str = Field(examples=["http://localhost:8080/user/jane@example.com/avatar"])
+    created_at: str = Field(examples=["2026-01-31T12:00:00Z"])
+
+
+class UserPage(BaseModel):
+    """A page of a listing, in no particular order."""
+
+    users: list[UserOut]
+    next: str | None = Field(description="What to give as `next` for the following page; null on the last one.")
+
+
+def new_avatar_key(prefix: str, suffix: str) -> str:
+    """Make a key that no other avatar has or will have."""
+    return f"{prefix}{uuid4()}{suffix}"
+
+
+def encode_cursor(email: str) -> str:
+    """Give the cursor of the page that follows the user of this key."""
+    return urlsafe_b64encode(email.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Give the key a cursor stands for; raises BadCursorError for what encode_cursor can't have given."""
+    try:
+        email = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if encode_cursor(email) == cursor and normalise_email(email) == email:
+            return email
+    except ValueError:
+        pass
+    raise BadCursorError("next is not a cursor of this listing; leave it out to begin at the first page")

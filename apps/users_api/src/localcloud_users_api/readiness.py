@@ -1,0 +1,68 @@
+"""Whether the service may be sent requests: table and bucket answer, and nobody asked it to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from localcloud_events.problems import PROBLEMS
+from localcloud_users_api.outages import explain
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+# Seconds between two looks, and after which a look without an answer counts as a bad one.
+INTERVAL, PATIENCE = 2.0, 3.0
+
+
+class Readiness:
+    """What the readiness probe tells. Only the event loop changes it."""
+
+    def __init__(self) -> None:
+        self._obstacle: str | None = "starting"
+        self._look: asyncio.Future[None] | None = None
+        self.draining = False
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the service is not ready; None if it is."""
+        return "stopping" if self.draining else self._obstacle
+
+    def drain(self) -> None:
+        """Be unready for good."""
+        self.draining = True
+
+    async def watch(self, check: Callable[[], None], endpoint: str, log: FilteringBoundLogger) -> None:
+        """Look again and again, until cancelled, by a blocking `check` that raises one of PROBLEMS."""
+        # A thread of its own, so that a crowd of requests does not look like an outage.
+        executor = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+        try:
+            while True:
+                self._note(await self._problem(executor, check, endpoint), log)
+                await asyncio.sleep(INTERVAL)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _problem(self, executor: ThreadPoolExecutor, check: Callable[[], None], endpoint: str) -> dict[str, str]:
+        if self._look is None or self._look.done():
+            self._look = asyncio.get_running_loop().run_in_executor(executor, check)
+            self._look.add_done_callback(lambda look: look.cancelled() or look.exception())
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.shield(self._look)
+        except TimeoutError:
+            return {"what": f"no answer from DynamoDB or S3 within {PATIENCE:g} s"}
+        except PROBLEMS as error:
+            return explain(error, endpoint)
+        return {}
+
+    def _note(self, problem: dict[str, str], log: FilteringBoundLogger) -> None:
+        before, self._obstacle = self._obstacle, problem.get("what")
+        if before == self._obstacle:
+            return
+        if self._obstacle is None:
+            log.info("ready")
+        else:
+            log.warning("not ready", **problem)

@@ -1,0 +1,274 @@
+"""The HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from localcloud_events.problems import PROBLEMS
+from localcloud_users_api import errors, problem, swagger
+from localcloud_users_api.errors import RETRY
+from localcloud_users_api.images import recognise
+from localcloud_users_api.links import Links, user_path
+from localcloud_users_api.model import User, UserOut, UserPage, decode_cursor, encode_cursor, normalise_email
+from localcloud_users_api.observe import Metrics, Observe
+from localcloud_users_api.outages import explain
+from localcloud_users_api.pool import Pool
+from localcloud_users_api.problem import FieldError, Problem, ProblemError, invalid
+from localcloud_users_api.readiness import Readiness
+from localcloud_users_api.settings import Settings
+from localcloud_users_api.store import Store, avatar_tag
+from localcloud_users_api.upload import Upload, parser_for_this_machine, read_upload
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+PAGE, LARGEST_PAGE = 50, 100
+# An avatar is shown by browsers, and does nothing there whatever it is.
+INERT = "default-src 'none'; sandbox"
+UPLOAD = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["name", "email", "avatar"],
+                    "properties": {
+                        "name": {"type": "string", "maxLength": 200, "example": "Jane Doe"},
+                        "email": {"type": "string", "format": "email", "example": "jane@example.com"},
+                        "avatar": {"type": "string", "format": "binary", "description": "A PNG, JPEG or WebP."},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the routes work with."""
+
+    settings: Settings
+    store: Store
+    pool: Pool
+    links: Links
+    readiness: Readiness
+    metrics: Metrics
+    log: FilteringBoundLogger
+
+    def shown(self, user: User, base: str) -> UserOut:
+        """Make what is shown of a user."""
+        url = (
+            self.store.presigned(user)
+            if self.settings.avatar_urls == "presigned"
+            else f"{base}{user_path(user.email)}/avatar"
+        )
+        return UserOut.model_construct(name=user.name, email=user.email, avatar_url=url, created_at=user.created_at)
+
+    def list(self, limit: int, after: str | None, base: str) -> str:
+        """Give a page as JSON; blocks."""
+        users, last = self.store.page(limit, after)
+        page = UserPage.model_construct(
+            users=[self.shown(user, base) for user in users], next=encode_cursor(last) if last else None
+        )
+        return page.model_dump_json()
+
+    def get(self, email: str, base: str) -> str:
+        """Give a user as JSON; blocks."""
+        return self.shown(self.store.get(email), base).model_dump_json()
+
+    def create(self, upload: Upload, base: str) -> str:
+        """Store a user and give it as JSON; blocks."""
+        kind = recognise(upload.avatar)
+        return self.shown(self.store.create(upload.user, upload.avatar, kind), base).model_dump_json()
+
+
+def build_app(settings: Settings, store: Store, readiness: Readiness, log: FilteringBoundLogger) -> FastAPI:
+    """Make the ASGI application."""
+    service = Service(
+        settings,
+        store,
+        Pool(settings.aws_concurrency),
+        Links(settings.public_url, settings.trusted_networks),
+        readiness,
+        Metrics(),
+        log,
+    )
+    app = FastAPI(
+        title="Users API",
+        version="0.1.0",
+        description="Users with avatars. DynamoDB holds the users, S3 the avatars. Errors are problems (RFC 9457).",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(service),
+    )
+    _add_routes(app, service)
+    _add_probes(app, service)
+    app.include_router(swagger.router())
+    errors.add_handlers(app, settings, log)
+    _describe_problems(app)
+    app.add_middleware(Observe, metrics=service.metrics, readiness=readiness, log=log)
+    return app
+
+
+def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(service.readiness.watch(service.store.check, service.settings.endpoint, service.log)),
+            asyncio.create_task(_sweep(service)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            service.pool.close()
+
+    return lifespan
+
+
+async def _sweep(service: Service) -> None:
+    """Remove orphaned avatars each `sweep_interval`; the first time after one, since pods start together."""
+    while service.settings.sweep_interval:
+        await asyncio.sleep(service.settings.sweep_interval)
+        try:
+            removed = await asyncio.to_thread(service.store.sweep, datetime.now(UTC))
+        except PROBLEMS as error:
+            service.log.warning("sweep failed", **explain(error, service.settings.endpoint))
+            continue
+        service.metrics.swept.inc(removed)
+        service.log.info("swept", orphaned_avatars_removed=removed)
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
+    run, links = service.pool.run, service.links
+
+    @app.get("/users", response_model=UserPage, responses=_problems(400, 422, 503), tags=["users"])
+    async def list_users(
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
+        next: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    ) -> Response:
+        """List users, a page at a time."""
+        after = None if next is None else decode_cursor(next)
+        return _json(await run(service.list, limit, after, links.base(request)))
+
+    @app.post(
+        "/user",
+        status_code=201,
+        response_model=UserOut,
+        responses=_problems(400, 408, 409, 413, 415, 422, 503),
+        openapi_extra=UPLOAD,
+        tags=["users"],
+    )
+    async def create_user(request: Request) -> Response:
+        """Create a user. An address that has a user already is a conflict; delete that user first."""
+        upload = await read_upload(request, service.settings.max_avatar_bytes, parser)
+        base = links.base(request)
+        try:
+            content = await run(service.create, upload, base)
+        finally:
+            upload.avatar.close()
+        return _json(content, 201, {"Location": f"{base}{user_path(upload.user.email)}"})
+
+    parser = parser_for_this_machine()
+
+    # Before the next one, whose parameter takes all there is: a local part may have slashes.
+    @app.get(
+        "/user/{email:path}/avatar",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}, "description": "The avatar."},
+            304: {"description": "Still the one of If-None-Match."},
+            **_problems(404, 422, 503),
+        },
+        tags=["users"],
+    )
+    async def get_avatar(request: Request, email: str) -> Response:
+        """Get a user's avatar."""
+        user = await run(service.store.get, _address(email))
+        headers = {"ETag": avatar_tag(user), "Cache-Control": "no-cache", "Content-Security-Policy": INERT}
+        if headers["ETag"] in _tags(request):
+            return Response(status_code=304, headers=headers)
+        avatar = await run(service.store.avatar, user)
+        return Response(avatar.content, headers=headers, media_type=avatar.media_type)
+
+    @app.get("/user/{email:path}", response_model=UserOut, responses=_problems(404, 422, 503), tags=["users"])
+    async def get_user(request: Request, email: str) -> Response:
+        """Get one user."""
+        return _json(await run(service.get, _address(email), links.base(request)))
+
+    @app.delete("/user/{email:path}", status_code=204, responses=_problems(404, 422, 503), tags=["users"])
+    async def delete_user(email: str) -> Response:
+        """Delete a user and the avatar."""
+        await run(service.store.delete, _address(email))
+        return Response(status_code=204)
+
+
+def _add_probes(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> Response:
+        """Whether the process works."""
+        return _json('{"status":"live"}')
+
+    @app.get("/readyz", responses=_problems(503), tags=["operation"])
+    async def readyz() -> Response:
+        """Whether DynamoDB and S3 answer and the process is not stopping."""
+        if service.readiness.obstacle is not None:
+            raise ProblemError(503, f"Not ready: {service.readiness.obstacle}", RETRY)
+        return _json('{"status":"ready"}')
+
+    @app.get("/metrics", response_class=Response, tags=["operation"])
+    async def metrics() -> Response:
+        """Metrics for Prometheus."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _address(text: str) -> str:
+    try:
+        return normalise_email(text)
+    except ValueError as error:
+        raise invalid([FieldError(field="email", message=str(error))]) from None
+
+
+def _tags(request: Request) -> list[str]:
+    return [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+
+
+def _json(content: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(content, status, headers, media_type="application/json")
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": problem.title(status), "content": {problem.MEDIA_TYPE: schema}} for status in statuses
+    }
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Put the schema which _problems names into the API's description."""
+    describe = app.openapi
+
+    def described() -> dict[str, Any]:
+        description = describe()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(schema.pop("$defs", {}))
+        schemas["Problem"] = schema
+        return description
+
+    app.openapi = described  # type: ignore[method-assign]

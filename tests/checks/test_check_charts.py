@@ -1,0 +1,49 @@
+"""Each tool of `make check-charts` finds what is planted for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHART = {"apiVersion": "v2", "name": "bad", "version": "0.1.0"}
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "check-bad"},
+    "spec": {
+        "hostNetwork": True,
+        "restartPolcy": "Never",
+        "containers": [{"name": "a", "image": "a", "securityContext": {"privileged": True}}],
+    },
+}
+SUITE = {"tests": [{"it": "fails", "asserts": [{"equal": {"path": "metadata.name", "value": "good"}}]}]}
+
+
+def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
+    files = {
+        "bad/Chart.yaml": CHART,
+        "bad/templates/pod.yaml": POD,
+        "bad/tests/pod_test.yaml": SUITE,
+        "accepted-findings.yml": [{"tool": "t", "check": "c", "where": ["Pod/gone"], "reason": "r"}],
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    command = [sys.executable, "scripts/check_charts.py", str(tmp_path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    for told in (
+        "helm lint: bad: ",
+        "helm-unittest test: bad: ",
+        "kubeconform schema: Pod/check-bad: ",
+        "kube-score container-security-context-privileged: Pod/check-bad: ",
+        "checkov CKV_K8S_16: Pod/check-bad: ",
+        "checkov CKV_DOCKER_2: apps/producer/Dockerfile: ",
+        "t c: Pod/gone: accepted, but not found any more",
+    ):
+        assert told in done.stdout, told
+    assert "restartPolcy" in done.stdout
