@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
+# pipeline or users-api; verify and status take the last one.
+BLUEPRINT ?=
+PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEPRINT)))
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -12,13 +15,13 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 up: setup ## set everything up and run site.yml
-	ansible-playbook site.yml $(ARGS)
+	$(PLAY) site.yml $(ARGS)
 
 verify: setup ## prove the running stack again, by facts and an event
-	ansible-playbook playbooks/verify.yml $(ARGS)
+	$(PLAY) playbooks/verify.yml $(ARGS)
 
 status: setup ## look at the running stack without touching it
-	ansible-playbook playbooks/status.yml $(ARGS)
+	$(PLAY) playbooks/status.yml $(ARGS)
 
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)

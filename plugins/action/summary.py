@@ -17,6 +17,7 @@ FACTS = {
     "resources": {"type": "list", "elements": "dict", "required": True},
     "tables": {"type": "list", "elements": "dict", "required": True},
     "probe": {"type": "dict", "required": True},
+    "verified": {"type": "str", "default": ""},
     "seconds": {"type": "dict", "required": True},
     "links": {"type": "dict", "required": True},
     "commands": {"type": "dict", "required": True},

@@ -17,7 +17,7 @@ def summary(facts: Mapping[str, Any]) -> str:
 
     `facts`: `cloud` what answers for AWS, `notes` sentences that a user should not miss, `pods` and `resources` as
     workload_wait and crossplane_wait return them, `tables` and `queues` as localstack_info does, `probe` as event_probe
-    does, `seconds` by phase, `links` and `commands` by what they show.
+    does, `verified` what was proved otherwise, `seconds` by phase, `links` and `commands` by what they show.
     """
     sections = [
         ("AWS endpoint", tabulate(facts["cloud"].items(), tablefmt="plain")),
@@ -33,7 +33,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     ]
     parts = [f"{title}\n{indent(text)}" for title, text in sections if text]
     notes = [f"Note: {note}" for note in facts["notes"]]
-    return "\n\n".join([*parts, *notes, verdict(facts["probe"])])
+    return "\n\n".join([*parts, *notes, verdict(facts["probe"], facts.get("verified", ""))])
 
 
 def rows(entries: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
@@ -56,8 +56,10 @@ def seconds(phases: Mapping[str, float]) -> str:
     )
 
 
-def verdict(probe: Mapping[str, Any]) -> str:
-    """The last line: what was proved. Without a probe, how to prove it."""
+def verdict(probe: Mapping[str, Any], verified: str = "") -> str:
+    """The last line: what was proved. If nothing was, how to prove it."""
+    if verified:
+        return f"Verified: {verified}"
     if not probe:
         return "Looked at, not proved: `make verify` sends an event through."
     hops = [

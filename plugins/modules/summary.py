@@ -42,6 +42,10 @@ options:
     description: What M(localcloud.stack.event_probe) returned.
     type: dict
     required: true
+  verified:
+    description: What was proved otherwise than by an event, a sentence.
+    type: str
+    default: ""
   seconds:
     description: Seconds by phase.
     type: dict
