@@ -34,7 +34,10 @@ def play(stack: Any) -> Iterator[Play]:
     values = [f"--from-literal={key}={value}" for key, value in SECRETS.items()]
     stack.kubectl("-n", namespace, "create", "secret", "generic", NAME, *values)
 
-    def run(state: str = "present", *options: str) -> str:
+    states: list[str] = []
+
+    def run(state: str = "present") -> str:
+        states.append(state)
         settings = {
             "test_kubeconfig": stack.facts["kubeconfig"],
             "test_context": stack.facts["context"],
@@ -42,7 +45,7 @@ def play(stack: Any) -> Iterator[Play]:
             "test_state": state,
             "aws_resources_timeout": 400,
         }
-        command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(settings), *options]
+        command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(settings)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -50,7 +53,8 @@ def play(stack: Any) -> Iterator[Play]:
     try:
         yield run
     finally:
-        run("absent")
+        if states[-1:] != ["absent"]:
+            run("absent")
         stack.kubectl("delete", "namespace", namespace, "--wait")
 
 

@@ -6,6 +6,7 @@ What is made is in fixtures/aws_resources_made.yml, what is refused in fixtures/
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,40 @@ def test_a_value_is_never_in_a_message() -> None:
     assert len(found) >= 7
     assert "s3cret" not in "\n".join(found)
     assert all(len(one) < 400 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("tags", "problem"),
+    [
+        ({"k" * 129: "v"}, "must have 1 to 128 characters"),
+        ({"k": "v" * 257}, "the value of 'k' has 257 characters; AWS takes 256"),
+        ({f"k{number}": "v" for number in range(49)}, "with aws_resources_tags, has 51 tags; AWS takes 50"),
+    ],
+)
+def test_tags_that_are_too_long_or_too_many(tags: dict[str, str], problem: str) -> None:
+    found = problems({"topics": [{"name": "t", "tags": tags}]}, Target(tags={"a": "b", "c": "d"}))
+    assert len(found) == 1
+    assert found[0].startswith("aws_resources_topics[0].tags: ")
+    assert problem in found[0]
+
+
+@pytest.mark.parametrize(("tier", "limit"), [({}, 4096), ({"tier": "Advanced"}, 8192)], ids=["standard", "advanced"])
+def test_a_parameters_value_has_its_tiers_limit(tier: dict[str, str], limit: int) -> None:
+    entry = {"name": "p", **tier}
+    assert problems({"parameters": [{**entry, "value": "x" * limit}]}, Target()) == []
+    (found,) = problems({"parameters": [{**entry, "value": "x" * (limit + 1)}]}, Target())
+    assert f"has {limit + 1} bytes; AWS takes 1 to {limit}" in found
+
+
+def test_a_policy_has_its_services_limit() -> None:
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::" + "x" * 6144]}
+    (found,) = problems({"policies": [{"name": "p", "policy": {"Statement": [statement]}}]}, Target())
+    assert found.endswith("characters without spaces; AWS takes 6144")
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_roles_readme_names_every_field(name: str) -> None:
+    readme = Path(__file__).resolve().parents[4] / "roles/aws_resources/README.md"
+    (row,) = [line for line in readme.read_text().splitlines() if line.startswith(f"| `{name}` |")]
+    fields = set(ENTRIES[name].model_fields) - {"object_name", "adopt", "tags"}
+    assert fields <= set(re.findall(r"`(\w+)`", row))
