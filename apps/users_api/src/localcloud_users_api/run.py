@@ -33,6 +33,8 @@ APP = "localcloud_users_api"
 FAILED, BAD_SETTINGS = 1, 2
 # Seconds for requests that run when the port is closed. With the delay before, less than a pod's 30.
 LAST_REQUESTS = 20
+# Seconds that an idle connection is kept: longer than proxies do (60), so that none sends a request into its closing.
+KEEP_ALIVE = 75
 
 
 class Server(uvicorn.Server):
@@ -92,6 +94,7 @@ def _serve(store: Store, settings: Settings, stop: Stop, log: FilteringBoundLogg
         # What proxies say is read by Links, which asks who they are.
         proxy_headers=False,
         timeout_graceful_shutdown=LAST_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE,
     )
     log.info("started", endpoint=settings.endpoint or "AWS", region=settings.region, port=settings.port)
     try:
