@@ -164,7 +164,7 @@ def test_environment_against_an_emulator() -> None:
         "AWS_REGION": "eu-central-1",
         "DYNAMODB_TABLE": "my-app-table",
         "S3_BUCKET": "my-app-bucket",
-        "MAX_AVATAR_BYTES": "5242880",
+        "MAX_AVATAR_BYTES": "2097152",
         "LOG_LEVEL": "INFO",
         "PORT": "8080",
         "SHUTDOWN_DELAY_SECONDS": "5",
@@ -223,7 +223,7 @@ def test_another_port_is_the_same_everywhere() -> None:
     ("pairs", "port"),
     [
         (("global.aws.endpoint=" + EMULATOR,), 4566),
-        (("env.AWS_ENDPOINT_URL=https://emulator.example.com/",), 443),
+        (("env.AWS_ENDPOINT_URL=https://emulator.example.com",), 443),
         (("env.AWS_ENDPOINT_URL=http://emulator",), 80),
     ],
 )
@@ -285,6 +285,7 @@ def test_role_of_aws() -> None:
         ("env.AWS_ENDPOINT_URL=localstack:4566", "AWS_ENDPOINT_URL"),
         ("logLevel=verbose", "logLevel"),
         ("maxAvatarBytes=0", "maxAvatarBytes"),
+        ("shutdown.delaySeconds=301", "delaySeconds"),
         ("publicUrl=users.example.com", "publicUrl"),
         ("spool.sizeLimit=much", "sizeLimit"),
         ("spool.medium=Disk", "medium"),

@@ -64,5 +64,5 @@ for pods of this namespace only.
 {{/* The port of an endpoint's URL; AWS itself, which is an empty one, has 443. */}}
 {{- define "common.endpointPort" -}}
 {{- $usual := ternary "443" "80" (or (eq . "") (hasPrefix "https://" .)) -}}
-{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" (trimSuffix "/" .)) | default $usual -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" .) | default $usual -}}
 {{- end -}}
