@@ -214,7 +214,8 @@ def test_buckets(aws: Callable[[str], Any]) -> None:
     assert rules["old"]["Expiration"]["Days"] == 30
     assert rules["old"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 7
     assert rules["old"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2
-    assert rules["cold"]["Filter"]["And"] == {"Prefix": "archive/", "Tags": [{"Key": "class", "Value": "cold"}]}
+    both = rules["cold"]["Filter"]["And"]
+    assert (both["Prefix"], both["Tags"]) == ("archive/", [{"Key": "class", "Value": "cold"}])
     assert rules["cold"]["Transitions"][0]["StorageClass"] == "GLACIER"
     assert rules["tagged"]["Status"] == "Disabled"
     (cors,) = s3.get_bucket_cors(**files)["CORSRules"]
