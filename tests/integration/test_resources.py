@@ -244,7 +244,11 @@ def test_secrets(aws: Callable[[str], Any]) -> None:
     assert described["KmsKeyId"]
     policy = json.loads(manager.get_resource_policy(SecretId=f"{NAME}/database")["ResourcePolicy"])
     assert policy["Statement"][0]["Sid"] == "Read"
-    assert manager.describe_secret(SecretId=f"{NAME}/empty").get("VersionIdsToStages", {}) == {}
+    try:
+        # MiniStack gives it a first version without a value, AWS and LocalStack none.
+        assert "SecretString" not in manager.get_secret_value(SecretId=f"{NAME}/empty")
+    except manager.exceptions.ResourceNotFoundException:
+        pass
 
 
 def test_keys(aws: Callable[[str], Any]) -> None:
