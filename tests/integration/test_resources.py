@@ -214,7 +214,8 @@ def test_buckets(aws: Callable[[str], Any]) -> None:
     assert rules["old"]["Expiration"]["Days"] == 30
     assert rules["old"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 7
     assert rules["old"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2
-    assert rules["cold"]["Filter"]["And"] == {"Prefix": "archive/", "Tags": [{"Key": "class", "Value": "cold"}]}
+    both = rules["cold"]["Filter"]["And"]
+    assert (both["Prefix"], both["Tags"]) == ("archive/", [{"Key": "class", "Value": "cold"}])
     assert rules["cold"]["Transitions"][0]["StorageClass"] == "GLACIER"
     assert rules["tagged"]["Status"] == "Disabled"
     (cors,) = s3.get_bucket_cors(**files)["CORSRules"]
@@ -243,7 +244,11 @@ def test_secrets(aws: Callable[[str], Any]) -> None:
     assert described["KmsKeyId"]
     policy = json.loads(manager.get_resource_policy(SecretId=f"{NAME}/database")["ResourcePolicy"])
     assert policy["Statement"][0]["Sid"] == "Read"
-    assert manager.describe_secret(SecretId=f"{NAME}/empty").get("VersionIdsToStages", {}) == {}
+    try:
+        # MiniStack gives it a first version without a value, AWS and LocalStack none.
+        assert "SecretString" not in manager.get_secret_value(SecretId=f"{NAME}/empty")
+    except manager.exceptions.ResourceNotFoundException:
+        pass
 
 
 def test_keys(aws: Callable[[str], Any]) -> None:

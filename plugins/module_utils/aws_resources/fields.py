@@ -65,13 +65,14 @@ def text(longest: int, least: int = 0) -> AfterValidator:
 
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-MOST_TAGS = 50
+# AWS's 50 without the three that Crossplane adds: crossplane-kind, crossplane-name and crossplane-providerconfig.
+MOST_TAGS = 47
 TAG_CHARACTERS = re.compile(r"[\w\s.:/=+@-]*")
 
 
 def tag_problems(tags: Mapping[str, str]) -> list[str]:
     """What AWS would refuse of tags."""
-    found = [f"has {len(tags)} tags; AWS takes {MOST_TAGS}"] if len(tags) > MOST_TAGS else []
+    found = [f"has {len(tags)} tags; AWS takes 50, three of which are Crossplane's"] if len(tags) > MOST_TAGS else []
     for key, value in tags.items():
         if not 1 <= len(key) <= 128:
             found.append(f"the key {short(key)} must have 1 to 128 characters")
