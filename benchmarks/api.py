@@ -30,6 +30,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+import psutil
 from botocore.config import Config
 from PIL import Image
 from tabulate import tabulate
@@ -53,6 +54,7 @@ class Cloud:
     table: str
     bucket: str
     concurrency: int
+    service: int | None = None
     made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,17 +126,19 @@ class Api:
 
 @dataclass
 class Timing:
-    """Seconds of each request, and of each block from its begin to its end."""
+    """Seconds of each request, of each block from its begin to its end, and of CPU (without the emulator's)."""
 
     requests: list[float] = field(default_factory=list)
     blocks: list[float] = field(default_factory=list)
+    cpu: float = 0
 
     def row(self, block: int) -> list[str]:
-        """Requests per second (median of the blocks), then p50, p95 and p99 in ms."""
+        """Requests per second (median of the blocks), p50, p95, p99 and CPU of a request in ms."""
         cuts = statistics.quantiles(self.requests, n=100)
         return [
             f"{block / statistics.median(self.blocks):.0f}",
             *(f"{cuts[percentile - 1] * 1000:.1f}" for percentile in (50, 95, 99)),
+            f"{self.cpu / len(self.requests) * 1000:.1f}",
         ]
 
 
@@ -164,7 +168,15 @@ def upload(email: str) -> bytes:
 AVATAR = avatar()
 
 
-def measure(call: Callable[[int], None], pool: ThreadPoolExecutor, requests: int, timing: Timing) -> None:
+def cpu_seconds(service: int | None) -> float:
+    """CPU that this process and the service's, if it is ours, have used."""
+    times = psutil.Process(service).cpu_times() if service else None
+    return time.process_time() + (times.user + times.system if times else 0)
+
+
+def measure(
+    call: Callable[[int], None], pool: ThreadPoolExecutor, requests: int, timing: Timing, service: int | None
+) -> None:
     """Make a block of requests and note their times."""
 
     def one(number: int) -> float:
@@ -172,9 +184,10 @@ def measure(call: Callable[[int], None], pool: ThreadPoolExecutor, requests: int
         call(number)
         return time.perf_counter() - begin
 
-    begin = time.perf_counter()
+    begin, used = time.perf_counter(), cpu_seconds(service)
     timing.requests += pool.map(one, range(requests))
     timing.blocks.append(time.perf_counter() - begin)
+    timing.cpu += cpu_seconds(service) - used
 
 
 def compare(name: str, bare: Cloud, api: Api, rounds: int, requests: int) -> list[list[str]]:
@@ -183,10 +196,10 @@ def compare(name: str, bare: Cloud, api: Api, rounds: int, requests: int) -> lis
     calls = {"boto3": getattr(bare, name), "service": getattr(api, name)}
     with ThreadPoolExecutor(bare.concurrency) as pool:
         for call in calls.values():
-            measure(call, pool, bare.concurrency * 2, Timing())
+            measure(call, pool, bare.concurrency * 2, Timing(), bare.service)
         for turn in range(rounds):
             for kind in sorted(calls, reverse=bool(turn % 2)):
-                measure(calls[kind], pool, requests, timings[kind])
+                measure(calls[kind], pool, requests, timings[kind], bare.service)
     ratios = [ours / theirs for ours, theirs in zip(timings["service"].blocks, timings["boto3"].blocks, strict=True)]
     cost = f"{(statistics.median(ratios) - 1) * 100:+.0f} %"
     return [
@@ -229,7 +242,10 @@ def own(concurrency: int) -> Iterator[tuple[str, Cloud]]:
         running.make_table(running.client("dynamodb", endpoint))
         running.make_bucket(running.client("s3", endpoint))
         with running.service(endpoint, AWS_CONCURRENCY=str(concurrency)) as service:
-            yield service.url, Cloud(endpoint, running.REGION, running.TABLE, running.BUCKET, concurrency)
+            yield (
+                service.url,
+                Cloud(endpoint, running.REGION, running.TABLE, running.BUCKET, concurrency, service.process.pid),
+            )
 
 
 @contextlib.contextmanager
@@ -261,7 +277,7 @@ def main() -> None:
                 rows += compare(name, cloud, api, arguments.rounds, arguments.requests)
         finally:
             cloud.clean()
-    headers = ["request", "by", "requests/s", "p50, ms", "p95, ms", "p99, ms", "cost"]
+    headers = ["request", "by", "requests/s", "p50, ms", "p95, ms", "p99, ms", "CPU, ms", "cost"]
     print(tabulate(rows, headers, tablefmt="github"))
     print(
         f"\n{arguments.concurrency} callers at a time, {arguments.rounds} rounds of {arguments.requests} requests each."

@@ -1,49 +1,114 @@
 #!/usr/bin/env python3
-"""Take the README's picture of DynamoDB Admin: the running stack's table and its items, by headless Chromium.
+"""Take the pictures of the documentation by headless Chromium, after making sure that the page shows what it should.
 
-    screenshot.py [FILE]      default docs/dynamodb-admin.png
+    screenshot.py [dynamodb-admin|users-api] [--url URL] [FILE]      default docs/<name>.png
 
-Needs a running stack of this checkout (make up) and the Debian package chromium.
+dynamodb-admin needs a running stack of this checkout (make up), users-api USERS_API_URL in .localcloud/env or --url.
+Needs the Debian package chromium, which is kept from every host but the page's own: a page that needs the internet fails.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".localcloud"
 SETTINGS = yaml.safe_load((PROJECT / "inventories/local/group_vars/all.yml").read_text())
+LIMIT_SECONDS = 120
+
+
+class NoPictureError(Exception):
+    """There is no picture to take; the message names the cause and the next step."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's address, the texts it must show, and the picture's size in pixels."""
+
+    url: str
+    texts: tuple[str, ...]
+    size: str
+
+
+def dynamodb_admin(url: str | None) -> Page:
+    """The running stack's table and its items."""
+    table = SETTINGS["stack_table"]
+    if url is None:
+        if not (STATE / "cluster.json").exists():
+            raise NoPictureError("There is no stack here. Run `make up`, then run again.")
+        address = json.loads((STATE / "cluster.json").read_text())["address"]
+        url = f"http://{address}:{SETTINGS['apps_dynamodb_admin_node_port']}/tables/{table}"
+    return Page(url, (table,), "1200,620")
+
+
+def users_api(url: str | None) -> Page:
+    """The interactive page of the running users API."""
+    url = url or variable("USERS_API_URL")
+    if not url:
+        raise NoPictureError("No users API runs here. Give one: screenshot.py users-api --url http://…")
+    return Page(f"{url.rstrip('/')}/swagger/", ("Users API", "/user/{email}/avatar", "Create User"), "1200,1000")
+
+
+PAGES = {"dynamodb-admin": dynamodb_admin, "users-api": users_api}
+
+
+def variable(name: str) -> str:
+    """A variable of .localcloud/env, empty if it is not there."""
+    if not (STATE / "env").exists():
+        return ""
+    script = f'. "$1" && printf %s "${{{name}:-}}"'
+    return subprocess.run(["sh", "-c", script, "sh", STATE / "env"], check=True, capture_output=True, text=True).stdout
+
+
+def chromium(page: Page, *arguments: str) -> str:
+    """Open the page and give what Chromium prints."""
+    command = shutil.which("chromium")
+    if command is None:
+        raise NoPictureError("chromium is not there. Install it (apt-get install chromium), then run again.")
+    with tempfile.TemporaryDirectory() as profile:
+        return subprocess.run(
+            [command, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
+             f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {urlsplit(page.url).hostname}",
+             f"--user-data-dir={profile}", f"--window-size={page.size}", "--virtual-time-budget=8000",
+             *arguments, page.url],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            timeout=LIMIT_SECONDS,
+        ).stdout  # fmt: skip
+
+
+def missing(page: Page) -> list[str]:
+    """Which texts the page does not show, once its scripts ran."""
+    # Chromium breaks long paths by zero-width places, and Swagger UI marks where.
+    shown = chromium(page, "--dump-dom").replace("<wbr>", "").replace("\u200b", "")
+    return [text for text in page.texts if text not in shown]
 
 
 def main() -> int:
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else PROJECT / "docs/dynamodb-admin.png")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        print("chromium is not there. Install it (apt-get install chromium), then run again.", file=sys.stderr)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", default="dynamodb-admin", choices=PAGES)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--url")
+    arguments = parser.parse_args()
+    target = arguments.file or PROJECT / f"docs/{arguments.name}.png"
+    try:
+        page = PAGES[arguments.name](arguments.url)
+        if absent := missing(page):
+            raise NoPictureError(f"{page.url} does not show {', '.join(absent)}. Look at it in a browser.")
+        chromium(page, f"--screenshot={target}")
+    except (NoPictureError, subprocess.TimeoutExpired) as error:
+        print(error, file=sys.stderr)
         return 1
-    if not (STATE / "cluster.json").exists():
-        print("There is no stack here. Run `make up`, then run again.", file=sys.stderr)
-        return 1
-    address = json.loads((STATE / "cluster.json").read_text())["address"]
-    url = f"http://{address}:{SETTINGS['apps_dynamodb_admin_node_port']}/tables/{SETTINGS['stack_table']}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        assert SETTINGS["stack_table"] in answer.read().decode(), url
-    with tempfile.TemporaryDirectory() as profile:
-        subprocess.run(
-            [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-             "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server",
-             f"--user-data-dir={profile}", "--window-size=1200,620", "--virtual-time-budget=8000",
-             f"--screenshot={target}", url],
-            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
     print(target)
     return 0
 
