@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
-CHART = {"apiVersion": "v2", "name": "bad", "version": "0.1.0"}
+CHART = {"apiVersion": "v2", "name": "bad", "version": "0.1.0", "sources": ["nowhere"]}
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
