@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Take the README's picture of DynamoDB Admin: the running stack's table and its items, by headless Chromium.
 
     screenshot.py [FILE]      default docs/dynamodb-admin.png

@@ -59,7 +59,7 @@ class Prober:
         self.clock = clock or Time()
         self.sns = services.get("sns")
         self.dynamodb = services.get("dynamodb")
-        self.sqs = services.get("sqs") if request.queue else None
+        self.sqs: t.Any = services.get("sqs") if request.queue else None
         self.topic_arn = ""
         self.queue: Queue | None = None
         self._dead_before: int | None = None
@@ -153,7 +153,6 @@ class Prober:
             )
 
     def _find_queue(self, queue: str) -> Queue:
-        assert self.sqs is not None
         name = facts.name_of(queue)
         answer = reader.existing(self.sqs, "get_queue_url", QueueName=name)
         if answer is None:
@@ -266,6 +265,5 @@ class Prober:
         return name, facts.queue_depth(self._attributes(answer["QueueUrl"]))["visible"] if answer else None
 
     def _attributes(self, queue_url: str) -> Json:
-        assert self.sqs is not None
         answer = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
         return t.cast("Json", answer.get("Attributes", {}))

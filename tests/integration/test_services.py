@@ -67,5 +67,11 @@ def test_all_services_of_the_blueprints(stack: Any, name: str, later: Callable[.
     seen = {
         kind: [one["name"] for one in found[kind]] for kind in ("buckets", "parameters", "secrets", "keys", "roles")
     }
-    assert seen == {"buckets": [name], "parameters": [f"/test/{name}"], "secrets": [name], "keys": [name], "roles": [name]}
+    assert seen == {
+        "buckets": [name],
+        "parameters": [f"/test/{name}"],
+        "secrets": [name],
+        "keys": [name],
+        "roles": [name],
+    }
     assert "hush" not in json.dumps(found)

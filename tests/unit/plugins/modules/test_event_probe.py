@@ -15,7 +15,7 @@ ARGUMENTS = {"region": "eu-central-1", "access_key": "test", "secret_key": "hush
 class Prober:
     """What the module is given instead of the real one."""
 
-    error = None
+    error: Exception | None = None
 
     def __init__(self, services, request, endpoint_url):
         assert (request.topic, request.table, request.queue, request.timeout) == ("orders", "orders", None, 30)
