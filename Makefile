@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit molecule refusals faults setup setup-test clean-cache
+.PHONY: help up verify status down test lint unit collection molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -20,18 +20,22 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit refusals molecule faults ## set everything up and run all tests
+test: lint unit collection refusals molecule faults ## set everything up and run all tests
 
-lint: setup-test ## ansible-lint, yamllint, ruff, mypy
+lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
 	mypy plugins/module_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
 	cd apps && mypy
 	yamllint .
 	ansible-lint
+	antsibull-changelog lint
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest
+
+collection: setup-test ## what others get: sanity, documentation, the artifact on each ansible-core, the execution environment
+	pytest tests/collection
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from ..processes import same_process
 from ..waiting import WaitError, wait_for
 from . import config, host
@@ -29,6 +27,7 @@ from .identity import API_PORT, Identity, choose, key
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
     import yaml
+    from supervisor.xmlrpc import SupervisorTransport
 
 # kubeadm's phases before the kubelet runs, and those that need a running API server.
 PREPARING_PHASES = ("certs all", "kubeconfig all", "etcd local", "control-plane all", "kubelet-start")
