@@ -7,6 +7,7 @@ Then build it without a network, for example with `podman build FOLDER`.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -33,16 +34,19 @@ def main() -> int:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """Fetch exactly the pinned wheels; those that are there already are not fetched again."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Fetch exactly the pinned wheels, unless they are there."""
     requirements = PROJECT / "requirements/execution.txt"
-    with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-        run(
-            "python", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-            "--require-hashes", "--find-links", folder, "--requirement", requirements, "--dest", fresh,
-        )  # fmt: skip
-        shutil.rmtree(folder)
-        shutil.copytree(fresh, folder)
+    fetched_for = folder.with_suffix(".digest")
+    digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if folder.exists() and fetched_for.exists() and fetched_for.read_text() == digest:
+        return
+    fetched_for.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    run(
+        "python", "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
+        "--require-hashes", "--requirement", requirements, "--dest", folder,
+    )  # fmt: skip
+    fetched_for.write_text(digest)
 
 
 def install_collections(folder: Path) -> None:
