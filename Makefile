@@ -8,7 +8,7 @@ PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEP
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets ci-summary \
+.PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
 	molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
@@ -26,9 +26,9 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit check-charts check-secrets refusals molecule faults ## set everything up and run all tests
+test: lint unit check-charts check-secrets collection refusals molecule faults ## set everything up and run all tests
 
-lint: setup-test ## ansible-lint, yamllint, ruff, mypy
+lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
 	mypy plugins/module_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
@@ -36,6 +36,7 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy
 	cd crossplane/event_pipeline/function && mypy
 	yamllint .
 	ansible-lint
+	antsibull-changelog lint
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest
@@ -63,6 +64,9 @@ check-secrets: setup-test ## gitleaks over all commits and files
 
 ci-summary: ## the results of CI's jobs, from NEEDS
 	@$(PYTHON) scripts/ci_summary.py
+
+collection: setup-test ## what others get: sanity, documentation, the artifact on each ansible-core, the execution environment
+	pytest tests/collection
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure what each engine costs and gives: a fresh stack on the embedded node for each, one after the other.
 
 Prints a Markdown table: seconds of `site.yml`, seconds from the emulator's start until it answers, its memory after the
@@ -102,7 +101,7 @@ def events_per_second(stack: Stack) -> tuple[float, float]:
     )
     table = stack.session.resource("dynamodb", endpoint_url=stack.cloud["host_endpoint"]).Table(NAME)
     before = table.scan(Select="COUNT")["Count"]
-    clients = [stack.client("sns") for _ in range(CLIENTS)]
+    clients = [stack.client("sns") for _number in range(CLIENTS)]
 
     def publish(number: int) -> None:
         body = json.dumps({"Id": f"bench-{uuid.uuid4()}", "Number": number, "CreatedAt": "2026-01-01T00:00:00Z"})

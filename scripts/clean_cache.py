@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Delete the cache of built parts, with the compilers' caches and downloads, unless a build is running."""
 
 from __future__ import annotations

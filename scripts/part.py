@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Print where a file of a built part lies, for example `part.py helm helm`; builds the part if it is missing."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Take the pictures of the documentation by headless Chromium, after making sure that the page shows what it should.
 
     screenshot.py [dynamodb-admin|users-api] [--url URL] [FILE]      default docs/<name>.png

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Make .venv: pinned Python packages, the Ansible collections, and this checkout as the collection localcloud.stack.
 
     setup_environment.py [--test]      --test adds what `make test` needs

@@ -4,16 +4,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
-import psutil
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.processes import same_process
-from filelock import FileLock
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import psutil
+    from filelock import FileLock
 
 
 class ActionModule(ActionBase):
@@ -21,7 +25,9 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec={"folder": {"type": "path", "required": True}})
+        if problem := missing_packages("filelock", "psutil"):
+            raise AnsibleActionFail(problem)
+        arguments = self.validate_argument_spec(argument_spec={"folder": {"type": "path", "required": True}})[1]
         folder = Path(arguments["folder"])
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "run.lock"):

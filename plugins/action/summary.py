@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
 
 FACTS = {
@@ -29,7 +31,9 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, facts = self.validate_argument_spec(argument_spec=FACTS)
+        if problem := missing_packages("tabulate"):
+            raise AnsibleActionFail(problem)
+        facts = self.validate_argument_spec(argument_spec=FACTS)[1]
         text = summary(facts)
         Display().display(f"\n{text}\n")
         return {"changed": False, "text": text}

@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, BuildError, Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import PartsError
@@ -22,13 +23,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
+        if problem := missing_packages("filelock", "yaml"):
+            raise AnsibleActionFail(problem)
+        arguments = self.validate_argument_spec(
             argument_spec={
                 "project": {"type": "path", "required": True},
                 "parts": {"type": "list", "elements": "str", "required": True},
                 "cache": {"type": "path"},
             }
-        )
+        )[1]
         cache = Cache(Path(arguments["cache"]) if arguments["cache"] else default_root())
         try:
             inventory = Inventory.read(Path(arguments["project"]))

@@ -24,7 +24,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
 )
 
 Json = dict[str, t.Any]
-Key = tuple[str | None, str]
+Key: t.TypeAlias = "tuple[str | None, str]"
 
 # The server ends each watch after this long. A dead connection is noticed no later than that.
 WATCH_SECONDS = 30

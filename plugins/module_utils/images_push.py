@@ -31,7 +31,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.images_registry i
 TOOLS = ("skopeo", "buildah", "docker")
 
 Run = t.Callable[[list[str]], tuple[int, str, str]]
-Find = t.Callable[[str], str | None]
+Find: t.TypeAlias = "t.Callable[[str], str | None]"
 
 
 class Wish(t.NamedTuple):

@@ -120,7 +120,7 @@ class Prober:
             raise AwsError(" ".join(problems))
         self.sns = services.get("sns")
         self.dynamodb = services.get("dynamodb") if request.until == "table" else None
-        self.sqs = services.get("sqs") if request.queue else None
+        self.sqs: t.Any = services.get("sqs") if request.queue else None
         self.topic_arn = ""
         self.queue: Queue | None = None
         self.attributes: Json = {}
@@ -241,7 +241,6 @@ class Prober:
             )
 
     def _find_queue(self, queue: str) -> Queue:
-        assert self.sqs is not None
         name = facts.name_of(queue)
         answer = reading.existing(self.sqs, "get_queue_url", QueueName=name)
         if answer is None:
@@ -414,6 +413,5 @@ class Prober:
         return name, facts.queue_depth(self._attributes(answer["QueueUrl"]))["visible"] if answer else None
 
     def _attributes(self, queue_url: str) -> Json:
-        assert self.sqs is not None
         answer = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])
         return t.cast("Json", answer.get("Attributes", {}))

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
-import psutil
+import contextlib
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import psutil
 
 
 def same_process(pid: int, created: float) -> psutil.Process | None:

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabulate import tabulate
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    from tabulate import tabulate
+
 
 INDENT = "  "
 

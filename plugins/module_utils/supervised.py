@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shlex
@@ -15,10 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import psutil
-
 from .processes import same_process
 from .waiting import WaitError, wait_for
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import psutil
 
 PORTS = range(20000, 30000)
 STOP_SECONDS = 15
@@ -181,7 +183,7 @@ class Supervised:
         if (process := self.process) is not None:
             family = [process, *process.children(recursive=True)]
             process.terminate()
-            _, alive = psutil.wait_procs(family, timeout=STOP_SECONDS)
+            alive = psutil.wait_procs(family, timeout=STOP_SECONDS)[1]
             for one in alive:
                 one.kill()
         if there:

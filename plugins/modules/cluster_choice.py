@@ -105,6 +105,7 @@ missing_packages:
 import os
 import platform
 import shutil
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -136,7 +137,7 @@ ANSWER_SECONDS = 10
 def kubeconfig_path(given: str | None) -> str:
     """The given kubeconfig, or the one that kubectl would take first."""
     first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
-    return given or first or os.path.expanduser("~/.kube/config")
+    return given or first or str(Path.home() / ".kube/config")
 
 
 def read_contexts(path: str) -> tuple[list[str], str | None]:

@@ -78,20 +78,18 @@ context:
   sample: localcloud-f2af6c09
 """
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError
 
-try:
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
-    from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
     from filelock import FileLock
-
-    IMPORT_ERROR = None
-except ImportError as error:
-    IMPORT_ERROR = error
 
 
 def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -140,8 +138,8 @@ def main() -> None:
         required_if=[("state", "present", ("parts", "versions"))],
         supports_check_mode=True,
     )
-    if IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("supervisor, psutil and PyYAML"), exception=str(IMPORT_ERROR))
+    if problem := missing_packages("filelock", "psutil", "supervisor", "yaml"):
+        module.fail_json(msg=problem)
     state = {"present": present, "absent": absent}[module.params["state"]]
     try:
         folder = Path(module.params["folder"])

@@ -76,19 +76,14 @@ port:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
-        PORT,
-        Program,
-        Supervised,
-        SupervisedError,
-    )
-
-    IMPORT_ERROR = None
-except ImportError as error:
-    IMPORT_ERROR = error
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
+    PORT,
+    Program,
+    Supervised,
+    SupervisedError,
+)
 
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
 
@@ -137,8 +132,8 @@ def main() -> None:
         required_if=[("state", "present", ROUTE)],
         supports_check_mode=True,
     )
-    if IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("psutil and supervisor"), exception=str(IMPORT_ERROR))
+    if problem := missing_packages("psutil", "supervisor"):
+        module.fail_json(msg=problem)
     try:
         module.exit_json(**result(module.params, module.check_mode))
     except (SupervisedError, OSError) as error:

@@ -68,18 +68,9 @@ port:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
-        Program,
-        Supervised,
-        SupervisedError,
-    )
-
-    IMPORT_ERROR = None
-except ImportError as error:
-    IMPORT_ERROR = error
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.supervised import Program, Supervised, SupervisedError
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -115,8 +106,8 @@ def main() -> None:
         required_if=[("state", "present", ("argv",))],
         supports_check_mode=True,
     )
-    if IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("psutil and supervisor"), exception=str(IMPORT_ERROR))
+    if problem := missing_packages("psutil", "supervisor"):
+        module.fail_json(msg=problem)
     try:
         module.exit_json(**result(module.params, module.check_mode))
     except (SupervisedError, OSError) as error:

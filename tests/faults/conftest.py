@@ -52,7 +52,7 @@ class Stack:
     def run(self, playbook: str, **settings: object) -> tuple[int, str]:
         """Run a playbook to its end: exit code and output, which is in the folder's log as well."""
         running = self.start(playbook, **settings)
-        output, _ = running.communicate(timeout=LIMIT_SECONDS)
+        output = running.communicate(timeout=LIMIT_SECONDS)[0]
         self._write(output)
         return running.returncode, output
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write down every object of a cluster, or compare with what was written down.
 
 cluster_state.py KUBECTL KUBECONFIG FILE              write

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write down what a stack could leave behind on this machine, or compare with what was written down.
 
 host_state.py FILE              write

@@ -18,7 +18,7 @@ EMULATOR = "app.kubernetes.io/component=emulator"
 def load(stack: Any) -> Any:
     """Publishes events until told to stop; the identifiers of those that were accepted."""
     sns = stack.client("sns")
-    arn = next(one["TopicArn"] for one in sns.list_topics()["Topics"] if one["TopicArn"].endswith(f":{TOPIC}"))
+    (arn,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if one["TopicArn"].endswith(f":{TOPIC}")]
     accepted: list[str] = []
     stop = threading.Event()
 

@@ -141,7 +141,7 @@ def test_a_foreign_message_holds_nothing_up(stack: Any, items: Any, eventually: 
 
 
 def test_a_killed_consumer_loses_nothing(stack: Any, items: Any, eventually: Any) -> None:
-    identifiers = [f"test-{uuid.uuid4()}" for _ in range(40)]
+    identifiers = [f"test-{uuid.uuid4()}" for _number in range(40)]
     publish(stack, *map(envelope, identifiers[:20]))
     stack.kubectl(
         "-n", NAMESPACE, "delete", "pod", "-l", "app.kubernetes.io/name=consumer", "--grace-period=0", "--force"

@@ -72,7 +72,7 @@ def test_endpoints_and_test_keys_are_there_for_an_emulator_only(rendered: tuple[
 def test_the_provider_has_its_role(rendered: tuple[str, dict[str, str]]) -> None:
     engine, files = rendered
     (config,) = objects(files["provider_config.yml"], "ProviderConfig")
-    (*_, runtime) = objects(files["providers.yml"], "DeploymentRuntimeConfig")
+    runtime = objects(files["providers.yml"], "DeploymentRuntimeConfig")[-1]
     template = runtime["spec"].get("serviceAccountTemplate", {}).get("metadata", {})
     expected = {
         "irsa": ("IRSA", {"eks.amazonaws.com/role-arn": PROVIDER_ROLE}),

@@ -7,14 +7,16 @@ Inside the node's own mount namespace everything lies at fixed, short paths (see
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from ..toolchain.parts import IMAGE_REPOSITORY
 from .identity import API_PORT, NODE_POD_NETWORK, POD_NETWORK, REGISTRY_PORT, SERVICE_NETWORK, Identity
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
 
 INSIDE = "/run/localcloud"
 STATE = f"{INSIDE}/state"

@@ -4,16 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from ..waiting import wait_for
 from .identity import Identity
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -88,7 +90,7 @@ def kill_namespaces(process: psutil.Process) -> None:
     """End the node's first process, and with it all its processes and mounts; wait until they are gone."""
     everything = [process, *process.children(recursive=True)]
     process.kill()
-    _, alive = psutil.wait_procs(everything, timeout=30)
+    alive = psutil.wait_procs(everything, timeout=30)[1]
     if alive:
         raise NodeError(f"Processes of the node outlive it: {', '.join(str(one.pid) for one in alive)}.")
 
@@ -128,9 +130,9 @@ def remove_cgroups(identity: Identity) -> None:
         root = hierarchy / identity.name
 
         def gone(root: Path = root) -> str | None:
-            for folder, _, _ in os.walk(root, topdown=False):
+            for folder in os.walk(root, topdown=False):
                 try:
-                    os.rmdir(folder)
+                    os.rmdir(folder[0])
                 except FileNotFoundError:
                     continue
                 except OSError as error:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import ssl
@@ -17,15 +18,16 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-import psutil
-import yaml
-from supervisor.xmlrpc import SupervisorTransport
-
 from ..processes import same_process
 from ..waiting import WaitError, wait_for
 from . import config, host
 from .host import NodeError
 from .identity import API_PORT, Identity, choose, key
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import psutil
+    import yaml
+    from supervisor.xmlrpc import SupervisorTransport
 
 # kubeadm's phases before the kubelet runs, and those that need a running API server.
 PREPARING_PHASES = ("certs all", "kubeconfig all", "etcd local", "control-plane all", "kubelet-start")
@@ -75,9 +77,15 @@ class Node:
         self.record = Record.read(self.record_path)
 
     @property
+    def known(self) -> Record:
+        """The record of a node that was made. Raises NodeError if there is none."""
+        if self.record is None:
+            raise NodeError(f"There is no node in {self.folder}. Run `make up` to make one.")
+        return self.record
+
+    @property
     def identity(self) -> Identity:
-        assert self.record is not None
-        return Identity(**self.record.identity)
+        return Identity(**self.known.identity)
 
     @property
     def process(self) -> psutil.Process | None:
@@ -103,18 +111,17 @@ class Node:
             host.remove_interface(self.identity)
             self._start()
             changed = True
-        assert self.record is not None
         with ThreadPoolExecutor(1) as pool:
             importing = pool.submit(self._import_images, parts, CONTROL_PLANE)
-            if not self.record.initialized:
+            if not self.known.initialized:
                 self._prepare_kubelet(Path(parts["kubernetes"].path))
             changed |= importing.result()
             importing = pool.submit(self._import_images, parts, tuple(parts))
             changed |= self._ensure_programs(
-                config.FIRST_PROGRAMS + (config.CLUSTER_PROGRAMS if self.record.initialized else ("kubelet",))
+                config.FIRST_PROGRAMS + (config.CLUSTER_PROGRAMS if self.known.initialized else ("kubelet",))
             )
             self._wait_for_api()
-            if not self.record.initialized:
+            if not self.known.initialized:
                 self._finish(Path(parts["kubernetes"].path))
             changed |= importing.result()
         return changed
@@ -146,8 +153,7 @@ class Node:
         }
 
     def _save(self) -> None:
-        assert self.record is not None
-        content = json.dumps(self.record.__dict__, indent=2)
+        content = json.dumps(self.known.__dict__, indent=2)
         unfinished = self.record_path.with_suffix(".new")
         unfinished.write_text(content)
         unfinished.replace(self.record_path)
@@ -175,10 +181,9 @@ class Node:
         self._save()
 
     def _start(self) -> None:
-        assert self.record is not None
         host.make_cgroups(self.identity)
         process = host.start_namespaces(self.identity, self.folder / "state")
-        self.record.process = (process.pid, process.create_time())
+        self.known.process = (process.pid, process.create_time())
         self._save()
         self._wait("the node's supervisor", self._supervisor_ready, timeout=20)
         self._wait("containerd", self._containerd_ready, timeout=30)
@@ -225,8 +230,8 @@ class Node:
 
     def _import_images(self, parts: Mapping[str, PartPath], names: tuple[str, ...]) -> bool:
         """Import those of the images that the node doesn't have yet, two at a time."""
-        assert self.record is not None
-        missing = [name for name in names if parts[name].image and self.record.images.get(name) != parts[name].digest]
+        record = self.known
+        missing = [name for name in names if parts[name].image and record.images.get(name) != parts[name].digest]
 
         def load(name: str) -> None:
             self._ctr("images", "import", "--no-unpack", Path(parts[name].path) / "image.tar")
@@ -234,7 +239,7 @@ class Node:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(load, missing))
         for name in missing:
-            self.record.images[name] = parts[name].digest
+            record.images[name] = parts[name].digest
         if missing:
             self._save()
         return bool(missing)
@@ -253,11 +258,10 @@ class Node:
 
     def _finish(self, kubernetes: Path) -> None:
         """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
-        assert self.record is not None
         arguments = ["--config", f"{config.STATE}/config/kubeadm.yml", "--skip-phases", SKIPPED_LATER]
         self._exec(kubernetes / "kubeadm", "init", *arguments)
         self._start_programs(["kube-proxy", "kube-router"])
-        self.record.initialized = True
+        self.known.initialized = True
         self._save()
 
     def _ensure_programs(self, names: tuple[str, ...]) -> bool:

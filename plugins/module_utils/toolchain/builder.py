@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import subprocess
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import yaml
-
 from .cache import Cache
 from .parts import Part, digests, parse, with_needs
 from .recipes import COMPILING, RECIPE_VERSIONS, Workshop, build
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
 
 # Two compilers at a time overlap one's linking with the other's compiling; the rest waits for the network.
 COMPILERS = 2
@@ -155,7 +157,7 @@ class Builder:
                     for name in sorted(order.get_ready(), key=missing.index):
                         pool = compilers if self.inventory.parts[name].recipe in COMPILING else others
                         running[pool.submit(self._build, name)] = name
-                    finished, _ = wait(running, timeout=REPORT_SECONDS, return_when=FIRST_COMPLETED)
+                    finished = wait(running, timeout=REPORT_SECONDS, return_when=FIRST_COMPLETED).done
                     for future in finished:
                         name = running.pop(future)
                         if future.result():

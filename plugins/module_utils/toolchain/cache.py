@@ -8,13 +8,15 @@ releases when its holder dies. Whoever waits for the lock finds the result ready
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    from filelock import FileLock, Timeout
 
 
 def default_root() -> Path:
@@ -89,7 +91,7 @@ def is_locked(path: Path) -> bool:
 def remove(path: Path) -> None:
     """Delete a folder if it is there, read-only folders within it included."""
 
-    def unlock(function: Callable[[str], object], failed: str, _: object) -> None:
+    def unlock(function: Callable[[str], object], failed: str, error: object) -> None:
         os.chmod(os.path.dirname(failed), 0o700)
         function(failed)
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -16,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
-
 from .cache import Cache, remove
 from .parts import Part
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
 
 # Raise a recipe's number when what it makes changes, so that its parts are built anew.
 RECIPE_VERSIONS = {
@@ -317,7 +319,8 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
     buildah's storage is the part's own and goes with the build, so builds never meet; --isolation chroot needs no
     privilege beyond root.
     """
-    assert shop.image is not None
+    if shop.image is None:
+        raise ValueError(f"{shop.part.name} is not an image")
     storage = out / ".storage"
     buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "vfs"]
     bases = [need / "image.tar" for need in shop.needs.values() if (need / "image.tar").exists()]

@@ -54,7 +54,8 @@ def test_two_builders_build_once(tmp_path: Path) -> None:
 
     results: list[bool] = []
     builders = [
-        threading.Thread(target=lambda: results.append(Cache(tmp_path).produce("part", "d1", slow))) for _ in range(2)
+        threading.Thread(target=lambda: results.append(Cache(tmp_path).produce("part", "d1", slow)))
+        for _number in range(2)
     ]
     builders[0].start()
     assert started.wait(10)

@@ -15,41 +15,41 @@ SPEC.loader.exec_module(trim)
 SETUP = """package controller
 
 import (
-	"github.com/crossplane/upjet/pkg/controller"
+    "github.com/crossplane/upjet/pkg/controller"
 
-	topic "github.com/upbound/provider-aws/internal/controller/sns/topic"
-	smspreferences "github.com/upbound/provider-aws/internal/controller/sns/smspreferences"
-	providerconfig "github.com/upbound/provider-aws/internal/controller/providerconfig"
-	vpc "github.com/upbound/provider-aws/internal/controller/ec2/vpc"
+    topic "github.com/upbound/provider-aws/internal/controller/sns/topic"
+    smspreferences "github.com/upbound/provider-aws/internal/controller/sns/smspreferences"
+    providerconfig "github.com/upbound/provider-aws/internal/controller/providerconfig"
+    vpc "github.com/upbound/provider-aws/internal/controller/ec2/vpc"
 )
 
-		topic.Setup,
-		smspreferences.Setup,
-		providerconfig.Setup,
-		vpc.Setup,
+        topic.Setup,
+        smspreferences.Setup,
+        providerconfig.Setup,
+        vpc.Setup,
 """
 PACKAGES = """import (
-	"context"
+    "context"
 
-	"github.com/hashicorp/terraform-provider-aws/internal/service/ec2"
-	"github.com/hashicorp/terraform-provider-aws/internal/service/sns"
+    "github.com/hashicorp/terraform-provider-aws/internal/service/ec2"
+    "github.com/hashicorp/terraform-provider-aws/internal/service/sns"
 )
-		ec2.ServicePackage(ctx),
-		sns.ServicePackage(ctx),
+        ec2.ServicePackage(ctx),
+        sns.ServicePackage(ctx),
 """
 CLIENTS = """package conns
 
 import (
-	"context"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	snssdk "github.com/aws/aws-sdk-go-v2/service/sns"
+    "context"
+    "github.com/aws/aws-sdk-go-v2/service/ec2"
+    snssdk "github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
 func (c *AWSClient) EC2Client(ctx context.Context) *ec2.Client {
-	return nil
+    return nil
 }
 func (c *AWSClient) SNSClient(ctx context.Context) *snssdk.Client {
-	return nil
+    return nil
 }
 """
 

@@ -15,7 +15,7 @@ ARGUMENTS = {"region": "eu-central-1", "access_key": "test", "secret_key": "hush
 class Prober:
     """What the module is given instead of the real one."""
 
-    error = None
+    errors: tuple[Exception, ...] = ()
 
     def __init__(self, services, request, endpoint_url):
         assert (request.topic, request.table, request.queue, request.timeout) == ("orders", "orders", None, 30)
@@ -24,8 +24,8 @@ class Prober:
         return {"topic_arn": "arn", "table": "orders", "queue_url": None}
 
     def run(self):
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
         return {**self.check(), "published": True, "id": "probe-1"}
 
 
@@ -53,7 +53,7 @@ def test_check_mode_does_not_publish(run_module, prober):
 
 
 def test_a_failure_keeps_its_details(run_module, prober, monkeypatch):
-    monkeypatch.setattr(prober, "error", AwsError("lost", published=True, lost_at="subscription"))
+    monkeypatch.setattr(prober, "errors", (AwsError("lost", published=True, lost_at="subscription"),))
     result = run_module(module, **ARGUMENTS)
     assert (result["failed"], result["msg"], result["published"], result["lost_at"]) == (
         True,

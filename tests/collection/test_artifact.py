@@ -1,0 +1,126 @@
+"""The artifact holds what its users need and nothing else, and works for them with the oldest and the newest ansible-core."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+
+from tests.collection.conftest import BIN, PROJECT, RUBBISH, run, tracked
+
+# The parts of a checkout that are shipped, and what is kept back of them.
+SHIPPED = (".dockerignore", "CHANGELOG.md", "LICENSE", "README.md", "apps/", "changelogs/", "charts/", "docs/")
+SHIPPED += ("bindep.txt", "inventories/", "meta/", "playbooks/", "plugins/")
+SHIPPED += ("requirements.yml", "requirements/", "roles/", "toolchain/")
+KEPT_BACK = re.compile(r"apps/[^/]+/tests/|apps/conftest\.py|changelogs/fragments/|charts/([^/]+/)?tests/")
+KEPT_BACK_REQUIREMENTS = re.compile(r"requirements/(test|core-oldest|execution)\.")
+
+
+def test_it_holds_what_is_needed_and_nothing_else(artifact: Path) -> None:
+    with tarfile.open(artifact) as archive:
+        held = {one.name for one in archive.getmembers() if not one.isdir()}
+    shipped = {
+        name
+        for name in tracked()
+        if name.startswith(SHIPPED) and not KEPT_BACK.match(name) and not KEPT_BACK_REQUIREMENTS.match(name)
+    }
+    assert held == shipped | {"MANIFEST.json", "FILES.json"}
+    assert held.isdisjoint(RUBBISH)
+
+
+def test_the_oldest_ansible_core_is_the_one_that_is_declared(python: Path) -> None:
+    declared = yaml.safe_load((PROJECT / "meta/runtime.yml").read_text())["requires_ansible"]
+    pinned = re.search(r"^ansible-core==(.*)$", (PROJECT / "requirements/core-oldest.in").read_text(), re.M)
+    assert pinned is not None
+    assert declared == f">={pinned[1]}"
+
+
+def test_charts_reach_each_other_as_in_the_checkout(installed: Path) -> None:
+    charts = installed / "collections/ansible_collections/localcloud/stack/charts"
+    for link in (path for path in (PROJECT / "charts").rglob("*") if path.is_symlink()):
+        there = charts / link.relative_to(PROJECT / "charts")
+        assert (there / "Chart.yaml").read_bytes() == (link / "Chart.yaml").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[str]:
+    """The endpoint of moto's server, with a topic and a queue."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    session = boto3.Session("test", "test", region_name="eu-central-1")
+    session.client("sns", endpoint_url=endpoint).create_topic(Name="orders")
+    session.client("sqs", endpoint_url=endpoint).create_queue(QueueName="billing")
+    yield endpoint
+    server.stop()
+
+
+def elsewhere(installed: Path, *command: str | Path, fails: bool = False) -> str:
+    """Run a command as somebody who has nothing but the installed collection."""
+    collections = str(installed / "collections")
+    output = run(
+        list(command), cwd=installed, home=installed / "home", fails=fails, ANSIBLE_COLLECTIONS_PATH=collections
+    )
+    assert str(PROJECT / "plugins") not in output
+    return output
+
+
+def test_a_playbook_elsewhere_uses_it(python: Path, installed: Path, emulator: str) -> None:
+    playbook = installed / "use.yml"
+    playbook.write_text((PROJECT / "tests/collection/use.yml").read_text())
+    output = elsewhere(
+        installed, python / "ansible-playbook", playbook, "-e", json.dumps({"endpoint": emulator}), fails=True
+    )
+    said = " ".join(output.split())
+    assert "aws_resources_topics[0].name: 'two words' is refused by AWS" in said
+    assert "aws_resources_queues[0].name" in said
+    assert re.search(r"localhost : ok=4 changed=0 unreachable=0 failed=1", said), said
+
+
+def test_its_playbooks_are_found_by_name(python: Path, installed: Path) -> None:
+    inventory = installed / "collections/ansible_collections/localcloud/stack/inventories/local"
+    for name in ("site", "verify", "status", "teardown"):
+        elsewhere(installed, python / "ansible-playbook", "-i", inventory, "--syntax-check", f"localcloud.stack.{name}")
+
+
+def test_everything_is_documented(python: Path, installed: Path) -> None:
+    """ansible-doc renders each module, plugin and role; a filter's documentation is of a filter that is there."""
+    plugins = PROJECT / "plugins"
+    there = {
+        "module": {path.stem for path in (plugins / "modules").glob("*.py")},
+        "filter": {name for path in (plugins / "filter").glob("*.py") for name in filters(path)},
+        "callback": {path.stem for path in (plugins / "callback").glob("*.py")},
+        "role": {path.name for path in (PROJECT / "roles").iterdir()},
+    }
+    assert {path.stem for path in (plugins / "filter").glob("*.yml")} == there["filter"]
+    assert {path.stem for path in (plugins / "action").glob("*.py")} <= there["module"]
+    for kind, names in there.items():
+        wanted = sorted(f"localcloud.stack.{name}" for name in names)
+        listed = json.loads(
+            elsewhere(installed, python / "ansible-doc", "-t", kind, "--list", "--json", "localcloud.stack")
+        )
+        assert sorted(listed) == wanted
+        rendered = elsewhere(installed, python / "ansible-doc", "-t", kind, *wanted)
+        for name in wanted:
+            assert re.search(rf"^> {kind.upper()}\S* .*{re.escape(name)}\b", rendered, re.M), rendered
+        assert "WARNING" not in rendered
+        assert "ERROR" not in rendered
+
+
+def filters(path: Path) -> list[str]:
+    """The filters of a file, by the names that Ansible knows them by."""
+    (_returned,) = re.findall(r"def filters\(self\).*?return \{(.*?)\}", path.read_text(), re.S)
+    return re.findall(r'"(\w+)":', _returned)
+
+
+def test_the_documentation_is_well_formed(checkout: Path, tmp_path: Path) -> None:
+    """Markup, links and references of all that ansible-doc shows."""
+    run([BIN / "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--skip-rstcheck", checkout], home=tmp_path)

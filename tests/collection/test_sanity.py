@@ -1,0 +1,69 @@
+"""ansible-test sanity finds nothing, and nothing is ignored."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from filelock import FileLock
+
+from tests.collection.conftest import BIN, tracked
+
+# ansible-test fetches this script for its environments from a host of its own; one that is there already is taken.
+GET_PIP = ".ansible/test/cache/get_pip_24_2.py"
+PIP_OF_ENSUREPIP = """\
+import subprocess
+import sys
+
+subprocess.check_call([sys.executable, "-m", "ensurepip"])
+packages = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel")]
+sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *packages]))
+"""
+# Nothing of Ansible is in there. Templates of charts are no YAML yet; apps and toolchain have linters of their own.
+OTHER_LANGUAGES = ("apps/", "charts/", "toolchain/")
+
+
+def home_for_ansible_test(folder: Path) -> Path:
+    """A HOME in which ansible-test keeps its environments, with the settings of pip that it takes out of ours."""
+    script = folder / GET_PIP
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text(PIP_OF_ENSUREPIP)
+    settings = [
+        f"{name.removeprefix('PIP_').lower().replace('_', '-')} = {value}\n"
+        for name, value in sorted(os.environ.items())
+        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE"
+    ]
+    configuration = folder / ".config/pip/pip.conf"
+    configuration.parent.mkdir(parents=True, exist_ok=True)
+    configuration.touch(mode=0o600)
+    configuration.write_text("[global]\n" + "".join(settings))
+    return folder
+
+
+def test_sanity(checkout: Path, tmp_path: Path, cache: Path) -> None:
+    # ansible-test writes into the collection.
+    collection = tmp_path / "ansible_collections/localcloud/stack"
+    shutil.copytree(checkout, collection, symlinks=True)
+    targets = [name for name in tracked() if not name.startswith(OTHER_LANGUAGES)]
+    with FileLock(cache / "ansible-test.lock"):
+        done = subprocess.run(
+            [BIN / "ansible-test", "sanity", "--color", "no", "--python", "3.11", *targets],
+            cwd=collection,
+            env={
+                **os.environ,
+                "HOME": str(home_for_ansible_test(cache / "ansible-test")),
+                "PATH": f"{BIN}:{os.environ['PATH']}",
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    for name in ("shellcheck", "validate-modules", "pylint", "import", "yamllint", "changelog"):
+        assert f'Running sanity test "{name}"' in output
+    assert "Skipping" not in output, output
+    assert list(collection.glob("tests/sanity/ignore*")) == []
