@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -244,11 +245,9 @@ def test_secrets(aws: Callable[[str], Any]) -> None:
     assert described["KmsKeyId"]
     policy = json.loads(manager.get_resource_policy(SecretId=f"{NAME}/database")["ResourcePolicy"])
     assert policy["Statement"][0]["Sid"] == "Read"
-    try:
-        # MiniStack gives it a first version without a value, AWS and LocalStack none.
+    # MiniStack gives it a first version without a value, AWS and LocalStack none.
+    with suppress(manager.exceptions.ResourceNotFoundException):
         assert "SecretString" not in manager.get_secret_value(SecretId=f"{NAME}/empty")
-    except manager.exceptions.ResourceNotFoundException:
-        pass
 
 
 def test_keys(aws: Callable[[str], Any]) -> None:
