@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +246,7 @@ def test_secrets(aws: Callable[[str], Any]) -> None:
     policy = json.loads(manager.get_resource_policy(SecretId=f"{NAME}/database")["ResourcePolicy"])
     assert policy["Statement"][0]["Sid"] == "Read"
     # MiniStack gives it a first version without a value, AWS and LocalStack none.
-    with contextlib.suppress(manager.exceptions.ResourceNotFoundException):
+    with suppress(manager.exceptions.ResourceNotFoundException):
         assert "SecretString" not in manager.get_secret_value(SecretId=f"{NAME}/empty")
 
 
