@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
-# pipeline or users-api; verify and status take the last one.
+# pipeline or users-api; verify and status take the one that is there, the pipeline if both are.
 BLUEPRINT ?=
 PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEPRINT)))
 API_URL ?=

@@ -62,13 +62,13 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def eventually() -> Callable[[Callable[[], Any]], Any]:
-    """Call a function until it returns something true; return that, or fail after LIMIT seconds."""
+def eventually() -> Callable[..., Any]:
+    """Call a function until it returns something true; return that, or fail after so many seconds."""
 
-    def wait(look: Callable[[], Any]) -> Any:
-        deadline = time.monotonic() + LIMIT
+    def wait(look: Callable[[], Any], limit: float = LIMIT) -> Any:
+        deadline = time.monotonic() + limit
         while not (found := look()):
-            assert time.monotonic() < deadline, f"Still not after {LIMIT:.0f} s: {look}"
+            assert time.monotonic() < deadline, f"Still not after {limit:.0f} s: {look}"
             time.sleep(0.2)
         return found
 
@@ -89,7 +89,7 @@ def client(stack: Any) -> Iterator[Any]:
     """Start a pod with these labels that tries to connect; what it saw."""
     pods: list[tuple[str, str]] = []
 
-    def run(namespace: str, labels: dict[str, str], *arguments: object, script: str = CLIENT) -> str:
+    def start(namespace: str, labels: dict[str, str], *arguments: object, script: str = CLIENT) -> str:
         name = f"localcloud-test-{len(pods)}"
         spec = {
             "apiVersion": "v1",
@@ -114,11 +114,18 @@ def client(stack: Any) -> Iterator[Any]:
         }
         pods.append((namespace, name))
         stack.kubectl("apply", "-f", "-", stdin=json.dumps(spec))
+        return name
+
+    def finish(namespace: str, name: str) -> str:
         stack.kubectl(
-            "-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=120s"
+            "-n", namespace, "wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=240s"
         )
         return str(stack.kubectl("-n", namespace, "logs", name))
 
+    def run(namespace: str, labels: dict[str, str], *arguments: object, script: str = CLIENT) -> str:
+        return finish(namespace, start(namespace, labels, *arguments, script=script))
+
+    run.start, run.finish = start, finish  # type: ignore[attr-defined]
     yield run
     for namespace, name in pods:
         stack.kubectl("-n", namespace, "delete", "pod", name, "--wait=false")

@@ -1,4 +1,8 @@
-"""Whether the service may be sent requests: table and bucket answer, and nobody asked it to stop."""
+"""Whether the service may be sent requests: table and bucket have answered once, and nobody asked it to stop.
+
+What AWS does later is no reason to be unready: every pod would be at once, and callers would find nobody who listens
+instead of a 503 that says when to try again.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +39,13 @@ class Readiness:
         self.draining = True
 
     async def watch(self, check: Callable[[], None], endpoint: str, log: FilteringBoundLogger) -> None:
-        """Look again and again, until cancelled, by a blocking `check` that raises one of PROBLEMS."""
+        """Look until it is ready once, by a blocking `check` that raises one of PROBLEMS."""
         # A thread of its own, so that a crowd of requests does not look like an outage.
         executor = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         try:
-            while True:
+            while self._obstacle is not None:
                 self._note(await self._problem(executor, check, endpoint), log)
-                await asyncio.sleep(INTERVAL)
+                await asyncio.sleep(INTERVAL if self._obstacle else 0)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 

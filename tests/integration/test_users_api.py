@@ -1,0 +1,170 @@
+"""The users API under change: no request fails, no user is lost, pods follow the load, and a lost AWS is waited out."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+PICTURE = PROJECT / "playbooks/files/avatar.png"
+NAMESPACE = "devopstest"
+APP = "app.kubernetes.io/name=users-api"
+SERVICE = f"http://users-api.{NAMESPACE}"
+# Sends requests one after the other, each by a connection of its own and none twice, until a certain user is there or the
+# bound is reached. Every fifth makes a user. Prints what failed and who was made.
+STREAM = """
+import base64, json, sys, time, urllib.error, urllib.request
+service, run, picture = sys.argv[1], sys.argv[2], base64.b64decode(sys.argv[3])
+made, failed, sent, last = [], [], 0, False
+
+def ask(path, method="GET", data=None, headers={}):
+    request = urllib.request.Request(service + path, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+    except Exception as error:
+        return repr(error)
+
+def make(email):
+    lines = [f'--x\\r\\nContent-Disposition: form-data; name="{n}"\\r\\n\\r\\n{v}\\r\\n' for n, v in (("name", "Ann"), ("email", email))]
+    file = '--x\\r\\nContent-Disposition: form-data; name="avatar"; filename="a.png"\\r\\nContent-Type: image/png\\r\\n\\r\\n'
+    body = "".join(lines).encode() + file.encode() + picture + b"\\r\\n--x--\\r\\n"
+    return ask("/user", "POST", body, {"Content-Type": "multipart/form-data; boundary=x"})
+
+while sent < 3000 and not last:
+    sent += 1
+    if sent % 5 == 0:
+        email = f"stream-{sent}-{run}@example.org"
+        status = make(email)
+        made += [email] if status == 201 else []
+        good = status == 201
+    else:
+        status = ask("/users?limit=5")
+        good = status == 200
+    if not good:
+        failed.append([sent, status])
+    if sent % 10 == 0:
+        last = ask(f"/user/stop-{run}@example.org") == 200
+    time.sleep(0.02)
+print(json.dumps({"sent": sent, "failed": failed, "made": made, "stopped": last}))
+"""
+# Asks as fast as it can in several threads, for so many seconds.
+LOAD = """
+import sys, threading, time, urllib.request
+until = time.monotonic() + float(sys.argv[2])
+def ask():
+    while time.monotonic() < until:
+        try:
+            urllib.request.urlopen(sys.argv[1], timeout=10).read()
+        except OSError:
+            time.sleep(0.1)
+threads = [threading.Thread(target=ask) for _ in range(6)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+@pytest.fixture(scope="module")
+def api(stack: Any) -> Any:
+    with httpx2.Client(base_url=stack.env["USERS_API_URL"], timeout=30) as client:
+        yield client
+
+
+def deployment(stack: Any) -> dict[str, Any]:
+    return dict(json.loads(stack.kubectl("-n", NAMESPACE, "get", "deployment", "users-api", "-o", "json")))
+
+
+def settled(stack: Any) -> bool:
+    """Whether as many pods are ready as are wanted, and no others are left."""
+    found = deployment(stack)
+    pods = json.loads(stack.kubectl("-n", NAMESPACE, "get", "pods", "-l", APP, "-o", "json"))["items"]
+    return len(pods) == found["spec"]["replicas"] == found["status"].get("readyReplicas")
+
+
+def pod(stack: Any) -> str:
+    names = stack.kubectl("-n", NAMESPACE, "get", "pods", "-l", APP, "-o", "name")
+    return str(names.split()[0].removeprefix("pod/"))
+
+
+def make_user(api: Any, email: str) -> None:
+    files = {"avatar": ("a.png", PICTURE.read_bytes())}
+    answer = api.post("/user", data={"name": "Ann", "email": email}, files=files)
+    assert answer.status_code == 201, answer.text
+
+
+def test_every_endpoint_from_outside(stack: Any) -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "tests/api", f"--api-url={stack.env['USERS_API_URL']}"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_request_fails_while_pods_come_and_go(stack: Any, api: Any, client: Any, eventually: Any) -> None:
+    run = uuid.uuid4().hex[:8]
+    picture = base64.b64encode(PICTURE.read_bytes()).decode()
+    eventually(lambda: settled(stack), 120)
+    stream = client.start(NAMESPACE, {}, SERVICE, run, picture, script=STREAM)
+    eventually(lambda: api.get(f"/user/stream-5-{run}@example.org").status_code == 200, 120)
+
+    stack.kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/users-api")
+    stack.kubectl("-n", NAMESPACE, "rollout", "status", "deployment/users-api", "--timeout=240s")
+    eventually(lambda: settled(stack), 120)
+
+    stack.kubectl("-n", NAMESPACE, "delete", "pod", pod(stack))
+    eventually(lambda: settled(stack), 120)
+
+    name = pod(stack)
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAMESPACE}}
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction"
+    stack.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
+    eventually(lambda: settled(stack), 120)
+
+    make_user(api, f"stop-{run}@example.org")
+    seen = json.loads(client.finish(NAMESPACE, stream))
+    assert seen["stopped"], f"the stream ended before the changes did, after {seen['sent']} requests"
+    assert seen["failed"] == []
+    for email in [*seen["made"], f"stop-{run}@example.org"]:
+        assert api.get(f"/user/{email}").status_code == 200, f"{email} was made and is lost"
+        api.delete(f"/user/{email}")
+
+
+def test_a_lost_emulator_is_told_and_waited_out(stack: Any, api: Any, eventually: Any) -> None:
+    restarts = "{.items[*].status.containerStatuses[*].restartCount}"
+    before = stack.kubectl("-n", NAMESPACE, "get", "pods", "-l", APP, "-o", f"jsonpath={restarts}")
+    assert api.get("/users").status_code == 200
+    stack.kubectl("-n", NAMESPACE, "scale", "statefulset/localstack", "--replicas=0")
+    try:
+        refused = eventually(lambda: lost(api))
+    finally:
+        stack.kubectl("-n", NAMESPACE, "scale", "statefulset/localstack", "--replicas=1")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert int(refused.headers["retry-after"]) > 0
+    eventually(lambda: answered(api), 120)
+    after = stack.kubectl("-n", NAMESPACE, "get", "pods", "-l", APP, "-o", f"jsonpath={restarts}")
+    assert after == before, "no pod had to be started again"
+
+
+def lost(api: Any) -> Any:
+    """The refusal of a request, if AWS is away."""
+    answer = api.get("/users")
+    return answer if answer.status_code == 503 else None
+
+
+def answered(api: Any) -> bool:
+    return bool(api.get("/users").status_code == 200)
+
+
+def test_pods_follow_the_load(stack: Any, client: Any, eventually: Any) -> None:
+    eventually(lambda: deployment(stack)["spec"]["replicas"] == 3, 240)
+    client.start(NAMESPACE, {}, f"{SERVICE}/users", 100, script=LOAD)
+    eventually(lambda: deployment(stack)["spec"]["replicas"] > 3, 180)
+    eventually(lambda: deployment(stack)["spec"]["replicas"] == 3, 300)
