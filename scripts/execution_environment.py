@@ -58,7 +58,8 @@ def install_collections(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as out:
         run("ansible-galaxy", "collection", "build", "--output-path", out)
         (artifact,) = Path(out).glob("*.tar.gz")
-        run("ansible-galaxy", "collection", "install", "--no-deps", "--offline", artifact, "-p", folder)
+        # --force, as .venv has the collection already, by its link to the checkout.
+        run("ansible-galaxy", "collection", "install", "--force", "--no-deps", "--offline", artifact, "-p", folder)
 
 
 def run(command: str, *arguments: str | Path) -> None:
