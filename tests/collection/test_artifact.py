@@ -16,10 +16,22 @@ from moto.server import ThreadedMotoServer
 from tests.collection.conftest import BIN, PROJECT, RUBBISH, run, tracked
 
 # The parts of a checkout that are shipped, and what is kept back of them.
-SHIPPED = (".dockerignore", "CHANGELOG.md", "LICENSE", "README.md", "apps/", "changelogs/", "charts/", "docs/")
+SHIPPED = (
+    ".dockerignore",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "apps/",
+    "changelogs/",
+    "charts/",
+    "crossplane/",
+    "docs/",
+)
 SHIPPED += ("bindep.txt", "inventories/", "meta/", "playbooks/", "plugins/")
 SHIPPED += ("requirements.yml", "requirements/", "roles/", "toolchain/")
-KEPT_BACK = re.compile(r"apps/[^/]+/tests/|apps/conftest\.py|changelogs/fragments/|charts/([^/]+/)?tests/")
+KEPT_BACK = re.compile(
+    r"apps/[^/]+/tests/|apps/conftest\.py|changelogs/fragments/|charts/([^/]+/)?tests/|crossplane/[^/]+/function/(tests/|conftest\.py)"
+)
 KEPT_BACK_REQUIREMENTS = re.compile(r"requirements/(test|core-oldest|execution)\.")
 
 
