@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure what the users API costs beside boto3 alone: the same work, at the same concurrency, on the same emulator.
 
     api.py [--api-url URL] [--concurrency N] [--rounds N] [--requests N]

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure how long localstack_info takes for a large emulator, by the number of requests under way at once.
 
 Needs the endpoint of an emulator that runs; what is made there is deleted again. Prints a Markdown table: seconds for
@@ -88,7 +87,7 @@ def main() -> None:
             for service in SERVICES:
                 reader.get(service).meta.events.register("before-send", lambda delay=delay, **_: time.sleep(delay))
             # In turn, so that what else the machine does meets all alike.
-            times = [[read(reader, prefix, workers) for workers in WORKERS] for _ in range(ROUNDS)]
+            times = [[read(reader, prefix, workers) for workers in WORKERS] for _round in range(ROUNDS)]
             medians = [statistics.median(some) for some in zip(*times, strict=True)]
             rows.append([f"{delay * 1000:.0f}", *(f"{one:.1f}" for one in medians), f"{medians[0] / medians[-1]:.1f}"])
     finally:

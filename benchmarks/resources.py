@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Measure what declared resources cost beside `kubectl apply`, and a re-run of the whole stack beside a shell script.
 
 Brings up a stack of its own (MiniStack). Ways are interleaved in one run; each figure is the median of its runs. Prints
@@ -121,7 +120,7 @@ class Kubectl:
 
 def median(work: Callable[[], Cost], other: Callable[[], Cost]) -> tuple[Cost, Cost]:
     """Both ways in turn, several times; the medians of each."""
-    pairs = [(work(), other()) for _ in range(RUNS)]
+    pairs = [(work(), other()) for _run in range(RUNS)]
     return tuple(  # type: ignore[return-value]
         Cost(*(statistics.median(figures) for figures in zip(*costs, strict=True)))
         for costs in zip(*pairs, strict=True)

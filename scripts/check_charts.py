@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check all charts and Dockerfiles: helm lint, helm-unittest, kubeconform, kube-score, Checkov.
 
     check_charts.py [CHARTS]      a folder of charts instead of charts/
@@ -235,7 +234,7 @@ def checkov_where(failed: Mapping[str, Any], dockerfiles: Mapping[str, str]) -> 
     """A file of the project, or Kind/name; Checkov has Kind.namespace.name."""
     if failed["file_path"] in dockerfiles:
         return dockerfiles[failed["file_path"]]
-    kind, _, name = failed["resource"].split(".", 2)
+    kind, _group, name = failed["resource"].split(".", 2)
     return f"{kind}/{name}"
 
 

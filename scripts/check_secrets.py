@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Look for secrets with gitleaks: in all commits of this branch, and in the files as they are now, new ones among them.
 
     check_secrets.py [REPOSITORY]      another one than this project

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Tell the results of CI's jobs as a table, on the run's page too, and fail unless all succeeded.
 
 Reads GitHub's `needs` as JSON from NEEDS: {"lint": {"result": "success"}, ...}.

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
 
 def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Crossplane's managed resources for declared lists. Raises AnsibleFilterError that lists all problems."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
 
+    need_pydantic()
     lists, where = plain(declared), Target(**plain(target))
     found = problems(lists, where)
     if found:
@@ -25,6 +27,7 @@ def resource_problems(declared: Mapping[str, Any], target: Mapping[str, Any] | N
     """All that is wrong with declared lists, and with where they are to be made as far as it is known yet."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, problems
 
+    need_pydantic()
     return problems(plain(declared), Target(**plain(target or {})))
 
 
@@ -33,6 +36,12 @@ def resource_kinds(extra_manifests: Sequence[Any], scope: str = "cluster") -> li
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import kinds
 
     return kinds(scope == "namespaced", plain(extra_manifests))
+
+
+def need_pydantic() -> None:
+    """Raise AnsibleFilterError where the models can't be used."""
+    if missing := missing_packages("pydantic"):
+        raise AnsibleFilterError(missing)
 
 
 def plain(value: Any) -> Any:

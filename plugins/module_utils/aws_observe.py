@@ -95,7 +95,7 @@ def made_by_crossplane(found: Json, obj: Json) -> bool:
     tags = found.get("tags") or {}
     return bool(
         tags.get("crossplane-name") == obj["metadata"]["name"]
-        and str(tags.get("crossplane-kind", "")).split(".")[0] == obj["kind"].lower()
+        and str(tags.get("crossplane-kind", "")).split(".", maxsplit=1)[0] == obj["kind"].lower()
     )
 
 

@@ -35,7 +35,7 @@ def topics(reading: Reading) -> dict[str, list[Json]]:
         return None if answer is None else (arn, answer.get("Attributes", {}))
 
     described = reading.each(describe, [arn for arn in arns if facts.wanted(facts.name_of(arn), reading.query.names)])
-    subscribed = [one for _, _, listed in described for one in listed]
+    subscribed = [one for _arn, _attributes, listed in described for one in listed]
     known = dict(reading.each(attributes, filter(_has_arn, subscribed)))
     return {
         "topics": [

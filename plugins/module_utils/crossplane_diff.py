@@ -38,7 +38,7 @@ PARALLEL = 4
 Observe = t.Callable[[t.Sequence[Thing]], "list[Json | None]"]
 Kind = tuple[str, str]
 # Kind, namespace, name.
-Key = tuple[str, str, str | None, str]
+Key = tuple[str, str, "str | None", str]
 
 
 class Settings(t.NamedTuple):
@@ -69,7 +69,7 @@ def diff(
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
-    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else [{} for _ in pairs]
+    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else [{} for _pair in pairs]
     rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
     return {

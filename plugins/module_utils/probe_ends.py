@@ -113,7 +113,7 @@ class TableEnd:
             return
         for some in _portions(events, DELETIONS_AT_ONCE):
             request = {self._table: [{"DeleteRequest": {"Key": event.key}} for event in some]}
-            for _ in range(ROUNDS):
+            for _round in range(ROUNDS):
                 request = self._dynamodb.batch_write_item(RequestItems=request).get("UnprocessedItems") or {}
                 if not request:
                     break
@@ -165,10 +165,9 @@ class QueueEnd:
         own_receipts = []
         for message in answer.get("Messages", []):
             event_id = probe.id_in(message["Body"])
-            if event_id not in self._own:
+            if event_id is None or event_id not in self._own:
                 self._foreign.append(message["ReceiptHandle"])
                 continue
-            assert event_id is not None
             found[event_id] = self._trace(message)
             own_receipts.append(message["ReceiptHandle"])
             if event_id not in self._message_ids:

@@ -19,7 +19,7 @@ import typing as t
 Json = dict[str, t.Any]
 # A message's attributes: texts, numbers, or lists of them.
 Attributes = t.Mapping[str, t.Any]
-Answer = bool | None
+Answer: t.TypeAlias = "bool | None"
 
 ANY_TEXT = "probe"
 COMPARISONS: dict[str, t.Callable[[t.Any, t.Any], bool]] = {

@@ -60,18 +60,11 @@ latency_ms:
   sample: {create: 24.1, get: 4.2, avatar: 6.0, delete: 9.9, total: 44.7}
 """
 
-import traceback
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.users_api import ProbeError, UsersApi, probe
-
-try:
-    import urllib3  # noqa: F401
-
-    URLLIB3_IMPORT_ERROR: str | None = None
-except ImportError:
-    URLLIB3_IMPORT_ERROR = traceback.format_exc()
 
 
 def main() -> None:
@@ -79,8 +72,8 @@ def main() -> None:
         argument_spec={"url": {"type": "str", "required": True}, "avatar": {"type": "path", "required": True}},
         supports_check_mode=True,
     )
-    if URLLIB3_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("urllib3"), exception=URLLIB3_IMPORT_ERROR)
+    if missing := missing_packages("urllib3"):
+        module.fail_json(msg=missing)
     url, picture = module.params["url"], Path(module.params["avatar"])
     try:
         if module.check_mode:

@@ -127,7 +127,7 @@ def test_bodies_that_are_no_upload_are_refused(api):
 
 
 def test_pages_hold_everybody_once(api, create):
-    emails = {create().json()["email"] for _ in range(5)}
+    emails = {create().json()["email"] for _number in range(5)}
     seen = list(everybody(api, limit=2))
     assert emails <= set(seen) and len(seen) == len(set(seen))
 

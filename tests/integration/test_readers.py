@@ -186,7 +186,7 @@ def test_the_module_and_the_emulator_agree_on_what_a_filter_drops(chain: Chain, 
 
 def test_two_hundred_events_at_once(chain: Chain, probe: Any) -> None:
     chain.subscribe()
-    for _ in range(2):
+    for _time in range(2):
         chain.consume()
     figures = probe(chain.request(count=200))["statistics"]
     assert (figures["sent"], figures["arrived"], figures["lost"]) == (200, 200, 0)

@@ -60,6 +60,6 @@ def test_the_account_has_its_role(rendered: tuple[str, str]) -> None:
 
 def test_the_way_out_leads_to_aws_and_its_agent_or_to_the_emulator(rendered: tuple[str, str]) -> None:
     way, text = rendered
-    _, *ways = only(text, "NetworkPolicy")["spec"]["egress"]
+    _dns, *ways = only(text, "NetworkPolicy")["spec"]["egress"]
     ports = [port["port"] for one in ways for port in one["ports"]]
     assert ports == ([4566] if way.startswith("emulator") else [443, 80])

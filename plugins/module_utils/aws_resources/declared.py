@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
-
 from .dynamodb import Table
 from .entry import Context, Entry, Object, api_version
 from .extra import extra_object, extra_problems
@@ -20,6 +18,7 @@ from .fields import short, tag_problems
 from .iam import Policy, Role
 from .kms import Key
 from .messages import join, messages, suggestion, type_name
+from .models import ValidationError
 from .s3 import Bucket
 from .secretsmanager import Secret
 from .sns import Subscription, Topic

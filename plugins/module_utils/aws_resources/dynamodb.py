@@ -8,10 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from .entry import Context, Object, Problem, ProtectedEntry, given, protect
 from .fields import ARN, Model, named, number, short, text
+from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TableName = Annotated[str, named(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, '_', '-' or '.'")]

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import Field
-
 from .fields import Model, ObjectName, SecretKey, Tags, tag_problems
+from .models import Field
 from .target import Target, object_name
 
 Object = dict[str, Any]

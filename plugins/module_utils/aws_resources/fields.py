@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from .models import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LONGEST_SHOWN = 60
 

@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
-
 from .entry import Context, Object, Problem, TaggedEntry, given, part_of
 from .fields import ARN, KubernetesName, Model, as_json, named, number, policy_document, short, text
+from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and API_CreatePolicy.html
 RoleName = Annotated[str, named(r"[A-Za-z0-9_+=,.@-]{1,64}", "1 to 64 letters, digits and _ + = , . @ -")]

@@ -11,10 +11,11 @@ import difflib
 import typing as t
 from collections.abc import Iterable, Mapping
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
-
 from .fields import short
+from .models import BaseModel, ValidationError
+
+if t.TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 TYPES = {
     "string_type": "must be text",

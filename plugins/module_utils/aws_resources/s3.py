@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
-
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from .fields import Model, Tags, as_json, named, number, policy_document, text
 from .kms import KeyName, key_arn, key_problems
+from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")

@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
-
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from .fields import SecretKey, as_json, named, policy_document, text
 from .kms import KeyName, key_problems, key_reference
+from .models import AfterValidator
 
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 SecretName = Annotated[str, named(r"[A-Za-z0-9/_+=.@-]{1,512}", "1 to 512 letters, digits and / _ + = . @ -")]

@@ -8,11 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
-
 from .entry import Context, Entry, Object, Problem, TaggedEntry, given
 from .fields import as_json, named, short, text
 from .kms import KeyName, key_id, key_problems
+from .models import AfterValidator
 from .target import object_name
 
 FIFO = ".fifo"

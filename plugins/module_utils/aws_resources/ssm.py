@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator
-
 from .entry import Context, Object, Problem, TaggedEntry, given
 from .fields import SecretKey, named, text
 from .kms import KeyName, key_id, key_problems
+from .models import AfterValidator
 
 MOST_LEVELS = 15
 LONGEST_VALUES = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}

@@ -27,7 +27,7 @@ def test_the_jobs_are_those_of_the_blueprint():
 
 def test_every_job_runs_make_targets_that_are_there():
     commands = [(name, step["run"]) for name, step in steps() if "run" in step]
-    assert {name for name, _ in commands} == set(JOBS)
+    assert {name for name, _arguments in commands} == set(JOBS)
     for name, command in commands:
         words = command.split()
         assert words[0] == "make" and "\n" not in command.strip(), f"{name}: {command}"
@@ -43,7 +43,7 @@ def test_every_action_is_pinned_by_commit_and_tells_its_version():
 
 def test_an_action_has_one_version():
     pins = {}
-    for _, step in steps():
+    for _job, step in steps():
         if "uses" in step:
             action, commit = step["uses"].split("@")
             assert pins.setdefault(action, commit) == commit, action

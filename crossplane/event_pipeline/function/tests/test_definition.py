@@ -53,7 +53,7 @@ def test_both_have_the_same_rules_and_defaults(part: str) -> None:
 
 
 def test_every_field_is_described() -> None:
-    for part, (_, schema) in PARTS.items():
+    for part, (_kind, schema) in PARTS.items():
         assert all(field["description"] for field in schema["properties"].values()), part
 
 

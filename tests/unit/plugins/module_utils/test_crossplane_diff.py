@@ -13,7 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = (SNS, "Topic")
 SETTINGS = Settings("ours")
-READY = [{"type": "Synced", "status": "True"}, {"type": "Ready", "status": "True"}]
+READY = ({"type": "Synced", "status": "True"}, {"type": "Ready", "status": "True"})
 CREATED = {"crossplane.io/external-create-succeeded": "2026-01-01T00:00:00Z"}
 
 
@@ -34,7 +34,7 @@ def live(declared, conditions=READY, at_provider=None, **metadata):
     """The cluster's object for a declared one."""
     obj = copy.deepcopy(declared)
     obj["metadata"] |= metadata
-    obj["status"] = {"conditions": conditions, "atProvider": at_provider or {}}
+    obj["status"] = {"conditions": list(conditions), "atProvider": at_provider or {}}
     return obj
 
 

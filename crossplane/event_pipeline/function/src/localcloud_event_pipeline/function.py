@@ -18,7 +18,7 @@ class FunctionRunner(grpcv1.FunctionRunnerServiceServicer):
     """Serves Crossplane's calls."""
 
     async def RunFunction(  # noqa: N802
-        self, request: fnv1.RunFunctionRequest, _: grpc.aio.ServicerContext | None
+        self, request: fnv1.RunFunctionRequest, _context: grpc.aio.ServicerContext | None
     ) -> fnv1.RunFunctionResponse:
         """Compose one EventPipeline."""
         answer = compose(request)
