@@ -19,6 +19,7 @@ import pytest
 
 PLAYBOOK = Path(__file__).parent / "alone.yml"
 PROJECT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "ansible", "playbook", "-i", "localhost,", "-c", "local")
 
 
 class Run(NamedTuple):
@@ -65,9 +66,9 @@ class Tenant:
             **settings,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "ansible", "playbook", str(PLAYBOOK), "-e", json.dumps(variables), *arguments],
+            [*COMMAND, str(PLAYBOOK), "-e", json.dumps(variables), *arguments],
             cwd=PROJECT,
-            env={**os.environ, "ANSIBLE_INVENTORY": "localhost,", "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
+            env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

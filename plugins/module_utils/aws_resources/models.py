@@ -16,8 +16,12 @@ except ImportError:
     def _nothing(*_arguments: Any, **_named: Any) -> Any:
         return None
 
+    class _Model:
+        def __init__(self, **_fields: Any) -> None:
+            pass
+
     AfterValidator = BeforeValidator = ConfigDict = Field = _nothing  # type: ignore[assignment,misc]
-    BaseModel = object  # type: ignore[assignment,misc]
+    BaseModel = _Model  # type: ignore[assignment,misc]
     ValidationError = ValueError  # type: ignore[assignment,misc]
 
 __all__ = ["AfterValidator", "BaseModel", "BeforeValidator", "ConfigDict", "Field", "ValidationError"]
