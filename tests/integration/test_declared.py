@@ -52,6 +52,7 @@ class Tenant:
         result = self.folder / f"{self.name}.json"
         result.unlink(missing_ok=True)
         variables = {
+            "ansible_python_interpreter": sys.executable,
             "aws_resources_kubeconfig": self.stack.facts["kubeconfig"],
             "aws_resources_context": self.stack.facts["context"],
             "aws_resources_owner": self.name,
