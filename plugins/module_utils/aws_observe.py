@@ -21,6 +21,8 @@ Json = dict[str, t.Any]
 # Requests under way at once: an emulator is one process, more would only queue up there.
 WORKERS = 8
 EXTERNAL_NAME = "crossplane.io/external-name"
+# Not a field, but the external name by which Crossplane takes a thing over that AWS has already, where it isn't declared.
+ADOPTED_AS = "(external name)"
 
 
 class Thing(t.NamedTuple):
@@ -171,6 +173,7 @@ def _queue(aws: Aws, thing: Thing) -> Json | None:
         return None
     url, known = found
     return {
+        ADOPTED_AS: url,
         "contentBasedDeduplication": _flag(known.get("ContentBasedDeduplication")),
         "delaySeconds": _number(known.get("DelaySeconds")),
         "fifoQueue": _flag(known.get("FifoQueue")),
@@ -355,6 +358,7 @@ def _secret(aws: Aws, thing: Thing) -> Json | None:
     if answer is None or answer.get("DeletedDate"):
         return None
     return {
+        ADOPTED_AS: answer.get("ARN"),
         "name": answer.get("Name"),
         "description": answer.get("Description"),
         "kmsKeyId": answer.get("KmsKeyId"),

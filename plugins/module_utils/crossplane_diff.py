@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import (
+    ADOPTED_AS,
     EXTERNAL_NAME,
     Thing,
     made_by_crossplane,
@@ -209,7 +210,11 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
     ]
     if not fields:
         return "same", row, obj
-    return ("drifted" if fields[0]["where"] == "spec" else "strayed"), {**row, "fields": fields}, obj
+    row = {**row, "fields": fields}
+    if fields[0]["where"] != "spec":
+        return "strayed", row, obj
+    # Where we have set it once, an apply without it would take it away.
+    return "drifted", row, _named(obj, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
 
 
 def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
@@ -218,7 +223,15 @@ def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[st
     # Things without tags belong to one that has them.
     if aws and "tags" in aws and not wanted and not made_by_crossplane(aws, obj):
         return "existing", {**row, "external_name": thing.external_name}, obj
-    return "missing", row, obj
+    return "missing", row, _named(obj, (aws or {}).get(ADOPTED_AS))
+
+
+def _named(obj: Json, external_name: str | None) -> Json:
+    """An object that keeps, or takes over, what has this external name."""
+    annotations = obj["metadata"].get("annotations") or {}
+    if not external_name or EXTERNAL_NAME in annotations:
+        return obj
+    return {**obj, "metadata": {**obj["metadata"], "annotations": {**annotations, EXTERNAL_NAME: external_name}}}
 
 
 def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:

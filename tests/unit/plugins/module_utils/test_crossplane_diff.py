@@ -137,6 +137,24 @@ def test_what_aws_has_already_is_left_alone_unless_asked_for():
     assert diff(Cluster(), [topic()], [], Settings("ours", adopt=True), aws)["existing"] == []
 
 
+def test_what_is_taken_over_gets_its_external_name_and_keeps_it():
+    queue = topic()
+    del queue["metadata"]["annotations"]["crossplane.io/external-name"]
+    url = {"crossplane.io/external-name": "http://sqs/0/orders"}
+    adopting = diff(
+        Cluster(),
+        [queue],
+        [],
+        Settings("ours", adopt=True),
+        lambda things: [{"(external name)": "http://sqs/0/orders"}],
+    )
+    assert adopting["to_apply"][0]["metadata"]["annotations"] == url
+    there = live(queue, annotations=url)
+    changed = {**queue, "spec": {**queue["spec"], "forProvider": {"displayName": "New"}}}
+    assert diff(Cluster(there), [queue], [], SETTINGS)["same"] == 1
+    assert diff(Cluster(there), [changed], [], SETTINGS)["to_apply"][0]["metadata"]["annotations"] == url
+
+
 def test_what_crossplane_made_in_an_earlier_life_is_ours():
     tags = {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}
     assert diff(Cluster(), [topic()], [], SETTINGS, lambda things: [{"tags": tags}])["existing"] == []
