@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 
 Json = dict[str, t.Any]
 
 PAGE = "500"
+# No answer, too many requests, and what a starting or loaded API server says.
+BUSY = (0, 429, 500, 502, 503, 504)
 
 
 class KubernetesError(Exception):
@@ -36,6 +40,24 @@ class Api(t.Protocol):
     """What reading needs of the API server. Raises ApiError."""
 
     def get(self, path: str, params: t.Mapping[str, str]) -> Json: ...
+
+
+class PatientApi:
+    """Asks again where the API server does not answer or has too much to do, as long as it may."""
+
+    def __init__(self, api: Api, seconds: float) -> None:
+        self.api = api
+        self.deadline = time.monotonic() + seconds
+        self._pause = threading.Event()
+
+    def get(self, path: str, params: t.Mapping[str, str]) -> Json:
+        while True:
+            try:
+                return self.api.get(path, params)
+            except ApiError as error:
+                if error.status not in BUSY or time.monotonic() > self.deadline:
+                    raise
+            self._pause.wait(1)
 
 
 class Served(t.NamedTuple):

@@ -293,7 +293,14 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api im
     KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    ApiError,
+    KubernetesError,
+    PatientApi,
+)
+
+# Seconds for an API server that has much to do, as when new kinds are made.
+PATIENCE = 60
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
@@ -304,7 +311,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     kinds = [(one["api_version"], one["kind"]) for one in params["kinds"]]
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     observer = (lambda things: observe(clients, things)) if clients else None
-    found = diff(api, params["resources"], kinds, settings, observer)
+    found = diff(PatientApi(api, PATIENCE), params["resources"], kinds, settings, observer)
     return {**found, "looked_into_aws": params["look_into_aws"], "report": report(found)}
 
 

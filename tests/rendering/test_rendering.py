@@ -31,13 +31,15 @@ POD_IDENTITY = {
 
 def render(out: Path, settings: dict[str, Any]) -> dict[str, str]:
     """What the stack would apply, as text by file, Helm's output for the applications among it."""
-    subprocess.run(
+    done = subprocess.run(
         ["ansible-playbook", "tests/rendering/render.yml", "-e", json.dumps({**settings, "out": str(out)})],
         cwd=PROJECT,
         env={**os.environ, "LOCALCLOUD_DIR": str(out)},
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     helm = [
         os.environ["HELM"],
         "template",

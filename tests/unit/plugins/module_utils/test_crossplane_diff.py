@@ -8,7 +8,7 @@ import copy
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, report
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, PatientApi
 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = (SNS, "Topic")
@@ -246,3 +246,20 @@ def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
     found = diff(Composites(made), [composite], [], SETTINGS, lambda things: [{}, None])
     assert report(found) == ["Topic/p-orders is gone from AWS"]
     assert [one["kind"] for one in found["to_look_at"]] == ["Topic"]
+
+
+def test_a_busy_api_server_is_asked_again_and_a_refusal_is_not():
+    class Flaky:
+        def __init__(self, *statuses):
+            self.statuses = list(statuses)
+
+        def get(self, path, params):
+            if self.statuses:
+                raise ApiError(self.statuses.pop(0), "no")
+            return {"path": path}
+
+    assert PatientApi(Flaky(0), 60).get("/x", {}) == {"path": "/x"}
+    with pytest.raises(ApiError):
+        PatientApi(Flaky(403), 60).get("/x", {})
+    with pytest.raises(ApiError):
+        PatientApi(Flaky(503, 503), -1).get("/x", {})
