@@ -147,6 +147,14 @@ def test_an_aws_endpoint_that_cannot_work(run: Run, tmp_path: Path, settings: di
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_localstack_that_the_embedded_node_cannot_have(run: Run, tmp_path: Path) -> None:
+    settings = {"localstack_service_version": "2026.3.0", "localstack_service_token": "t0ken"}
+    output = run(cluster_mode="embedded", **settings)
+    assert "The embedded node has LocalStack 4.14.0 only, as 2026.3.0 comes as a container image only" in output
+    assert "t0ken" not in output
+    assert not (tmp_path / ".localcloud/node").exists()
+
+
 @pytest.fixture
 def web_server() -> Iterator[int]:
     """The port of a web server that is no emulator."""
