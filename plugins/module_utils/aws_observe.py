@@ -15,12 +15,13 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME
 
 Json = dict[str, t.Any]
 # Requests under way at once: an emulator is one process, more would only queue up there.
 WORKERS = 8
-EXTERNAL_NAME = "crossplane.io/external-name"
 # Not a field, but the external name by which Crossplane takes a thing over that AWS has already, where it isn't declared.
 ADOPTED_AS = "(external name)"
 
@@ -117,10 +118,6 @@ def _tags(listed: t.Iterable[Json]) -> dict[str, str]:
     return {str(one.get("Key") or one.get("TagKey")): str(one.get("Value", one.get("TagValue"))) for one in listed}
 
 
-def _flag(value: t.Any) -> bool:
-    return str(value).lower() == "true"
-
-
 def _number(value: t.Any) -> int | None:
     return int(value) if value not in (None, "") else None
 
@@ -133,9 +130,9 @@ def _topic(aws: Aws, thing: Thing) -> Json | None:
         return None
     known = answer["Attributes"]
     return {
-        "contentBasedDeduplication": _flag(known.get("ContentBasedDeduplication")),
+        "contentBasedDeduplication": is_true(known.get("ContentBasedDeduplication")),
         "displayName": known.get("DisplayName"),
-        "fifoTopic": _flag(known.get("FifoTopic")),
+        "fifoTopic": is_true(known.get("FifoTopic")),
         "kmsMasterKeyId": known.get("KmsMasterKeyId"),
         "tags": _tags((existing(sns, "list_tags_for_resource", ResourceArn=arn) or {}).get("Tags", [])),
     }
@@ -154,7 +151,7 @@ def _subscription(aws: Aws, thing: Thing) -> Json | None:
         "filterPolicyScope": known.get("FilterPolicyScope")
         or ("MessageAttributes" if known.get("FilterPolicy") else ""),
         "protocol": known.get("Protocol"),
-        "rawMessageDelivery": _flag(known.get("RawMessageDelivery")),
+        "rawMessageDelivery": is_true(known.get("RawMessageDelivery")),
         "redrivePolicy": known.get("RedrivePolicy"),
     }
 
@@ -174,9 +171,9 @@ def _queue(aws: Aws, thing: Thing) -> Json | None:
     url, known = found
     return {
         ADOPTED_AS: url,
-        "contentBasedDeduplication": _flag(known.get("ContentBasedDeduplication")),
+        "contentBasedDeduplication": is_true(known.get("ContentBasedDeduplication")),
         "delaySeconds": _number(known.get("DelaySeconds")),
-        "fifoQueue": _flag(known.get("FifoQueue")),
+        "fifoQueue": is_true(known.get("FifoQueue")),
         "kmsMasterKeyId": known.get("KmsMasterKeyId"),
         "maxMessageSize": _number(known.get("MaximumMessageSize")),
         "messageRetentionSeconds": _number(known.get("MessageRetentionPeriod")),

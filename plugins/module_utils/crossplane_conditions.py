@@ -13,12 +13,17 @@ import datetime
 import re
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
+    CREATE_FAILED,
+    CREATE_PENDING,
+    CREATE_SUCCEEDED,
+    EXTERNAL_NAME,
+    PAUSED,
+)
+
 Json = dict[str, t.Any]
 
-EXTERNAL_NAME = "crossplane.io/external-name"
-PAUSED = "crossplane.io/paused"
-CREATE_PENDING = "crossplane.io/external-create-pending"
-CREATE_DONE = ("crossplane.io/external-create-succeeded", "crossplane.io/external-create-failed")
+CREATE_DONE = (CREATE_SUCCEEDED, CREATE_FAILED)
 
 
 class Verdict(t.NamedTuple):

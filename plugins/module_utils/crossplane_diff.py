@@ -13,25 +13,29 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import (
     ADOPTED_AS,
-    EXTERNAL_NAME,
     Thing,
     made_by_crossplane,
     observable,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
+    ADOPT,
+    CREATE_SUCCEEDED,
+    EXTERNAL_NAME,
+    LOOK_AGAIN,
+    OWNER,
+    PROTECTION,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import last_events
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
-    ApiError,
     Json,
     Served,
+    existing,
     list_all,
+    served_kinds,
 )
 
-OWNER = "localcloud.dev/owner"
-PROTECTED = "localcloud.dev/deletion-protection"
-ADOPT = "localcloud.dev/adopt"
-LOOK_AGAIN = "localcloud.dev/look-again"
 HIDDEN = "(hidden)"
 # Connections of the client's pool.
 PARALLEL = 4
@@ -70,7 +74,8 @@ def diff(
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
-    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else [{} for _pair in pairs]
+    things = [Thing.of(obj, live) for obj, live in pairs]
+    in_aws = observe(things) if observe else [{} for _thing in things]
     rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
     return {
@@ -81,9 +86,7 @@ def diff(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
         "unlisted_services": _unlisted(api, declared),
-        "unobserved": sorted({one.kind for one in (Thing.of(*pair) for pair in pairs) if not observable(one)})
-        if observe
-        else [],
+        "unobserved": sorted({one.kind for one in things if not observable(one)}) if observe else [],
     }
 
 
@@ -92,7 +95,7 @@ def look(api: Api, kinds: t.Iterable[Kind], field_manager: str) -> Found:
     asked = list(kinds)
     groups = list(dict.fromkeys(version for version, _kind in asked))
     with ThreadPoolExecutor(PARALLEL) as pool:
-        resources = dict(zip(groups, pool.map(lambda version: _resources(api, version), groups), strict=True))
+        resources = dict(zip(groups, pool.map(lambda version: served_kinds(api, version), groups), strict=True))
         served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
         lists = pool.map(
             lambda one: list_all(api, one.path(), {}, lambda obj: _slim(obj, field_manager))[0], served.values()
@@ -122,19 +125,6 @@ def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[J
         for key in keys
         if key in found.objects
     ]
-
-
-def _resources(api: Api, api_version: str) -> dict[str, Served]:
-    base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
-    try:
-        listed = api.get(base, {}).get("resources") or []
-    except ApiError as error:
-        if error.status == 404:
-            return {}
-        raise
-    return {
-        one["kind"]: Served(base, one["name"], bool(one.get("namespaced"))) for one in listed if "/" not in one["name"]
-    }
 
 
 def _slim(obj: Json, field_manager: str) -> Json:
@@ -202,7 +192,7 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
         return "foreign", {**row, "owner": owner}, obj
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj
-    if aws is None and (live["metadata"].get("annotations") or {}).get("crossplane.io/external-create-succeeded"):
+    if aws is None and (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED):
         return "gone", row, obj
     fields = [
         {"path": change.path, "where": where, "before": change.before, "after": change.after}
@@ -271,7 +261,7 @@ def _surplus(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings
         if obj["metadata"].get("deletionTimestamp") or _made_for_another(obj):
             continue
         full = {**obj, "apiVersion": key[0], "kind": key[1]}
-        rows.append({**reference(full), "protected": labels.get(PROTECTED) == "true"})
+        rows.append({**reference(full), "protected": labels.get(PROTECTION) == "true"})
     return rows
 
 
@@ -319,7 +309,7 @@ def _unlisted(api: Api, declared: t.Sequence[Json]) -> list[Json]:
             used.setdefault((path, config["name"], provider), set()).add(service)
     found = []
     for (path, name, _provider), services in used.items():
-        endpoint = (_existing(api, path).get("spec") or {}).get("endpoint") or {}
+        endpoint = ((existing(api, path) or {}).get("spec") or {}).get("endpoint") or {}
         unlisted = services - set(endpoint.get("services") or []) if endpoint else set()
         if unlisted:
             found.append({"provider_config": name, "services": sorted(unlisted)})
@@ -333,15 +323,6 @@ def _config_path(provider: str, config: Json, namespace: str) -> str:
     if config.get("kind", "ClusterProviderConfig") == "ClusterProviderConfig":
         return f"{base}/clusterproviderconfigs/{config['name']}"
     return f"{base}/namespaces/{namespace}/providerconfigs/{config['name']}"
-
-
-def _existing(api: Api, path: str) -> Json:
-    try:
-        return api.get(path, {})
-    except ApiError as error:
-        if error.status == 404:
-            return {}
-        raise
 
 
 def report(found: t.Mapping[str, t.Any]) -> list[str]:

@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as rules
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import Verdict
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     PAGE,
     ApiError,
@@ -416,7 +417,7 @@ class Waiter:
             "ready": verdict.ready,
             "seconds": since,
             "created_to_ready_seconds": rules.ready_seconds(obj, want.conditions) if obj and verdict.ready else None,
-            "external_name": (metadata.get("annotations") or {}).get(rules.EXTERNAL_NAME),
+            "external_name": (metadata.get("annotations") or {}).get(EXTERNAL_NAME),
             "arn": ((obj or {}).get("status", {}).get("atProvider") or {}).get("arn"),
             "condition": verdict.condition,
             "reason": verdict.reason,

@@ -73,19 +73,29 @@ class Served(t.NamedTuple):
         return f"{self.base}{space}/{self.plural}"
 
 
-def find_kind(api: Api, api_version: str, kind: str) -> Served | None:
-    """Where a kind is served; None where it is not (yet). Raises ApiError."""
-    base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+def existing(api: Api, path: str) -> Json | None:
+    """What is at a path, or None where nothing is. Raises ApiError."""
     try:
-        resources = api.get(base, {}).get("resources") or []
+        return api.get(path, {})
     except ApiError as error:
         if error.status == 404:
             return None
         raise
-    for one in resources:
-        if one.get("kind") == kind and "/" not in one.get("name", "/"):
-            return Served(base, one["name"], bool(one.get("namespaced")))
-    return None
+
+
+def served_kinds(api: Api, api_version: str) -> dict[str, Served]:
+    """Where the kinds of a group and version are served; empty where it is not served (yet). Raises ApiError."""
+    base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    return {
+        one["kind"]: Served(base, one["name"], bool(one.get("namespaced")))
+        for one in (existing(api, base) or {}).get("resources") or []
+        if "kind" in one and "/" not in one.get("name", "/")
+    }
+
+
+def find_kind(api: Api, api_version: str, kind: str) -> Served | None:
+    """Where a kind is served; None where it is not (yet). Raises ApiError."""
+    return served_kinds(api, api_version).get(kind)
 
 
 def list_all(

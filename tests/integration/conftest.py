@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,19 @@ def eventually() -> Callable[..., Any]:
         return found
 
     return wait
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that nothing else has."""
+    return f"localcloud-test-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[..., Any]]:
+    """Do something when the test ends, the last thing first."""
+    with ExitStack() as stack:
+        yield stack.callback
 
 
 @pytest.fixture

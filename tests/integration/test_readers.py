@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,18 +22,6 @@ TRUST = {
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
 GRANT = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]}
-
-
-@pytest.fixture
-def name() -> str:
-    return f"localcloud-test-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def later() -> Iterator[Callable[..., Any]]:
-    """Do something when the test ends, the last thing first."""
-    with ExitStack() as stack:
-        yield stack.callback
 
 
 @pytest.fixture

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from typing import Any
 
-import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
@@ -19,18 +16,6 @@ TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
 }
-
-
-@pytest.fixture
-def name() -> str:
-    return f"localcloud-test-{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def later() -> Iterator[Callable[..., Any]]:
-    """Do something when the test ends."""
-    with ExitStack() as stack:
-        yield stack.callback
 
 
 def test_all_services_of_the_blueprints(stack: Any, name: str, later: Callable[..., Any]) -> None:

@@ -8,6 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
+    ADOPT,
+    EXTERNAL_NAME,
+    OWNER,
+    PART_OF,
+    PROTECTION,
+)
+
 from .fields import Model, ObjectName, SecretKey, Tags, tag_problems
 from .models import Field
 from .target import Target, object_name
@@ -15,12 +23,6 @@ from .target import Target, object_name
 Object = dict[str, Any]
 # Where in the entry, and what is wrong there.
 Problem = tuple[str, str]
-
-OWNER_LABEL = "localcloud.dev/owner"
-PROTECTION_LABEL = "localcloud.dev/deletion-protection"
-ADOPT_ANNOTATION = "localcloud.dev/adopt"
-PART_OF_ANNOTATION = "localcloud.dev/part-of"
-EXTERNAL_NAME = "crossplane.io/external-name"
 
 
 class Entry(Model):
@@ -110,10 +112,10 @@ class Context:
         """A managed resource. part is what is added to the entry's name for another object than its own."""
         own = self.name_of(entry)
         target = self.target
-        labels = {OWNER_LABEL: target.owner}
+        labels = {OWNER: target.owner}
         annotations = {EXTERNAL_NAME: external} if external else {}
         if entry.adopt:
-            annotations[ADOPT_ANNOTATION] = "true"
+            annotations[ADOPT] = "true"
         metadata: Object = {"name": object_name(f"{own}.{part}") if part else own, "labels": labels}
         if annotations:
             metadata["annotations"] = annotations
@@ -156,14 +158,14 @@ class Context:
 def protect(entry: ProtectedEntry, made: Object) -> Object:
     """Mark a managed resource as one that is kept when its entry goes."""
     if entry.deletion_protection:
-        made["metadata"]["labels"][PROTECTION_LABEL] = "true"
+        made["metadata"]["labels"][PROTECTION] = "true"
     return made
 
 
 def part_of(parent: Object, made: Object) -> Object:
     """Mark a managed resource as a setting of another one, which it must not outlive nor go before."""
     annotations = made["metadata"].setdefault("annotations", {})
-    annotations[PART_OF_ANNOTATION] = f"{parent['kind']}/{parent['metadata']['name']}"
+    annotations[PART_OF] = f"{parent['kind']}/{parent['metadata']['name']}"
     return made
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .entry import OWNER_LABEL, Object, Problem
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
+
+from .entry import Object, Problem
 from .fields import short
 from .messages import type_name
 from .target import Target
@@ -38,14 +40,12 @@ def extra_problems(manifest: object) -> list[Problem]:
     labels = metadata.get("labels")
     if labels is not None and not isinstance(labels, Mapping):
         found.append(("metadata.labels", f"must be a map, not {type_name(labels)}"))
-    elif labels and OWNER_LABEL in labels:
-        found.append(
-            (f"metadata.labels.{OWNER_LABEL}", f"{short(labels[OWNER_LABEL])} is set by the role (aws_resources_owner)")
-        )
+    elif labels and OWNER in labels:
+        found.append((f"metadata.labels.{OWNER}", f"{short(labels[OWNER])} is set by the role (aws_resources_owner)"))
     return found
 
 
 def extra_object(manifest: Mapping[str, Any], target: Target) -> Object:
     metadata = manifest["metadata"]
-    labels = {**(metadata.get("labels") or {}), OWNER_LABEL: target.owner}
+    labels = {**(metadata.get("labels") or {}), OWNER: target.owner}
     return {**manifest, "metadata": {**metadata, "labels": labels}}

@@ -1,0 +1,21 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Labels and annotations of declared objects: ours, and those that Crossplane sets or reads."""
+
+from __future__ import annotations
+
+# Whose an object is, and whether it holds data that is to be kept.
+OWNER = "localcloud.dev/owner"
+PROTECTION = "localcloud.dev/deletion-protection"
+# It may take over what AWS has already; which object it belongs to; when Crossplane was last asked to look again.
+ADOPT = "localcloud.dev/adopt"
+PART_OF = "localcloud.dev/part-of"
+LOOK_AGAIN = "localcloud.dev/look-again"
+
+EXTERNAL_NAME = "crossplane.io/external-name"
+PAUSED = "crossplane.io/paused"
+CREATE_PENDING = "crossplane.io/external-create-pending"
+CREATE_SUCCEEDED = "crossplane.io/external-create-succeeded"
+CREATE_FAILED = "crossplane.io/external-create-failed"
