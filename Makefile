@@ -31,7 +31,7 @@ test: lint unit check-charts check-secrets collection refusals molecule faults #
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
-	mypy plugins/module_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
+	mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
 	cd apps && mypy
 	cd crossplane/event_pipeline/function && mypy
 	yamllint .

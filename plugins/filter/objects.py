@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
 def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -42,16 +43,6 @@ def need_pydantic() -> None:
     """Raise AnsibleFilterError where the models can't be used."""
     if missing := missing_packages("pydantic"):
         raise AnsibleFilterError(missing)
-
-
-def plain(value: Any) -> Any:
-    """A copy of Ansible's own containers and tagged values as Python's."""
-    if isinstance(value, Mapping):
-        return {plain(key): plain(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
-    native = next((kind for kind in (str, int, float) if isinstance(value, kind) and not isinstance(value, bool)), None)
-    return native(value) if native else value
 
 
 def object_references(names: Sequence[str], api_version: str, kind: str) -> list[dict[str, str]]:

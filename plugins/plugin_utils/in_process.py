@@ -1,0 +1,98 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Modules that run in the process that Ansible has for the task anyway.
+
+A module otherwise gets a Python of its own, which spends most of its second on importing Ansible, boto3 and the Kubernetes
+client. The main process imports this file when it looks the action up, so that these are there in every task's process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import sys
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
+
+for package in ("boto3", "kubernetes.dynamic"):
+    with contextlib.suppress(ImportError):  # the modules say what is not there
+        importlib.import_module(package)
+
+# Before, values of a vault came encrypted to the action.
+OLDEST_CORE = (2, 19)
+# The verbosity (-vvv) at which Ansible shows a task's arguments.
+INVOCATION_SHOWN = 3
+
+
+class Ended(BaseException):
+    """A module's result; no module catches it."""
+
+    def __init__(self, result: dict[str, Any]) -> None:
+        super().__init__()
+        self.result = result
+
+
+def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
+    """An AnsibleModule that takes these arguments and ends with Ended instead of ending the process."""
+
+    class Module(AnsibleModule):
+        def _load_params(self) -> None:
+            self.params = dict(arguments)
+            self.said: list[str] = []
+
+        def warn(self, warning: str) -> None:
+            self.said.append(warning)
+
+        def exit_json(self, **result: Any) -> NoReturn:
+            shown = dict(result)
+            # Of thousands of arguments a copy for nobody would take longer than the work.
+            if self._verbosity >= INVOCATION_SHOWN:
+                shown["invocation"] = {"module_args": self.params}
+            if self.said:
+                shown["warnings"] = self.said
+            raise Ended(remove_values(shown, self.no_log_values))
+
+        def fail_json(self, msg: str, **result: Any) -> NoReturn:
+            self.exit_json(failed=True, msg=msg, **result)
+
+    return Module
+
+
+class InProcess(ActionBase):
+    """Run the module of the same name here where it would run on this machine, by this Python; else as any module."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if not self._at_home(task_vars or {}):
+            executed = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+            return {**result, **executed}
+        module: Any = importlib.import_module(
+            f"ansible_collections.localcloud.stack.plugins.modules.{self._task.action.rpartition('.')[2]}"
+        )
+        internal = {
+            "_ansible_check_mode": self._task.check_mode,
+            "_ansible_diff": self._task.diff,
+            "_ansible_verbosity": self._display.verbosity,
+        }
+        module.AnsibleModule = module_class({**plain(self._task.args), **internal})
+        try:
+            module.main()
+        except Ended as ended:
+            return {**result, **ended.result}
+        raise RuntimeError(f"{self._task.action} ended without a result.")
+
+    def _at_home(self, task_vars: Mapping[str, Any]) -> bool:
+        return (
+            tuple(int(part) for part in __version__.split(".")[:2]) >= OLDEST_CORE
+            and self._connection.transport == "local"
+            and not self._task.async_val
+            and self._connection.become is None
+            and not any(self._task.environment or [])
+            and self._templar.template(task_vars.get("ansible_python_interpreter")) == sys.executable
+        )

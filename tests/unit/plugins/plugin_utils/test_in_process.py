@@ -1,0 +1,68 @@
+"""Modules that run in the task's own process: where they may, and what becomes of their result."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.plugin_utils import in_process
+from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import Ended, InProcess, module_class
+
+SPEC = {"name": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}}
+
+
+def ended(arguments: dict[str, Any], work: Any) -> dict[str, Any]:
+    with pytest.raises(Ended) as raised:
+        work(module_class(arguments)(argument_spec=SPEC, supports_check_mode=True))
+    return raised.value.result
+
+
+def test_a_result_without_secrets_and_with_warnings() -> None:
+    def work(module: Any) -> None:
+        module.warn("mind the gap")
+        module.exit_json(changed=False, said=f"{module.params['key']} of {module.params['name']}")
+
+    result = ended({"name": "door", "key": "hush-hush", "_ansible_verbosity": 3}, work)
+    assert result["said"] == "******** of door"
+    assert result["warnings"] == ["mind the gap"]
+    assert "hush-hush" not in str(result)
+    assert result["invocation"]["module_args"]["name"] == "door"
+    assert "invocation" not in ended({"name": "door"}, work)
+
+
+def test_a_failure() -> None:
+    result = ended({"name": "door"}, lambda module: module.fail_json(msg="it is shut", where="here"))
+    assert (result["failed"], result["msg"], result["where"]) == (True, "it is shut", "here")
+
+
+def test_arguments_that_are_wrong() -> None:
+    result = ended({}, lambda module: module.exit_json())
+    assert result["failed"]
+    assert result["msg"] == "missing required arguments: name"
+
+
+def test_check_mode() -> None:
+    arguments = {"name": "door", "_ansible_check_mode": True}
+    assert ended(arguments, lambda module: module.exit_json(check=module.check_mode))["check"] is True
+
+
+def action(**changed: Any) -> Any:
+    """An action in the place where modules may run in its process, but for what is changed."""
+    one: Any = InProcess.__new__(InProcess)
+    one._connection = SimpleNamespace(transport=changed.get("transport", "local"), become=changed.get("become"))
+    one._task = SimpleNamespace(async_val=changed.get("async_val", 0), environment=changed.get("environment", []))
+    one._templar = SimpleNamespace(template=lambda value: value)
+    return one
+
+
+def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = {"ansible_python_interpreter": sys.executable}
+    assert action()._at_home(here)
+    assert not action()._at_home({})
+    assert not action()._at_home({"ansible_python_interpreter": "/usr/bin/other"})
+    for changed in ({"transport": "ssh"}, {"become": object()}, {"async_val": 5}, {"environment": [{"A": "b"}]}):
+        assert not action(**changed)._at_home(here)
+    monkeypatch.setattr(in_process, "__version__", "2.18.0")
+    assert not action()._at_home(here)
