@@ -68,7 +68,7 @@ EXAMPLES = r"""
 RETURN = r"""
 port:
   description: The port on 127.0.0.1.
-  returned: when O(state=present), not in check mode
+  returned: when O(state=present); in check mode if it is forwarded already
   type: int
   sample: 23817
 """
@@ -97,7 +97,7 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     changed = not forward.fits(program)
     if check_mode:
         forward.check(program)
-        return {"changed": changed}
+        return {"changed": changed} if changed else {"changed": False, "port": forward.record["port"]}
     return {"changed": changed, "port": forward.start(program, arguments["timeout"])}
 
 
