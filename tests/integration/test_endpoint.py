@@ -81,6 +81,24 @@ def test_the_seeds_own_commands(stack: Any) -> None:
         assert expected in done.stdout, command
 
 
+def test_a_shell_with_our_settings_asks_nobody_else(stack: Any, request: pytest.FixtureRequest) -> None:
+    """Of all services: AWS's command line, version 1, doesn't heed AWS_ENDPOINT_URL for SQS."""
+    settings = request.config.getoption("--stack") / "env"
+    for command, expected in {
+        "sqs list-queues": NAME,
+        "sns list-topics": TOPIC,
+        "sts get-caller-identity": "0" * 12,
+    }.items():
+        done = subprocess.run(
+            ["bash", "-c", f". '{settings}' && aws {command}"],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_MAX_ATTEMPTS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert expected in done.stdout, done.stderr
+
+
 @pytest.fixture
 def outside(stack: Any) -> Iterator[tuple[str, int]]:
     """A listener on this machine, in the place of real AWS: an address outside of the cluster."""
