@@ -31,10 +31,10 @@ class Stack:
         self.state = folder / ".localcloud"
         self.log = folder / "log"
 
-    def start(self, playbook: str, **settings: object) -> subprocess.Popen[str]:
+    def start(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
         """Start a playbook as a terminal would, in a process group of its own."""
         return subprocess.Popen(
-            ["ansible-playbook", playbook, "-e", json.dumps(settings)],
+            ["ansible-playbook", playbook, "-e", json.dumps(settings), *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,
@@ -49,9 +49,9 @@ class Stack:
             start_new_session=True,
         )
 
-    def run(self, playbook: str, **settings: object) -> tuple[int, str]:
+    def run(self, playbook: str, *arguments: str, **settings: object) -> tuple[int, str]:
         """Run a playbook to its end: exit code and output, which is in the folder's log as well."""
-        running = self.start(playbook, **settings)
+        running = self.start(playbook, *arguments, **settings)
         output = running.communicate(timeout=LIMIT_SECONDS)[0]
         self._write(output)
         return running.returncode, output

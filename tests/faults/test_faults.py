@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 
@@ -21,12 +22,15 @@ PROVIDER = "localcloud.dev/provider"
 EMULATOR = "app.kubernetes.io/component=emulator"
 CHART = Path(__file__).resolve().parents[2] / "charts/pipeline"
 LIMIT_SECONDS = 60
+# Crossplane's poll interval, its jitter, and the order in which one resource waits for another.
+POLL_SECONDS = 240
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 
-def until(look: Any) -> Any:
-    deadline = time.monotonic() + LIMIT_SECONDS
+def until(look: Any, limit: float = LIMIT_SECONDS) -> Any:
+    deadline = time.monotonic() + limit
     while not (found := look()):
-        assert time.monotonic() < deadline, f"Still not after {LIMIT_SECONDS} s: {look}"
+        assert time.monotonic() < deadline, f"Still not after {limit} s: {look}"
         time.sleep(0.1)
     return found
 
@@ -89,7 +93,8 @@ def refusing_image(stack: Any, tmp_path: Path) -> str:
 
 def test_a_token_that_localstack_refuses(stack: Any, refusing_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-t0ken")
-    code, output = stack.run("site.yml", localstack_service_version="2026.3.0", localstack_service_image=refusing_image)
+    settings = {"localstack_service_version": "2026.3.0", "localstack_service_image": refusing_image}
+    code, output = stack.run("site.yml", "-vvv", "--diff", **settings)
     said = " ".join(output.split())
     assert code != 0
     assert "LocalStack ended with exit code 55: it did not accept its token" in said
@@ -99,6 +104,17 @@ def test_a_token_that_localstack_refuses(stack: Any, refusing_image: str, monkey
     assert base64.b64encode(b"ls-t0ken").decode() in secret
     monkeypatch.delenv("LOCALSTACK_AUTH_TOKEN")
     stack.up()
+
+
+def test_crossplane_makes_again_what_a_restarted_emulator_lost(stack: Any) -> None:
+    """By itself, within a poll interval; nobody runs anything."""
+    sns = boto3.client("sns", endpoint_url=stack.endpoint, region_name="eu-central-1", **KEYS)
+    stack.kubectl("-n", NAMESPACE, "delete", "pod", "--selector", EMULATOR, "--grace-period=0", "--force")
+    stack.kubectl("-n", NAMESPACE, "rollout", "status", "statefulset/localstack", "--timeout=120s")
+    until(lambda: sns.list_subscriptions()["Subscriptions"], POLL_SECONDS)
+    code, output = stack.run("playbooks/verify.yml")
+    assert code == 0, output[-3000:]
+    assert "Items, messages and objects from before are gone" in " ".join(output.split())
 
 
 def test_an_emulator_that_was_restarted(stack: Any) -> None:
@@ -133,6 +149,8 @@ def test_removal_with_dead_controllers_and_emulator(stack: Any) -> None:
     """Nobody is there to finalize anything; the stack goes all the same."""
     stop_crossplane(stack)
     stack.kubectl("-n", NAMESPACE, "scale", "deployment,statefulset", "--all", "--replicas=0")
-    code, output = stack.run("playbooks/teardown.yml", aws_resources_abandon_after=5, crossplane_abandon_after=5)
+    code, output = stack.run(
+        "playbooks/teardown.yml", stack_keep_node=True, aws_resources_abandon_after=5, crossplane_abandon_after=5
+    )
     assert code == 0, output[-3000:]
     assert "Let go of what a dead emulator or provider can't delete" in output

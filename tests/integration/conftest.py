@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,8 +15,12 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.integration.test_stack import TOPIC, envelope
 
 LIMIT = 60.0
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 # Says whether an address lets itself be connected to; a policy needs a moment to be in force for a new pod.
@@ -38,6 +44,7 @@ class Stack:
     """What a stack's state folder says of it, and clients for it."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.facts: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
         lines = [line for line in (folder / "env").read_text().splitlines() if line.startswith("export ")]
         self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
@@ -64,6 +71,30 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture(scope="session")
+def playbook(stack: Stack) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a playbook of the project on the stack, with these settings; what became of it."""
+
+    def run(path: str, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["ansible-playbook", path, "-e", json.dumps(settings), *arguments],
+            cwd=PROJECT,
+            env={
+                **os.environ,
+                "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
+                "LOCALCLOUD_DIR": str(stack.folder.parent),
+                "NO_COLOR": "1",
+                "ANSIBLE_FORCE_COLOR": "0",
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Call a function until it returns something true; return that, or fail after so many seconds."""
 
@@ -75,6 +106,30 @@ def eventually() -> Callable[..., Any]:
         return found
 
     return wait
+
+
+@pytest.fixture
+def load(stack: Any) -> Iterator[list[str]]:
+    """Publishes events until told to stop; the identifiers of those that were accepted."""
+    sns = stack.client("sns")
+    (arn,) = [one["TopicArn"] for one in sns.list_topics()["Topics"] if one["TopicArn"].endswith(f":{TOPIC}")]
+    accepted: list[str] = []
+    stop = threading.Event()
+
+    def publish() -> None:
+        while not stop.wait(0.05):
+            identifier = f"test-{uuid.uuid4()}"
+            try:
+                sns.publish(TopicArn=arn, Message=envelope(identifier))
+            except (ClientError, BotoCoreError):
+                continue
+            accepted.append(identifier)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    yield accepted
+    stop.set()
+    thread.join()
 
 
 @pytest.fixture

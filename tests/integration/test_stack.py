@@ -12,6 +12,7 @@ import pytest
 TOPIC = "justtrack-dev-devops-producer-events"
 NAME = "justtrack-dev-devops-consumer-events"
 NAMESPACE = "devopstest"
+EMULATOR = "app.kubernetes.io/component=emulator"
 KINDS = "topics,queues,topicsubscriptions,tables.dynamodb.aws.upbound.io"
 
 SERVER = """
