@@ -69,7 +69,7 @@ def diff(
     C(kinds) are looked through for what is declared no more. Raises ApiError and what C(observe) raises.
     """
     wanted = [kind_of(obj) for obj in declared]
-    found = look(api, dict.fromkeys([*wanted, *kinds]), settings.field_manager)
+    found = look(api, spaces_of(declared, kinds), settings.field_manager)
     keys = [key_of(obj, found.served) for obj in declared]
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
@@ -90,19 +90,30 @@ def diff(
     }
 
 
-def look(api: Api, kinds: t.Iterable[Kind], field_manager: str) -> Found:
+def spaces_of(declared: t.Sequence[Json], kinds: t.Sequence[Kind] = ()) -> dict[Kind, set[str | None]]:
+    """Where to look for each kind: in the namespaces of what is declared, or (None) everywhere.
+
+    Everywhere are kinds that are looked through as a whole and objects that name no namespace.
+    """
+    spaces: dict[Kind, set[str | None]] = {kind: {None} for kind in kinds}
+    for obj in declared:
+        if kind_of(obj) not in kinds:
+            spaces.setdefault(kind_of(obj), set()).add(obj["metadata"].get("namespace"))
+    return {kind: {None} if None in asked else asked for kind, asked in spaces.items()}
+
+
+def look(api: Api, spaces: t.Mapping[Kind, t.Collection[str | None]], field_manager: str) -> Found:
     """Every object of these kinds, the lists side by side. Kinds that are not served have none. Raises ApiError."""
-    asked = list(kinds)
+    asked = list(spaces)
     groups = list(dict.fromkeys(version for version, _kind in asked))
     with ThreadPoolExecutor(PARALLEL) as pool:
         resources = dict(zip(groups, pool.map(lambda version: served_kinds(api, version), groups), strict=True))
         served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
-        lists = pool.map(
-            lambda one: list_all(api, one.path(), {}, lambda obj: _slim(obj, field_manager))[0], served.values()
-        )
+        paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
+        lists = pool.map(lambda one: list_all(api, one[1], {}, lambda obj: _slim(obj, field_manager))[0], paths)
         objects = {
             (*kind, obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj
-            for kind, listed in zip(served, lists, strict=True)
+            for (kind, _path), listed in zip(paths, lists, strict=True)
             for obj in listed
         }
     return Found(objects, served)
@@ -118,7 +129,7 @@ def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[J
     ]
     if not references:
         return []
-    found = look(api, dict.fromkeys((one["apiVersion"], one["kind"]) for one in references), settings.field_manager)
+    found = look(api, {(one["apiVersion"], one["kind"]): {None} for one in references}, settings.field_manager)
     keys = [(one["apiVersion"], one["kind"], one.get("namespace"), one["name"]) for one in references]
     return [
         {**found.objects[key], "apiVersion": key[0], "kind": key[1], "owned": {}}
@@ -274,7 +285,7 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
     """Those that are not Synced and Ready, with reason, last event and likely cause."""
     rows = []
     for obj, live in pairs:
-        if live is None or "spec" not in obj:
+        if live is None or not _reconciled(obj, live):
             continue
         verdict = conditions.judge({"status": {}, **live}, ("Synced", "Ready"))
         if not verdict.ready:
@@ -295,6 +306,12 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
             }
         )
     return found
+
+
+def _reconciled(obj: Json, live: Json) -> bool:
+    """Whether Crossplane makes something of it, and says by conditions how far it is."""
+    synced = any(one.get("type") == "Synced" for one in (live.get("status") or {}).get("conditions") or [])
+    return synced or "forProvider" in (obj.get("spec") or {})
 
 
 def _unlisted(api: Api, declared: t.Sequence[Json]) -> list[Json]:

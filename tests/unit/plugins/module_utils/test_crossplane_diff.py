@@ -224,6 +224,31 @@ def test_values_of_secrets_are_hidden():
     assert "bmV3" not in str(found["drifted"])
 
 
+def test_nobody_looks_into_namespaces_of_which_nothing_is_declared():
+    asked = []
+
+    class Secrets(Cluster):
+        def get(self, path, params):
+            asked.append(path)
+            if path == "/api/v1":
+                return {"resources": [{"kind": "Secret", "name": "secrets", "namespaced": True}]}
+            return {"items": [], "metadata": {}}
+
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "mine"}}
+    assert names(diff(Secrets(), [secret], [], SETTINGS), "missing") == ["s"]
+    assert asked == ["/api/v1", "/api/v1/namespaces/mine/secrets"]
+
+
+def test_what_has_no_conditions_of_crossplane_is_not_unready():
+    service = {
+        "apiVersion": SNS,
+        "kind": "Topic",
+        "metadata": {"name": "plain", "labels": {"localcloud.dev/owner": "ours"}},
+        "spec": {"ports": []},
+    }
+    assert diff(Cluster(live(service, conditions=())), [service], [], SETTINGS)["unready"] == []
+
+
 def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
     composite = {
         "apiVersion": "localcloud.dev/v1alpha1",
