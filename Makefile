@@ -26,7 +26,8 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit check-charts check-secrets collection refusals molecule faults ## set everything up and run all tests
+test: lint unit check-charts check-secrets collection refusals ## set everything up and run all tests
+	$(MAKE) --jobs 2 molecule faults # much of both is waiting
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .

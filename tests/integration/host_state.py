@@ -48,11 +48,13 @@ def command_of(pid: str) -> str:
 
 
 def of_another_stack(pid: str, own: Path) -> bool:
-    """Whether an ancestor is the first process of a node, or the supervisor of a forward, of another folder."""
+    """Whether it or an ancestor is the first process of a node, a supervisor or a kubectl of another folder."""
     while pid not in ("0", "1", ""):
         command = command_of(pid)
+        # kubectl: somebody works on that stack just now.
         if ".localcloud/" in command and (
-            "init.sh" in command or re.search(r"[.]localcloud/(forward|emulator)/", command)
+            "init.sh" in command
+            or re.search(r"[.]localcloud/(forward|emulator)/|/kubectl .*[.]localcloud/kubeconfig", command)
         ):
             return f"{own}/.localcloud/" not in command
         try:
