@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import uuid
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from tests.integration.playbook_output import changed_tasks
 
 PLAYBOOK = Path(__file__).parent / "alone.yml"
 PROJECT = Path(__file__).parents[2]
@@ -29,12 +30,6 @@ class Run(NamedTuple):
     output: str
     changed: list[str]
     result: dict[str, Any]
-
-
-def changed_tasks(output: str) -> list[str]:
-    """Names of the tasks that reported a change, in order."""
-    parts = re.split(r"^TASK \[(.*?)\] \**$", output, flags=re.MULTILINE)
-    return [name for name, text in zip(parts[1::2], parts[2::2], strict=True) if "changed: [localhost]" in text]
 
 
 class Tenant:

@@ -16,6 +16,8 @@ import boto3
 import pytest
 import yaml
 
+from tests.integration.playbook_output import changed_tasks
+
 PROJECT = Path(__file__).resolve().parents[2]
 GUEST, OWNER = (Path(os.environ[name]) / ".localcloud" for name in ("LOCALCLOUD_DIR", "OWNER_DIR"))
 QUEUE = "justtrack-dev-devops-consumer-events"
@@ -59,25 +61,14 @@ def site(settings: Path) -> Any:
         done = subprocess.run(
             command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        (GUEST / "prediction.log").write_text(done.stdout)
         assert done.returncode == 0, done.stdout[-6000:]
         for secret in SECRETS.values():
             assert secret not in done.stdout + done.stderr
         for part in re.findall(r"(?:client-key-data|token): (\S+)", (OWNER / "kubeconfig").read_text()):
             assert part not in done.stdout
-        return Run(done.stdout, changed(done.stdout))
+        return Run(done.stdout, changed_tasks(done.stdout))
 
     return run
-
-
-def changed(output: str) -> list[str]:
-    """Names of the tasks that reported a change, in order."""
-    parts = re.split(r"^TASK \[(.*?)\] \**$", output, flags=re.MULTILINE)
-    return [
-        name
-        for name, text in zip(parts[1::2], parts[2::2], strict=True)
-        if re.search(r"^changed: \[localhost\]", text, flags=re.MULTILINE)
-    ]
 
 
 @pytest.fixture(scope="module")
