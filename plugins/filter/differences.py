@@ -20,10 +20,18 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         "choose another name or prefix, or remove that one first"
         for one in found["foreign"]
     ]
+    declared = {label(one): one for one in [*found["missing"], *found["existing"]]}
+    twins = {label(one): one for one in found["surplus"] if label(one) in declared}
+    if twins:
+        problems.append(
+            f"{', '.join(twins)}: of the other scope in the cluster than declared, and both would be the same thing in AWS; set "
+            "aws_resources_scope back, or remove the resources first (`make down`, or tasks_from: absent)"
+        )
     problems += [
         f"{label(one)}: AWS has {one['external_name']} already, and this stack did not make it; choose another name, or take "
         "it over with 'adopt: true' in its entry or aws_resources_adopt=true"
         for one in found["existing"]
+        if label(one) not in twins
     ]
     if prune and protect:
         problems += [

@@ -32,11 +32,11 @@ def resource_problems(declared: Mapping[str, Any], target: Mapping[str, Any] | N
     return problems(plain(declared), Target(**plain(target or {})))
 
 
-def resource_kinds(extra_manifests: Sequence[Any], scope: str = "cluster") -> list[dict[str, str]]:
+def resource_kinds(extra_manifests: Sequence[Any]) -> list[dict[str, str]]:
     """Every kind that can be declared, with those of extra manifests; what belongs to others before these."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import kinds
 
-    return kinds(scope == "namespaced", plain(extra_manifests))
+    return kinds(plain(extra_manifests))
 
 
 def need_pydantic() -> None:

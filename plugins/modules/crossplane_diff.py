@@ -284,6 +284,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     Clients,
     Connection,
     aws_argument_spec,
+    keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
@@ -339,6 +340,7 @@ def main() -> None:
         mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
+    keep_public_keys(module)
     if KUBERNETES_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
     if BOTO3_IMPORT_ERROR and module.params["look_into_aws"]:

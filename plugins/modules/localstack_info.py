@@ -545,6 +545,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     Clients,
     Connection,
     aws_argument_spec,
+    keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
@@ -569,6 +570,7 @@ def main() -> None:
         mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
         supports_check_mode=True,
     )
+    keep_public_keys(module)
     if BOTO3_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
     query = Query(**{name: module.params[name] for name in Query._fields})

@@ -165,3 +165,6 @@ def test_removal_with_dead_controllers_and_emulator(stack: Any) -> None:
     )
     assert code == 0, output[-3000:]
     assert "Let go of what a dead emulator or provider can't delete" in output
+    code, output = stack.run("playbooks/status.yml")
+    assert code != 0, "the node that was kept is empty"
+    assert "There is no stack in" in " ".join(output.split())

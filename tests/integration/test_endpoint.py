@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_stack import NAME, NAMESPACE, TOPIC
+from tests.integration.test_stack import KINDS, NAME, NAMESPACE, TOPIC
 
 PORT = 4566
 DEPTH = """
@@ -62,7 +62,7 @@ def test_a_queue_url_leads_to_the_queue_from_a_pod(stack: Any) -> None:
 
 
 def test_the_seeds_own_commands(stack: Any) -> None:
-    stack.kubectl("get", "topics,queues,queuepolicies,topicsubscriptions,tables.dynamodb.aws.upbound.io")
+    stack.kubectl("get", KINDS)
     pods = stack.kubectl("-n", NAMESPACE, "get", "pods")
     assert all(name in pods for name in ("producer", "consumer", "dynamodb-admin"))
     endpoint = stack.env["AWS_ENDPOINT_URL"]

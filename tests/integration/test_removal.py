@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 TOPIC = """
-apiVersion: sns.aws.upbound.io/v1beta1
+apiVersion: sns.aws.m.upbound.io/v1beta1
 kind: Topic
-metadata: {name: a-strangers}
+metadata: {name: a-strangers, namespace: default}
 spec:
   forProvider: {region: eu-central-1}
-  providerConfigRef: {name: default}
+  providerConfigRef: {kind: ClusterProviderConfig, name: default}
 """
-KIND = "topics.sns.aws.upbound.io"
+KIND = "topics.sns.aws.m.upbound.io"
 
 
 def test_the_aws_resources_of_others(stack: Any, playbook: Any) -> None:
@@ -23,6 +23,6 @@ def test_the_aws_resources_of_others(stack: Any, playbook: Any) -> None:
         assert refused.returncode != 0
         assert "would go with them: Topic/a-strangers" in " ".join(refused.stdout.split())
         stack.kubectl("wait", "--for=condition=Ready", f"{KIND}/a-strangers", "--timeout=10s")
-        assert stack.kubectl("get", KIND, "-o", "name").split() == ["topic.sns.aws.upbound.io/a-strangers"]
+        assert stack.kubectl("get", KIND, "-o", "name").split() == ["topic.sns.aws.m.upbound.io/a-strangers"]
     finally:
         stack.kubectl("delete", KIND, "a-strangers", "--timeout=60s")

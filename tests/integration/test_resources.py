@@ -27,10 +27,35 @@ def changed(output: str) -> int:
     return int(count)
 
 
-@pytest.fixture(scope="module")
-def play(stack: Any) -> Iterator[Play]:
+def serve_namespaced_kinds(stack: Any) -> None:
+    """Have the running provider serve them too, by the configuration that the cluster-scoped ones have."""
+    policy = {
+        "apiVersion": "apiextensions.crossplane.io/v1alpha1",
+        "kind": "ManagedResourceActivationPolicy",
+        "metadata": {"name": NAME},
+        "spec": {"activate": ["*.aws.m.upbound.io"]},
+    }
+    config = json.loads(stack.kubectl("get", "providerconfigs.aws.upbound.io", "default", "-o", "json"))
+    config |= {
+        "apiVersion": "aws.m.upbound.io/v1beta1",
+        "kind": "ClusterProviderConfig",
+        "metadata": {"name": "default"},
+    }
+    for one in (policy, config):
+        stack.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(one))
+    # Each by itself, as several that are not there yet are not waited for.
+    for kind in ("users.iam", "topics.sns", "tables.dynamodb"):
+        for state in ("create", "condition=Established"):
+            stack.kubectl("wait", f"--for={state}", f"crd/{kind}.aws.m.upbound.io", "--timeout=90s")
+
+
+@pytest.fixture(scope="module", params=["cluster", "namespaced"])
+def play(request: pytest.FixtureRequest, stack: Any) -> Iterator[Play]:
     """Run the playbook and return what it prints; the resources go with the tests."""
-    namespace = f"{NAME}-resources"
+    scope = request.param
+    if scope == "namespaced":
+        serve_namespaced_kinds(stack)
+    namespace = f"{NAME}-{scope}"
     stack.kubectl("create", "namespace", namespace)
     values = [f"--from-literal={key}={value}" for key, value in SECRETS.items()]
     stack.kubectl("-n", namespace, "create", "secret", "generic", NAME, *values)
@@ -44,6 +69,7 @@ def play(stack: Any) -> Iterator[Play]:
             "test_context": stack.facts["context"],
             "test_namespace": namespace,
             "test_state": state,
+            "aws_resources_scope": scope,
             "aws_resources_timeout": 400,
         }
         command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(settings)]
@@ -280,7 +306,7 @@ def test_everything_is_removed(aws: Callable[[str], Any], play: Play, stack: Any
     """Last, as the other tests look at what it takes away. Objects in a bucket don't keep an emulator's from going."""
     aws("s3").put_object(Bucket=f"{NAME}-files", Key="left", Body=b"behind")
     play("absent")
-    assert stack.kubectl("get", "managed", "-l", f"localcloud.dev/owner={NAME}", "-o", "name") == ""
+    assert stack.kubectl("get", "managed", "-A", "-l", f"localcloud.dev/owner={NAME}", "-o", "name") == ""
     assert [one for one in aws("sns").list_topics()["Topics"] if NAME in one["TopicArn"]] == []
     assert aws("sqs").list_queues(QueueNamePrefix=NAME).get("QueueUrls", []) == []
     assert [one for one in aws("dynamodb").list_tables()["TableNames"] if NAME in one] == []

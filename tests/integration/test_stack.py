@@ -13,7 +13,9 @@ TOPIC = "justtrack-dev-devops-producer-events"
 NAME = "justtrack-dev-devops-consumer-events"
 NAMESPACE = "devopstest"
 EMULATOR = "app.kubernetes.io/component=emulator"
-KINDS = "topics,queues,topicsubscriptions,tables.dynamodb.aws.upbound.io"
+KINDS = ",".join(
+    f"{kind}.aws.upbound.io" for kind in ("topics.sns", "queues.sqs", "topicsubscriptions.sns", "tables.dynamodb")
+)
 
 SERVER = """
 apiVersion: networking.k8s.io/v1

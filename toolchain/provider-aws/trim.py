@@ -15,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# What the provider itself calls besides the resources: the account behind the credentials.
-ALWAYS_LINKED = {"sts"}
+# What is called besides the resources' own services: the account behind the credentials, and the tags of a bucket.
+ALWAYS_LINKED = {"sts", "s3control"}
+# Each kind is there twice: cluster-scoped, and namespaced (*.aws.m.upbound.io).
+SCOPES = ("cluster", "namespaced")
 TERRAFORM_TOOLING = {"acctest", "sweep", "generate", "framework"}
 
 
@@ -92,30 +94,30 @@ def rewrite(path: Path, edit: Callable[[str], str]) -> None:
     path.write_text(edit(path.read_text()))
 
 
-def trim_provider(source: Path, kinds: set[str]) -> None:
-    """Register only the API groups of these kinds, the provider's own configuration kinds, and their controllers."""
+def trim_scope(source: Path, scope: str, kinds: set[str]) -> None:
+    """Of one scope, register only the API groups of these kinds, the configuration kinds, and their controllers."""
     groups = {kind.split("/")[0] for kind in kinds}
     rewrite(
-        source / "apis/zz_register.go",
+        source / "apis" / scope / "zz_register.go",
         lambda text: keep_registered(
             text,
-            r'\s+(\w+) "github\.com/upbound/provider-aws/apis/([^"]+)"',
+            rf'\s+(\w+) "github\.com/upbound/provider-aws/v2/apis/{scope}/([^"]+)"',
             r"\s+(\w+)\.SchemeBuilder\.AddToScheme,",
             lambda path: "/" not in path or path.split("/")[0] in groups,
         ),
     )
-    controllers = source / "internal/controller"
+    controllers = source / "internal/controller" / scope
     rewrite(
         controllers / "zz_monolith_setup.go",
         lambda text: keep_registered(
             text,
-            r'\s+(\w+) "github\.com/upbound/provider-aws/internal/controller/([^"]+)"',
-            r"\s+(\w+)\.Setup,",
+            rf'\s+(\w+) "github\.com/upbound/provider-aws/v2/internal/controller/{scope}/([^"]+)"',
+            r"\s+(\w+)\.Setup(?:Gated)?,",
             lambda path: path in kinds | {"providerconfig"},
         ),
     )
     for path in controllers.glob("zz_*_setup.go"):
-        if path.name not in {"zz_monolith_setup.go", "zz_config_setup.go"}:
+        if path.name != "zz_monolith_setup.go":
             path.unlink()
 
 
@@ -123,7 +125,7 @@ def trim_terraform(source: Path, services: set[str]) -> set[str]:
     """Link only these services; return the names of the resources that are left."""
     internal = source / "internal"
     clients, resources = scan_terraform(internal, services)
-    rewrite(internal / "provider/service_packages_gen.go", lambda text: keep_services(text, services))
+    rewrite(internal / "provider/sdkv2/service_packages_gen.go", lambda text: keep_services(text, services))
     rewrite(internal / "conns/awsclient_gen.go", lambda text: keep_clients(text, clients))
     return resources
 
@@ -135,7 +137,8 @@ def main() -> None:
     parser.add_argument("kinds", nargs="+", metavar="SERVICE/KIND")
     arguments = parser.parse_args()
     kinds = set(arguments.kinds)
-    trim_provider(arguments.provider, kinds)
+    for scope in SCOPES:
+        trim_scope(arguments.provider, scope, kinds)
     services = {kind.split("/")[0] for kind in kinds}
     resources = trim_terraform(arguments.terraform, services | ALWAYS_LINKED)
     rewrite(

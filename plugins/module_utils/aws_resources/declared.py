@@ -61,14 +61,17 @@ KINDS = (
 KUBERNETES_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?[.-]?")
 
 
-def kinds(namespaced: bool, extra: object = ()) -> list[dict[str, str]]:
-    """Every kind that can be declared, with those of extra manifests, in the order in which they are removed."""
+def kinds(extra: object = ()) -> list[dict[str, str]]:
+    """Every kind that can be declared, with those of extra manifests, in the order in which they are removed.
+
+    Both scopes', as what was declared before may have been of the other one.
+    """
     others = {
         (one["apiVersion"], one["kind"]): None
         for one in (extra if isinstance(extra, Sequence) else ())
         if not extra_problems(one)
     }
-    ours = [(api_version(service, namespaced), kind) for service, kind in KINDS]
+    ours = [(api_version(service, namespaced), kind) for namespaced in (False, True) for service, kind in KINDS]
     wanted = [*(one for one in others if one not in ours), *ours]
     return [{"api_version": version, "kind": kind} for version, kind in wanted]
 

@@ -26,7 +26,7 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 # Raise a recipe's number when what it makes changes, so that its parts are built anew.
 RECIPE_VERSIONS = {
     "go": 1,
-    "provider": 2,
+    "provider": 3,
     "module": 1,
     "sources": 1,
     "crossplane": 1,
@@ -159,14 +159,16 @@ def build_provider(shop: Workshop, out: Path) -> None:
         for path in sorted((sources / "provider/package/crds").glob("*.yaml"))
         if path.name.startswith("aws.") or kind_of(path) in kinds
     ]
-    (out / "crds").mkdir()
     for path in crds:
-        shutil.copy(path, out / "crds")
+        folder = out / "crds" / ("namespaced" if ".m.upbound.io" in path.name else "cluster")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder)
     package: dict[str, Any] = {
         "apiVersion": "meta.pkg.crossplane.io/v1",
         "kind": "Provider",
         "metadata": {"name": "provider-aws", "annotations": {"meta.crossplane.io/source": shop.part.spec["module"]}},
-        "spec": {},
+        # Crossplane serves only the kinds that are activated; the provider starts their controllers then.
+        "spec": {"capabilities": ["SafeStart"]},
     }
     (out / "package.yaml").write_text("---\n".join([yaml.safe_dump(package), *(path.read_text() for path in crds)]))
     remove(sources)

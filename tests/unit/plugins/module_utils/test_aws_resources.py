@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,14 @@ def test_what_is_refused(case: dict[str, Any]) -> None:
 
 
 def test_everything_that_can_be_declared_is_made_by_a_known_kind() -> None:
-    known = {(one["api_version"], one["kind"]) for one in kinds(False)}
-    made = [one for case in MADE for one in manifests({**case["declared"], "extra_manifests": []}, EMULATOR)]
-    assert {(one["apiVersion"], one["kind"]) for one in made} == known
+    namespaced = replace(EMULATOR, scope="namespaced", namespace="shop")
+    made = [
+        one
+        for target in (EMULATOR, namespaced)
+        for case in MADE
+        for one in manifests({**case["declared"], "extra_manifests": []}, target)
+    ]
+    assert {(one["apiVersion"], one["kind"]) for one in made} == {(one["api_version"], one["kind"]) for one in kinds()}
     assert {name for case in MADE for name in case["declared"]} == {*ENTRIES, "extra_manifests"}
 
 
@@ -79,7 +85,7 @@ def test_namespaced_kinds() -> None:
     assert (table["metadata"]["name"], table["metadata"]["namespace"]) == ("b-items", "shop")
     assert table["spec"]["providerConfigRef"] == {"kind": "ProviderConfig", "name": "default"}
     assert table["spec"]["forProvider"]["ttl"] == {"attributeName": "Until", "enabled": True}
-    assert {"api_version": table["apiVersion"], "kind": "Table"} in kinds(True)
+    assert {"api_version": table["apiVersion"], "kind": "Table"} in kinds()
 
 
 def test_a_secret_beside_namespaced_kinds_needs_no_namespace() -> None:
@@ -132,8 +138,8 @@ def test_long_names_stay_apart() -> None:
 
 def test_kinds_of_extra_manifests_are_removed_first() -> None:
     extra = [{"apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "User", "metadata": {"name": "c"}}, "nonsense"]
-    assert kinds(False, extra)[0] == {"api_version": "iam.aws.upbound.io/v1beta1", "kind": "User"}
-    assert len(kinds(False, extra)) == len(kinds(False)) + 1
+    assert kinds(extra)[0] == {"api_version": "iam.aws.upbound.io/v1beta1", "kind": "User"}
+    assert len(kinds(extra)) == len(kinds()) + 1
 
 
 def test_a_value_is_never_in_a_message() -> None:

@@ -15,12 +15,12 @@ SPEC.loader.exec_module(trim)
 SETUP = """package controller
 
 import (
-    "github.com/crossplane/upjet/pkg/controller"
+    "github.com/crossplane/upjet/v2/pkg/controller"
 
-    topic "github.com/upbound/provider-aws/internal/controller/sns/topic"
-    smspreferences "github.com/upbound/provider-aws/internal/controller/sns/smspreferences"
-    providerconfig "github.com/upbound/provider-aws/internal/controller/providerconfig"
-    vpc "github.com/upbound/provider-aws/internal/controller/ec2/vpc"
+    topic "github.com/upbound/provider-aws/v2/internal/controller/cluster/sns/topic"
+    smspreferences "github.com/upbound/provider-aws/v2/internal/controller/cluster/sns/smspreferences"
+    providerconfig "github.com/upbound/provider-aws/v2/internal/controller/cluster/providerconfig"
+    vpc "github.com/upbound/provider-aws/v2/internal/controller/cluster/ec2/vpc"
 )
 
         topic.Setup,
@@ -57,13 +57,13 @@ func (c *AWSClient) SNSClient(ctx context.Context) *snssdk.Client {
 def test_controllers_of_the_wanted_kinds_are_left() -> None:
     text = trim.keep_registered(
         SETUP,
-        r'\s+(\w+) "github\.com/upbound/provider-aws/internal/controller/([^"]+)"',
+        r'\s+(\w+) "github\.com/upbound/provider-aws/v2/internal/controller/cluster/([^"]+)"',
         r"\s+(\w+)\.Setup,",
         lambda path: path in {"sns/topic", "providerconfig"},
     )
     assert "topic.Setup," in text
     assert "providerconfig.Setup," in text
-    assert "upjet/pkg/controller" in text
+    assert "upjet/v2/pkg/controller" in text
     assert "smspreferences" not in text
     assert "vpc" not in text
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import boto3
 import pytest
 from ansible_collections.localcloud.stack.plugins.modules import localstack_info as module
 from moto import mock_aws
@@ -69,3 +70,13 @@ def test_a_missing_library_is_named(run_module, monkeypatch):
 
 def test_key_and_secret_belong_together(run_module):
     assert "required together" in run_module(module, access_key="test")["msg"]
+
+
+@pytest.mark.parametrize(
+    ("secret_key", "shown"), [("test", "latest-test"), ("hush", "latest-test"), ("late", "********st-test")]
+)
+def test_the_well_known_key_of_emulators_is_cut_out_of_no_name(run_module, secret_key, shown):
+    with mock_aws():
+        boto3.client("sqs", region_name="eu-central-1").create_queue(QueueName="latest-test")
+        result = run_module(module, **{**ARGUMENTS, "secret_key": secret_key})
+    assert [one["name"] for one in result["queues"]] == [shown]

@@ -1,0 +1,36 @@
+"""What keeps a difference from being carried out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.localcloud.stack.plugins.filter.differences import difference_problems
+
+TOPIC = {"api_version": "sns.aws.upbound.io/v1beta1", "kind": "Topic", "name": "orders"}
+NAMESPACED = {"api_version": "sns.aws.m.upbound.io/v1beta1", "kind": "Topic", "name": "orders", "namespace": "shop"}
+
+
+def found(**lists: Any) -> dict[str, Any]:
+    return {**{name: [] for name in ("missing", "existing", "foreign", "surplus", "unlisted_services")}, **lists}
+
+
+def test_nothing_is_wrong_with_new_and_surplus_objects() -> None:
+    other = {**TOPIC, "name": "old", "protected": False}
+    assert difference_problems(found(missing=[TOPIC], surplus=[other])) == []
+
+
+def test_a_resource_does_not_change_its_scope_in_place() -> None:
+    """The old object's removal would take what the new one has just taken over."""
+    before = {**TOPIC, "protected": False}
+    (problem,) = difference_problems(found(missing=[NAMESPACED], surplus=[before]))
+    assert problem.startswith("Topic/orders: of the other scope in the cluster than declared")
+    existing = {**NAMESPACED, "external_name": "arn:aws:sns:eu-central-1:000000000000:orders"}
+    assert difference_problems(found(existing=[existing], surplus=[before]), prune=False) == [problem]
+
+
+def test_what_holds_data_is_not_pruned() -> None:
+    table = {"api_version": "dynamodb.aws.upbound.io/v1beta1", "kind": "Table", "name": "orders", "protected": True}
+    (problem,) = difference_problems(found(surplus=[table]))
+    assert "declared no more, but holds data" in problem
+    assert difference_problems(found(surplus=[table]), prune=False) == []
+    assert difference_problems(found(surplus=[table]), protect=False) == []
