@@ -63,6 +63,9 @@ class Stack:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", required=True, type=Path, help="the state folder of a running stack")
+    parser.addoption(
+        "--scope", default="cluster", choices=["cluster", "namespaced"], help="of the kinds that the stack serves"
+    )
 
 
 @pytest.fixture(scope="session")

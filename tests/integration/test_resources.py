@@ -1,4 +1,7 @@
-"""The role aws_resources alone: one of every kind with most of its options, really there, unchanged by a second run, removed."""
+"""The role aws_resources alone: one of every kind with most of its options, really there, unchanged by a second run, removed.
+
+Scenario `default` does so with cluster-scoped kinds, `existing` with namespaced ones.
+"""
 
 from __future__ import annotations
 
@@ -27,35 +30,10 @@ def changed(output: str) -> int:
     return int(count)
 
 
-def serve_namespaced_kinds(stack: Any) -> None:
-    """Have the running provider serve them too, by the configuration that the cluster-scoped ones have."""
-    policy = {
-        "apiVersion": "apiextensions.crossplane.io/v1alpha1",
-        "kind": "ManagedResourceActivationPolicy",
-        "metadata": {"name": NAME},
-        "spec": {"activate": ["*.aws.m.upbound.io"]},
-    }
-    config = json.loads(stack.kubectl("get", "providerconfigs.aws.upbound.io", "default", "-o", "json"))
-    config |= {
-        "apiVersion": "aws.m.upbound.io/v1beta1",
-        "kind": "ClusterProviderConfig",
-        "metadata": {"name": "default"},
-    }
-    for one in (policy, config):
-        stack.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(one))
-    # Each by itself, as several that are not there yet are not waited for.
-    for kind in ("users.iam", "topics.sns", "tables.dynamodb"):
-        for state in ("create", "condition=Established"):
-            stack.kubectl("wait", f"--for={state}", f"crd/{kind}.aws.m.upbound.io", "--timeout=90s")
-
-
-@pytest.fixture(scope="module", params=["cluster", "namespaced"])
+@pytest.fixture(scope="module")
 def play(request: pytest.FixtureRequest, stack: Any) -> Iterator[Play]:
     """Run the playbook and return what it prints; the resources go with the tests."""
-    scope = request.param
-    if scope == "namespaced":
-        serve_namespaced_kinds(stack)
-    namespace = f"{NAME}-{scope}"
+    namespace = f"{NAME}-resources"
     stack.kubectl("create", "namespace", namespace)
     values = [f"--from-literal={key}={value}" for key, value in SECRETS.items()]
     stack.kubectl("-n", namespace, "create", "secret", "generic", NAME, *values)
@@ -69,7 +47,7 @@ def play(request: pytest.FixtureRequest, stack: Any) -> Iterator[Play]:
             "test_context": stack.facts["context"],
             "test_namespace": namespace,
             "test_state": state,
-            "aws_resources_scope": scope,
+            "aws_resources_scope": request.config.getoption("--scope"),
             "aws_resources_timeout": 400,
         }
         command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(settings)]

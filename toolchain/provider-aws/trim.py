@@ -17,7 +17,7 @@ from typing import Any
 
 # What is called besides the resources' own services: the account behind the credentials, and the tags of a bucket.
 ALWAYS_LINKED = {"sts", "s3control"}
-# Each kind is there twice: cluster-scoped, and namespaced (*.aws.m.upbound.io).
+# From version 2, each kind is there twice: cluster-scoped, and namespaced (*.aws.m.upbound.io).
 SCOPES = ("cluster", "namespaced")
 TERRAFORM_TOOLING = {"acctest", "sweep", "generate", "framework"}
 
@@ -95,13 +95,17 @@ def rewrite(path: Path, edit: Callable[[str], str]) -> None:
 
 
 def trim_scope(source: Path, scope: str, kinds: set[str]) -> None:
-    """Of one scope, register only the API groups of these kinds, the configuration kinds, and their controllers."""
+    """Register only the API groups of these kinds, the configuration kinds, and their controllers.
+
+    scope is a folder below those of APIs and controllers, or empty.
+    """
     groups = {kind.split("/")[0] for kind in kinds}
+    below = f"{scope}/" if scope else ""
     rewrite(
         source / "apis" / scope / "zz_register.go",
         lambda text: keep_registered(
             text,
-            rf'\s+(\w+) "github\.com/upbound/provider-aws/v2/apis/{scope}/([^"]+)"',
+            rf'\s+(\w+) "github\.com/upbound/provider-aws(?:/v2)?/apis/{below}([^"]+)"',
             r"\s+(\w+)\.SchemeBuilder\.AddToScheme,",
             lambda path: "/" not in path or path.split("/")[0] in groups,
         ),
@@ -111,7 +115,7 @@ def trim_scope(source: Path, scope: str, kinds: set[str]) -> None:
         controllers / "zz_monolith_setup.go",
         lambda text: keep_registered(
             text,
-            rf'\s+(\w+) "github\.com/upbound/provider-aws/v2/internal/controller/{scope}/([^"]+)"',
+            rf'\s+(\w+) "github\.com/upbound/provider-aws(?:/v2)?/internal/controller/{below}([^"]+)"',
             r"\s+(\w+)\.Setup(?:Gated)?,",
             lambda path: path in kinds | {"providerconfig"},
         ),
@@ -125,7 +129,8 @@ def trim_terraform(source: Path, services: set[str]) -> set[str]:
     """Link only these services; return the names of the resources that are left."""
     internal = source / "internal"
     clients, resources = scan_terraform(internal, services)
-    rewrite(internal / "provider/sdkv2/service_packages_gen.go", lambda text: keep_services(text, services))
+    (packages,) = (internal / "provider").rglob("service_packages_gen.go")
+    rewrite(packages, lambda text: keep_services(text, services))
     rewrite(internal / "conns/awsclient_gen.go", lambda text: keep_clients(text, clients))
     return resources
 
@@ -137,7 +142,8 @@ def main() -> None:
     parser.add_argument("kinds", nargs="+", metavar="SERVICE/KIND")
     arguments = parser.parse_args()
     kinds = set(arguments.kinds)
-    for scope in SCOPES:
+    scopes = [scope for scope in SCOPES if (arguments.provider / "internal/controller" / scope).is_dir()]
+    for scope in scopes or [""]:
         trim_scope(arguments.provider, scope, kinds)
     services = {kind.split("/")[0] for kind in kinds}
     resources = trim_terraform(arguments.terraform, services | ALWAYS_LINKED)

@@ -95,8 +95,11 @@ Tags = Annotated[dict[str, str], AfterValidator(_check_tags)]
 
 
 def as_json(value: object) -> str:
-    """The text that is given to AWS for a document; the same one each time."""
-    return json.dumps(value, sort_keys=True)
+    """The text that is given to AWS for a document: the same one each time, and in the provider's own form.
+
+    Another form of a queue's redrive policy would be a difference for the provider, which then sets it at each look.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def policy_document(longest: int, *, principal: bool) -> BeforeValidator:

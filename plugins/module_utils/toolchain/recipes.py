@@ -167,8 +167,8 @@ def build_provider(shop: Workshop, out: Path) -> None:
         "apiVersion": "meta.pkg.crossplane.io/v1",
         "kind": "Provider",
         "metadata": {"name": "provider-aws", "annotations": {"meta.crossplane.io/source": shop.part.spec["module"]}},
-        # Crossplane serves only the kinds that are activated; the provider starts their controllers then.
-        "spec": {"capabilities": ["SafeStart"]},
+        # From version 2, Crossplane serves only kinds that are activated, and the provider starts their controllers then.
+        "spec": {"capabilities": ["SafeStart"]} if (out / "crds/namespaced").is_dir() else {},
     }
     (out / "package.yaml").write_text("---\n".join([yaml.safe_dump(package), *(path.read_text() for path in crds)]))
     remove(sources)

@@ -185,4 +185,4 @@ def _managed(pipeline: Pipeline, kind: str, name: str, parameters: Mapping[str, 
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
