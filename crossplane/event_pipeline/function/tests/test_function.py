@@ -49,8 +49,7 @@ def test_the_resources_carry_the_owner_of_the_pipeline() -> None:
 def test_whole_numbers_stay_whole() -> None:
     answer = compose(request({**LEAST, "filterPolicy": {"price": [{"numeric": [">=", 100]}]}}))
     assert (
-        desired(answer, "subscription")["spec"]["forProvider"]["filterPolicy"]
-        == '{"price": [{"numeric": [">=", 100]}]}'
+        desired(answer, "subscription")["spec"]["forProvider"]["filterPolicy"] == '{"price":[{"numeric":[">=",100]}]}'
     )
 
 
