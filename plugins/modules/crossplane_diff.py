@@ -17,10 +17,20 @@ description:
   - It changes nothing. RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
 options:
   resources:
-    description: The declared objects.
+    description: The declared objects. Either these or O(declared).
     type: list
     elements: dict
-    required: true
+  declared:
+    description:
+      - Lists of AWS resources as the role P(localcloud.stack.aws_resources#role) takes them, by kind, such as C(topics), from which
+        the objects are derived. What is wrong with them fails the module, all of it together, before the cluster is asked.
+      - Needs pydantic.
+    type: dict
+  target:
+    description:
+      - Where O(declared) is made, by C(region), C(account), C(provider_config), C(provider_config_kind), C(tags), C(scope), C(namespace)
+        and C(prefix); the role's variables of these names say what they are.
+    type: dict
   owner:
     description: Value of the label C(localcloud.dev/owner) of our objects. Objects with another one are RV(foreign).
     type: str
@@ -90,6 +100,15 @@ EXAMPLES = r"""
     region: eu-central-1
   register: differences
 
+- name: Compare what plain lists declare
+  localcloud.stack.crossplane_diff:
+    owner: orders
+    declared:
+      topics: [{name: orders}]
+      queues: [{name: billing}]
+      subscriptions: [{topic: orders, queue: billing}]
+    target: {region: eu-central-1, provider_config: default}
+
 - name: Apply what differs, as one list
   kubernetes.core.k8s:
     resource_definition: "{{ differences.to_apply }}"
@@ -105,8 +124,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-missing:
-  description: Declared, but not in the cluster.
+references:
+  description: All that is declared.
   returned: success
   type: list
   elements: dict
@@ -124,6 +143,12 @@ missing:
       description: Namespace, only where it has one.
       type: str
   sample: [{api_version: sns.aws.upbound.io/v1beta1, kind: Topic, name: orders}]
+missing:
+  description: Declared, but not in the cluster.
+  returned: success
+  type: list
+  elements: dict
+  contains: *reference
 drifted:
   description: The cluster's object is not as declared.
   returned: success
@@ -288,7 +313,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, report
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, reference, report
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
     KUBERNETES_ARGUMENTS,
     KUBERNETES_IMPORT_ERROR,
@@ -299,27 +325,52 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     KubernetesError,
     PatientApi,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
 # Seconds for an API server that has much to do, as when new kinds are made.
 PATIENCE = 60
 
 
+def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
+    """The objects that are given, or derived from lists. Ends the module if something is wrong with these."""
+    if module.params["declared"] is None:
+        return list(module.params["resources"])
+    if missing := missing_packages("pydantic"):
+        module.fail_json(msg=missing)
+    declared = module.params["declared"]
+    target = Target(**{**(module.params["target"] or {}), "owner": module.params["owner"]})
+    if found := problems(declared, target):
+        module.fail_json(
+            msg=f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
+            problems=found,
+        )
+    return manifests(declared, target)
+
+
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
+    resources = declared_objects(module)
     api = KubernetesApi(params["kubeconfig"], params["context"])
     api.connect()
     clients = Clients(Connection.from_params(params)) if params["look_into_aws"] else None
     kinds = [(one["api_version"], one["kind"]) for one in params["kinds"]]
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     observer = (lambda things: observe(clients, things)) if clients else None
-    found = diff(PatientApi(api, PATIENCE), params["resources"], kinds, settings, observer)
-    return {**found, "looked_into_aws": params["look_into_aws"], "report": report(found)}
+    found = diff(PatientApi(api, PATIENCE), resources, kinds, settings, observer)
+    return {
+        **found,
+        "references": [reference(one) for one in resources],
+        "looked_into_aws": params["look_into_aws"],
+        "report": report(found),
+    }
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "resources": {"type": "list", "elements": "dict", "required": True},
+            "resources": {"type": "list", "elements": "dict"},
+            "declared": {"type": "dict"},
+            "target": {"type": "dict"},
             "owner": {"type": "str", "required": True},
             "kinds": {
                 "type": "list",
@@ -337,7 +388,9 @@ def main() -> None:
             **aws_argument_spec(),
         },
         required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+        mutually_exclusive=[*AWS_MUTUALLY_EXCLUSIVE, ["resources", "declared"]],
+        required_one_of=[["resources", "declared"]],
+        required_by={"target": ["declared"]},
         supports_check_mode=True,
     )
     keep_public_keys(module)
