@@ -80,7 +80,8 @@ class LifecycleRule(Model):
     transitions: list[Transition] = Field(default_factory=list)
     noncurrent_transitions: list[Transition] = Field(default_factory=list)
 
-    def described(self, context: Context) -> Object:
+    def described(self) -> Object:
+        """The rule as Crossplane takes it: its blocks are lists of one in the namespaced kind too."""
         actions: dict[str, Object] = {
             "expiration": given(
                 self, {"expiration_days": "days", "expired_object_delete_marker": "expiredObjectDeleteMarker"}
@@ -91,8 +92,8 @@ class LifecycleRule(Model):
         rule: Object = {
             "id": self.id,
             "status": "Enabled" if self.enabled else "Disabled",
-            "filter": context.single(self._filter(context)),
-            **{name: context.single(action) for name, action in actions.items() if action},
+            "filter": [self._filter()],
+            **{name: [action] for name, action in actions.items() if action},
         }
         if self.transitions:
             rule["transition"] = [{"days": one.days, "storageClass": one.storage_class} for one in self.transitions]
@@ -102,15 +103,15 @@ class LifecycleRule(Model):
             ]
         return rule
 
-    def _filter(self, context: Context) -> Object:
+    def _filter(self) -> Object:
         """One predicate stands alone, several stand in 'and'."""
         if not self.tags:
             return {"prefix": self.prefix}
         if len(self.tags) > 1 or self.prefix:
             both = {"prefix": self.prefix} if self.prefix else {}
-            return {"and": context.single({**both, "tags": self.tags})}
+            return {"and": [{**both, "tags": self.tags}]}
         ((key, value),) = self.tags.items()
-        return {"tag": context.single({"key": key, "value": value})}
+        return {"tag": [{"key": key, "value": value}]}
 
 
 class CorsRule(Model):
@@ -155,7 +156,7 @@ class Bucket(ProtectedEntry):
             place = f"lifecycle[{index}]"
             if ids[rule.id] > 1:
                 yield f"{place}.id", f"{rule.id!r} is the id of {ids[rule.id]} rules"
-            if not set(rule.described(context)) - {"id", "status", "filter"}:
+            if not set(rule.described()) - {"id", "status", "filter"}:
                 yield place, "does nothing; give it expiration_days, transitions or another action"
             if rule.expiration_days is not None and rule.expired_object_delete_marker is not None:
                 yield f"{place}.expired_object_delete_marker", "can't stand beside expiration_days"
@@ -196,7 +197,7 @@ class Bucket(ProtectedEntry):
         if self.encryption:
             found["BucketServerSideEncryptionConfiguration"] = {"rule": [self._encryption(self.encryption, context)]}
         if self.lifecycle:
-            found["BucketLifecycleConfiguration"] = {"rule": [one.described(context) for one in self.lifecycle]}
+            found["BucketLifecycleConfiguration"] = {"rule": [one.described() for one in self.lifecycle]}
         if self.cors:
             found["BucketCorsConfiguration"] = {"corsRule": [one.described() for one in self.cors]}
         if self.policy:
