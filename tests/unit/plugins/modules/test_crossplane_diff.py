@@ -1,0 +1,68 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.modules import crossplane_diff as module
+
+TARGET = {"region": "eu-central-1", "namespace": "shop", "scope": "namespaced"}
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """What the comparison is asked for, with a cluster that has nothing."""
+    asked = {}
+
+    class Api:
+        def __init__(self, *arguments):
+            pass
+
+        def connect(self):
+            asked["connected"] = True
+
+    def diff(api, resources, kinds, settings, observe):
+        asked.update(resources=resources, kinds=kinds, settings=settings)
+        return {}
+
+    monkeypatch.setattr(module, "KubernetesApi", Api)
+    monkeypatch.setattr(module, "diff", diff)
+    monkeypatch.setattr(module, "report", lambda found: [])
+    return asked
+
+
+def test_objects_are_derived_from_lists(run_module, compared):
+    result = run_module(module, owner="orders", declared={"topics": [{"name": "test-orders"}]}, target=TARGET)
+    (topic,) = compared["resources"]
+    assert (topic["apiVersion"], topic["metadata"]["namespace"]) == ("sns.aws.m.upbound.io/v1beta1", "shop")
+    assert topic["metadata"]["labels"]["localcloud.dev/owner"] == "orders"
+    assert result["references"] == [
+        {"api_version": "sns.aws.m.upbound.io/v1beta1", "kind": "Topic", "name": "test-orders", "namespace": "shop"}
+    ]
+
+
+def test_objects_are_taken_as_they_are(run_module, compared):
+    topic = {"apiVersion": "sns.aws.upbound.io/v1beta1", "kind": "Topic", "metadata": {"name": "orders"}}
+    result = run_module(module, owner="orders", resources=[topic])
+    assert compared["resources"] == [topic]
+    assert result["changed"] is False
+
+
+def test_what_is_wrong_with_the_lists_is_told_before_the_cluster_is_asked(run_module, compared):
+    declared = {"topics": [{"name": "a b"}], "queues": [{"name": "q", "visibility_timeout_seconds": -1}]}
+    result = run_module(module, owner="orders", declared=declared, target=TARGET)
+    assert result["failed"] is True
+    assert len(result["problems"]) == 2
+    assert all(one in result["msg"] for one in ("aws_resources_topics[0].name", "aws_resources_queues[0]"))
+    assert compared == {}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{}, {"resources": [], "declared": {}}, {"resources": [], "target": TARGET}],
+    ids=["none", "both", "target"],
+)
+def test_either_objects_or_lists(run_module, compared, arguments):
+    assert run_module(module, owner="orders", **arguments)["failed"] is True
+    assert compared == {}
