@@ -27,7 +27,7 @@ down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
 test: lint unit check-charts check-secrets collection refusals ## set everything up and run all tests
-	$(MAKE) --jobs 2 molecule faults # much of both is waiting
+	$(MAKE) --jobs 2 --keep-going faults $(patsubst molecule/%,molecule-%,$(wildcard molecule/*)) # much of each is waiting
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
@@ -68,6 +68,9 @@ ci-summary: ## the results of CI's jobs, from NEEDS
 
 collection: setup-test ## what others get: sanity, documentation, the artifact on each ansible-core, the execution environment
 	pytest tests/collection
+
+molecule-%: setup-test
+	molecule test --scenario-name $*
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
 	molecule test --all
