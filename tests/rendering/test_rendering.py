@@ -187,3 +187,21 @@ def test_the_default_image_is_pinned_by_its_digest(tmp_path: Path) -> None:
     (emulator,) = objects(render(tmp_path, {})["emulator.yml"], "StatefulSet")
     (container,) = emulator["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("localstack/localstack:4.14.0@sha256:")
+
+
+@pytest.mark.parametrize(
+    ("scope", "kind", "group"),
+    [("cluster", "ProviderConfig", "aws.upbound.io"), ("namespaced", "ClusterProviderConfig", "aws.m.upbound.io")],
+)
+def test_the_kinds_of_one_scope_are_served_and_configured(tmp_path: Path, scope: str, kind: str, group: str) -> None:
+    files = render(tmp_path, {**AWS, "aws_resources_scope": scope})
+    (policy,) = objects(files["providers.yml"], "ManagedResourceActivationPolicy")
+    assert policy["spec"]["activate"] == [f"*.{group}"]
+    configs = [one for one in yaml.safe_load_all(files["provider_config.yml"]) if one]
+    assert [(one["kind"], one["apiVersion"]) for one in configs] == [(kind, f"{group}/v1beta1")]
+    resources = yaml.safe_load(files["resources.yml"])
+    assert {one["apiVersion"].partition(".")[2] for one in resources} == {f"{group}/v1beta1"}
+    assert {one["metadata"].get("namespace") for one in resources} == {"devopstest" if scope == "namespaced" else None}
+    assert {one["spec"]["providerConfigRef"].get("kind") for one in resources} == {
+        kind if scope == "namespaced" else None
+    }
