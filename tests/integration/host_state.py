@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,6 +31,9 @@ SIGNS = (
     "localcloud",
     "ministack",
 )
+
+# How long something may look left before it is.
+SETTLING_SECONDS = 3
 
 
 def output(*command: str) -> list[str]:
@@ -47,31 +52,72 @@ def command_of(pid: str) -> str:
         return ""
 
 
-def of_another_stack(pid: str, own: Path) -> bool:
-    """Whether it or an ancestor is the first process of a node, a supervisor or a kubectl of another folder."""
+def environment_of(pid: str) -> dict[str, str]:
+    """The environment that a process was started with; empty when it is gone."""
+    try:
+        entries = (Path("/proc") / pid / "environ").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def namespace_of(pid: str, kind: str = "pid") -> str | None:
+    """A namespace of a process; None when the process is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/{kind}")
+    except OSError:
+        return None
+
+
+def of_another_folder(pid: str, own: Path) -> bool:
+    """Whether a process itself names another folder: as that stack's, or as a first process that works for it."""
+    folder = environment_of(pid).get("LOCALCLOUD_DIR")
+    if folder:
+        return Path(folder).resolve() != own
+    command = command_of(pid)
+    # kubectl: somebody works on that stack just now.
+    works = "init.sh" in command or re.search(
+        r"[.]localcloud/(forward|emulator)/|/kubectl .*[.]localcloud/kubeconfig", command
+    )
+    return bool(works) and ".localcloud/" in command and f"{own}/.localcloud/" not in command
+
+
+def ancestry(pid: str) -> Iterable[str]:
+    """A process and those above it, without the machine's first one."""
     while pid not in ("0", "1", ""):
-        command = command_of(pid)
-        # kubectl: somebody works on that stack just now.
-        if ".localcloud/" in command and (
-            "init.sh" in command
-            or re.search(r"[.]localcloud/(forward|emulator)/|/kubectl .*[.]localcloud/kubeconfig", command)
-        ):
-            return f"{own}/.localcloud/" not in command
+        yield pid
         try:
             pid = (Path("/proc") / pid / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
-            return False
-    return False
+            return
 
 
 def processes(own: Path) -> Iterable[str]:
     """Processes that look like ours, with their number, so that a new one of the same name counts."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        command = command_of(folder.name)
+    pids = [folder.name for folder in Path("/proc").glob("[0-9]*")]
+    found = {}
+    for pid in pids:
+        command = command_of(pid)
         program = command.split(" ", 1)[0]
-        ours = any(sign in Path(program).name for sign in SIGNS) or "/bin/supervisord" in command
-        if ours and not of_another_stack(folder.name, own):
-            yield f"{folder.name} {command[:150]}"
+        if any(sign in Path(program).name for sign in SIGNS) or "/bin/supervisord" in command:
+            found[pid] = (namespace_of(pid), command)
+    # Looked for after the processes: whatever of another node was seen, its first process was there before.
+    others = {
+        namespace_of(folder.name, "pid_for_children")
+        for folder in Path("/proc").glob("[0-9]*")
+        if "unshare" in command_of(folder.name) and of_another_folder(folder.name, own)
+    }
+    for pid, (namespace, command) in found.items():
+        another = namespace in others or any(of_another_folder(above, own) for above in ancestry(pid))
+        # One that has ended meanwhile is not left.
+        if not another and command_of(pid) == command:
+            yield f"{pid} {command[:150]}"
+
+
+def cgroups() -> Iterable[str]:
+    """Control groups of nodes; os.walk passes over those that another node removes just now."""
+    for folder, names, _files in os.walk("/sys/fs/cgroup"):
+        yield from (f"{folder}/{name}" for name in names if "localcloud" in name)
 
 
 def state(own: Path) -> dict[str, list[str]]:
@@ -84,7 +130,7 @@ def state(own: Path) -> dict[str, list[str]]:
         "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
         "routes": sorted(output("ip", "route", "show", "table", "all")),
         "firewall": output("nft", "list", "ruleset"),
-        "cgroups": sorted(str(path) for path in Path("/sys/fs/cgroup").glob("**/*localcloud*")),
+        "cgroups": sorted(cgroups()),
         "namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
         "folders": sorted(
             path for path in ("/etc/kubernetes", "/var/lib/kubelet", "/var/lib/etcd", "/var/log/pods", "/var/lib/cni", "/run/localcloud")
@@ -94,18 +140,29 @@ def state(own: Path) -> dict[str, list[str]]:
     return {name: [line for line in lines if not other.search(line)] for name, lines in found.items()}
 
 
+def new_since(then: dict[str, list[str]], own: Path) -> dict[str, list[str]]:
+    """What is there now and was not then, by what it is."""
+    now = state(own)
+    new = {name: sorted(set(lines) - set(then[name])) for name, lines in now.items()}
+    return {name: lines for name, lines in new.items() if lines}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--compare", action="store_true")
     parser.add_argument("file", type=Path)
     arguments = parser.parse_args()
-    now = state(arguments.file.resolve().parent)
+    own = arguments.file.resolve().parent
     if not arguments.compare:
-        arguments.file.write_text(json.dumps(now, indent=2))
+        arguments.file.write_text(json.dumps(state(own), indent=2))
         return 0
     then = json.loads(arguments.file.read_text())
-    left = {name: sorted(set(lines) - set(then[name])) for name, lines in now.items()}
-    left = {name: lines for name, lines in left.items() if lines}
+    left = new_since(then, own)
+    # What another stack has just begun or ended shows up once, in pieces; what is left stays.
+    deadline = time.monotonic() + SETTLING_SECONDS
+    while left and time.monotonic() < deadline:
+        time.sleep(0.2)
+        left = new_since(then, own)
     if left:
         print(json.dumps(left, indent=2))
     return 1 if left else 0
