@@ -2,7 +2,7 @@
 
     api.py [--api-url URL] [--concurrency N] [--rounds N] [--requests N]
 
-Without --api-url it starts a MiniStack and a service of its own. With it, AWS_ENDPOINT_URL, AWS_REGION,
+Without --api-url it starts a MiniStack and three processes of the service, and measures one of them and all. With it, AWS_ENDPOINT_URL, AWS_REGION,
 DYNAMODB_TABLE and S3_BUCKET must name what that service works on, and credentials be in the environment.
 Blocks of both kinds take turns, so that a change of the machine's load meets both. Prints a Markdown table; `cost` is
 the median of the rounds' ratios of time per request. Removes what it made.
@@ -19,10 +19,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from itertools import cycle
 from pathlib import Path
 from threading import local
 from typing import Any
@@ -41,6 +42,7 @@ import running  # noqa: E402
 FOLDER = PROJECT / ".localcloud/bench"
 AVATAR_BYTES = 50_000
 USERS = 50
+REPLICAS = 3
 BOUNDARY = "bench"
 
 
@@ -53,7 +55,7 @@ class Cloud:
     table: str
     bucket: str
     concurrency: int
-    service: int | None = None
+    services: tuple[int, ...] = ()
     made: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -96,10 +98,10 @@ class Cloud:
 
 
 class Api:
-    """The same work through the service; a connection for each thread."""
+    """The same work through the service; a connection for each thread, to the replicas in turn."""
 
-    def __init__(self, url: str, cloud: Cloud) -> None:
-        self._host, self._cloud, self._thread = urlsplit(url).netloc, cloud, local()
+    def __init__(self, urls: Sequence[str], cloud: Cloud) -> None:
+        self._hosts, self._cloud, self._thread = cycle(urlsplit(url).netloc for url in urls), cloud, local()
 
     def list(self, _number: int) -> None:
         self._ask("GET", f"/users?limit={USERS}", 200)
@@ -115,7 +117,7 @@ class Api:
     def _ask(self, method: str, path: str, wanted: int, body: bytes | None = None, headers: Any = None) -> None:
         connection = getattr(self._thread, "connection", None)
         if connection is None:
-            connection = self._thread.connection = HTTPConnection(self._host, timeout=60)
+            connection = self._thread.connection = HTTPConnection(next(self._hosts), timeout=60)
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
         text = answer.read()
@@ -167,14 +169,14 @@ def upload(email: str) -> bytes:
 AVATAR = avatar()
 
 
-def cpu_seconds(service: int | None) -> float:
-    """CPU that this process and the service's, if it is ours, have used."""
-    times = psutil.Process(service).cpu_times() if service else None
-    return time.process_time() + (times.user + times.system if times else 0)
+def cpu_seconds(services: Sequence[int]) -> float:
+    """CPU that this process and the service's, if they are ours, have used."""
+    times = [psutil.Process(pid).cpu_times() for pid in services]
+    return time.process_time() + sum(one.user + one.system for one in times)
 
 
 def measure(
-    call: Callable[[int], None], pool: ThreadPoolExecutor, requests: int, timing: Timing, service: int | None
+    call: Callable[[int], None], pool: ThreadPoolExecutor, requests: int, timing: Timing, services: Sequence[int]
 ) -> None:
     """Make a block of requests and note their times."""
 
@@ -183,28 +185,28 @@ def measure(
         call(number)
         return time.perf_counter() - begin
 
-    begin, used = time.perf_counter(), cpu_seconds(service)
+    begin, used = time.perf_counter(), cpu_seconds(services)
     timing.requests += pool.map(one, range(requests))
     timing.blocks.append(time.perf_counter() - begin)
-    timing.cpu += cpu_seconds(service) - used
+    timing.cpu += cpu_seconds(services) - used
 
 
-def compare(name: str, bare: Cloud, api: Api, rounds: int, requests: int) -> list[list[str]]:
-    """Measure one kind of work both ways, taking turns; give the two rows of the table."""
-    timings = {"boto3": Timing(), "service": Timing()}
-    calls = {"boto3": getattr(bare, name), "service": getattr(api, name)}
+def compare(name: str, bare: Cloud, apis: dict[str, Api], rounds: int, requests: int) -> list[list[str]]:
+    """Measure one kind of work by boto3 alone and by each API, taking turns; give the rows of the table."""
+    calls = {by: getattr(one, name) for by, one in {"boto3 alone": bare, **apis}.items()}
+    timings = {by: Timing() for by in calls}
     with ThreadPoolExecutor(bare.concurrency) as pool:
         for call in calls.values():
-            measure(call, pool, bare.concurrency * 2, Timing(), bare.service)
+            measure(call, pool, bare.concurrency * 2, Timing(), bare.services)
         for turn in range(rounds):
-            for kind in sorted(calls, reverse=bool(turn % 2)):
-                measure(calls[kind], pool, requests, timings[kind], bare.service)
-    ratios = [ours / theirs for ours, theirs in zip(timings["service"].blocks, timings["boto3"].blocks, strict=True)]
-    cost = f"{(statistics.median(ratios) - 1) * 100:+.0f} %"
-    return [
-        [name, "boto3 alone", *timings["boto3"].row(requests), ""],
-        [name, "users API", *timings["service"].row(requests), cost],
-    ]
+            for by in list(calls)[:: -1 if turn % 2 else 1]:
+                measure(calls[by], pool, requests, timings[by], bare.services)
+    alone = timings["boto3 alone"].blocks
+    rows = []
+    for by, timing in timings.items():
+        cost = statistics.median(ours / theirs for ours, theirs in zip(timing.blocks, alone, strict=True)) - 1
+        rows.append([name, by, *timing.row(requests), f"{cost * 100:+.0f} %" if by in apis else ""])
+    return rows
 
 
 @contextlib.contextmanager
@@ -234,46 +236,47 @@ def ministack() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def own(concurrency: int) -> Iterator[tuple[str, Cloud]]:
-    """A service before a MiniStack, both only for us."""
+def own(concurrency: int) -> Iterator[tuple[dict[str, Sequence[str]], Cloud]]:
+    """Replicas of the service before a MiniStack, all only for us."""
     os.environ.update(running.CREDENTIALS)
-    with ministack() as endpoint:
+    with ministack() as endpoint, contextlib.ExitStack() as stack:
         running.make_table(running.client("dynamodb", endpoint))
         running.make_bucket(running.client("s3", endpoint))
-        with running.service(endpoint, AWS_CONCURRENCY=str(concurrency)) as service:
-            yield (
-                service.url,
-                Cloud(endpoint, running.REGION, running.TABLE, running.BUCKET, concurrency, service.process.pid),
-            )
+        replicas = [stack.enter_context(running.service(endpoint)) for _ in range(REPLICAS)]
+        urls, pids = [one.url for one in replicas], tuple(one.process.pid for one in replicas)
+        yield (
+            {"users API": urls[:1], f"{REPLICAS} replicas": urls},
+            Cloud(endpoint, running.REGION, running.TABLE, running.BUCKET, concurrency, pids),
+        )
 
 
 @contextlib.contextmanager
-def given(url: str, concurrency: int) -> Iterator[tuple[str, Cloud]]:
+def given(url: str, concurrency: int) -> Iterator[tuple[dict[str, Sequence[str]], Cloud]]:
     """A service that runs already, and what it works on."""
     names = ("AWS_ENDPOINT_URL", "AWS_REGION", "DYNAMODB_TABLE", "S3_BUCKET")
     missing = [name for name in names if not os.environ.get(name)]
     if missing:
         sys.exit(f"Not in the environment: {', '.join(missing)}. They should name what {url} works on.")
-    yield url, Cloud(*(os.environ[name] for name in names), concurrency)
+    yield {"users API": [url]}, Cloud(*(os.environ[name] for name in names), concurrency)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--api-url", default="")
     parser.add_argument("--concurrency", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=200, help="requests in a block")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--requests", type=int, default=300, help="requests in a block")
     arguments = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     place = given(arguments.api_url, arguments.concurrency) if arguments.api_url else own(arguments.concurrency)
     rows = []
-    with place as (url, cloud):
-        api = Api(url, cloud)
+    with place as (urls, cloud):
+        apis = {by: Api(each, cloud) for by, each in urls.items()}
         try:
             for number in range(USERS):
-                api.create(number)
+                apis["users API"].create(number)
             for name in ("list", "get", "create"):
-                rows += compare(name, cloud, api, arguments.rounds, arguments.requests)
+                rows += compare(name, cloud, apis, arguments.rounds, arguments.requests)
         finally:
             cloud.clean()
     headers = ["request", "by", "requests/s", "p50, ms", "p95, ms", "p99, ms", "CPU, ms", "cost"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import boto3
+import botocore
 from botocore.config import Config
 
 from localcloud_events.aws import session
+from localcloud_users_api import __version__
 from localcloud_users_api.store import Store
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 # Seconds. A caller waits for no more than two tries of a call, so that an outage is told soon.
 CONNECT, READ, TRIES = 1, 3, 2
+USER_AGENT = f"localcloud-users-api/{__version__} Boto3/{boto3.__version__} Botocore/{botocore.__version__}"
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:
@@ -34,6 +38,8 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
         # The default would send each avatar in chunks with a trailer, which costs time and which emulators may store.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
+        # The SDK's own, several hundred characters, is put together and checked for each request: a fifth of its time.
+        user_agent=USER_AGENT,
         # All parameters are made here, from values that were checked.
         parameter_validation=False,
     )

@@ -37,10 +37,11 @@ class Links:
         if self._public_url:
             return self._public_url
         told = request.headers if self._is_trusted(request) else Headers()
-        scheme = _last(told, "x-forwarded-proto").lower()
+        forwarded = _last(told, "x-forwarded-proto").lower()
+        scheme = forwarded if forwarded in {"http", "https"} else request.scope["scheme"]
         prefix = _last(told, "x-forwarded-prefix").rstrip("/")
         return (
-            f"{scheme if scheme in {'http', 'https'} else request.url.scheme}://"
+            f"{scheme}://"
             f"{self._host(request, _last(told, 'x-forwarded-host'))}"
             f"{prefix if PREFIX.fullmatch(prefix) else ''}"
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 from uuid import uuid4
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
 
 NAME_LENGTH = 200
 
@@ -18,6 +20,8 @@ class BadCursorError(ValueError):
     """The text is no cursor that a listing gave."""
 
 
+# Callers ask for the same users again; 1,024 addresses are well below a megabyte.
+@lru_cache(maxsize=1024)
 def normalise_email(text: str) -> str:
     """Give the one form of an address that stands for all its spellings: Unicode's NFC, in lower case.
 
@@ -66,20 +70,25 @@ class User:
     created_at: str
 
 
-class UserOut(BaseModel):
+# What is shown is made here of what was checked when it was stored: dictionaries, which take a tenth of a model's time.
+class UserOut(TypedDict):
     """A user as shown."""
 
-    name: str = Field(examples=["Jane Doe"])
-    email: str = Field(examples=["jane@example.com"], description="Its normalised form, in lower case: the user's key.")
-    avatar_url: str = Field(examples=["http://localhost:8080/user/jane@example.com/avatar"])
-    created_at: str = Field(examples=["2026-01-31T12:00:00Z"])
+    name: Annotated[str, Field(examples=["Jane Doe"])]
+    email: Annotated[
+        str, Field(examples=["jane@example.com"], description="Its normalised form, in lower case: the user's key.")
+    ]
+    avatar_url: Annotated[str, Field(examples=["http://localhost:8080/user/jane@example.com/avatar"])]
+    created_at: Annotated[str, Field(examples=["2026-01-31T12:00:00Z"])]
 
 
-class UserPage(BaseModel):
+class UserPage(TypedDict):
     """A page of a listing, in no particular order."""
 
     users: list[UserOut]
-    next: str | None = Field(description="What to give as `next` for the following page; null on the last one.")
+    next: Annotated[
+        str | None, Field(description="What to give as `next` for the following page; null on the last one.")
+    ]
 
 
 def new_avatar_key(prefix: str, suffix: str) -> str:

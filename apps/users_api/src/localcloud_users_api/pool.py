@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -32,25 +32,38 @@ class Pool:
         """Run a blocking call in a thread and give its result; raises BusyError, or what the call raises."""
         if self._taken >= self._most:
             raise BusyError
-        job = self._executor.submit(partial(call, *args, **kwargs))
-        future = asyncio.wrap_future(job)
-        self._taken += 1
-        # Counted until it is really over, which may be later than its caller's patience.
-        future.add_done_callback(self._free)
-        # Cancels only what has not begun: a call that runs is bounded by its client's timeouts.
-        timer = asyncio.get_running_loop().call_later(PATIENCE, job.cancel)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            if job.cancelled():
-                raise BusyError from None
-            raise
-        finally:
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
+
+        def settle() -> None:
+            # Counted until it is really over, which may be later than its caller's patience.
+            self._taken -= 1
             timer.cancel()
+            _pass_on(job, answer)
+
+        def ended(_job: Future[T]) -> None:
+            # A call may outlive the loop.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle)
+
+        self._taken += 1
+        job = self._executor.submit(partial(call, *args, **kwargs))
+        # Cancels only what has not begun: a call that runs is bounded by its client's timeouts.
+        timer = loop.call_later(PATIENCE, job.cancel)
+        job.add_done_callback(ended)
+        return await answer
 
     def close(self) -> None:
         """Take no more calls; the process's end waits for those that run."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _free(self, _future: object) -> None:
-        self._taken -= 1
+
+def _pass_on(job: Future[T], answer: asyncio.Future[T]) -> None:
+    """Give a call's end to its caller, unless that has gone."""
+    if answer.done():
+        return
+    error = BusyError() if job.cancelled() else job.exception()
+    if error is None:
+        answer.set_result(job.result())
+    else:
+        answer.set_exception(error)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic_core import to_json
 from starlette.responses import Response
 
 from localcloud_events.problems import PROBLEMS
-from localcloud_users_api import errors, problem, swagger
+from localcloud_users_api import __version__, errors, problem, swagger
 from localcloud_users_api.errors import RETRY
 from localcloud_users_api.images import recognise
 from localcloud_users_api.links import Links, user_path
@@ -73,24 +75,41 @@ class Service:
             if self.settings.avatar_urls == "presigned"
             else f"{base}{user_path(user.email)}/avatar"
         )
-        return UserOut.model_construct(name=user.name, email=user.email, avatar_url=url, created_at=user.created_at)
+        return UserOut(name=user.name, email=user.email, avatar_url=url, created_at=user.created_at)
 
-    def list(self, limit: int, after: str | None, base: str) -> str:
+    def list(self, limit: int, after: str | None, base: str) -> bytes:
         """Give a page as JSON; blocks."""
         users, last = self.store.page(limit, after)
-        page = UserPage.model_construct(
-            users=[self.shown(user, base) for user in users], next=encode_cursor(last) if last else None
-        )
-        return page.model_dump_json()
+        page = UserPage(users=[self.shown(user, base) for user in users], next=encode_cursor(last) if last else None)
+        return to_json(page)
 
-    def get(self, email: str, base: str) -> str:
+    def get(self, email: str, base: str) -> bytes:
         """Give a user as JSON; blocks."""
-        return self.shown(self.store.get(email), base).model_dump_json()
+        return to_json(self.shown(self.store.get(email), base))
 
-    def create(self, upload: Upload, base: str) -> str:
+    def create(self, upload: Upload, base: str) -> bytes:
         """Store a user and give it as JSON; blocks."""
         kind = recognise(upload.avatar)
-        return self.shown(self.store.create(upload.user, upload.avatar, kind), base).model_dump_json()
+        return to_json(self.shown(self.store.create(upload.user, upload.avatar, kind), base))
+
+
+class PlainRoute(APIRoute):
+    """A route whose endpoint is given the request and the path's parameters as they are, if it takes no others.
+
+    With nothing to resolve and validate, that saves a tenth of the time of a short request.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Give what answers a request."""
+        endpoint, request_name = self.endpoint, self.dependant.request_param_name
+        if request_name is None or self.dependant.query_params:
+            return super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            answer: Response = await endpoint(**{request_name: request}, **request.path_params)
+            return answer
+
+        return handle
 
 
 def build_app(settings: Settings, store: Store, readiness: Readiness, log: FilteringBoundLogger) -> FastAPI:
@@ -106,13 +125,14 @@ def build_app(settings: Settings, store: Store, readiness: Readiness, log: Filte
     )
     app = FastAPI(
         title="Users API",
-        version="0.1.0",
+        version=__version__,
         description="Users with avatars. DynamoDB holds the users, S3 the avatars. Errors are problems (RFC 9457).",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(service),
     )
+    app.router.route_class = PlainRoute
     _add_routes(app, service)
     _add_probes(app, service)
     app.include_router(swagger.router())
@@ -248,7 +268,7 @@ def _tags(request: Request) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
 
 
-def _json(content: str, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _json(content: str | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     return Response(content, status, headers, media_type="application/json")
 
 
