@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change
+
 
 def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: bool = True) -> list[str]:
     """Why what crossplane_diff found must not be carried out, a sentence each with the way on; empty if it may."""
@@ -32,6 +34,13 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         "it over with 'adopt: true' in its entry or aws_resources_adopt=true"
         for one in found["existing"]
         if label(one) not in twins
+    ]
+    problems += [
+        f"{label(one)}: AWS can't change {Change(field['path'], field['before'], field['after'])} of what is there; set it back, "
+        "declare it under another name, or remove it first (with its data) and declare it again"
+        for one in found["drifted"]
+        for field in one["fields"]
+        if field["fixed"]
     ]
     if prune and protect:
         problems += [

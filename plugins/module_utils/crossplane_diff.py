@@ -18,6 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe impor
     observable,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
     ADOPT,
     CREATE_SUCCEEDED,
@@ -205,9 +206,17 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
         return "leaving", row, obj
     if aws is None and (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED):
         return "gone", row, obj
+    changes = changes_of(obj, live, aws)
+    fixed = fixed_changes(obj, live, [change for where, change in changes if where == "spec"])
     fields = [
-        {"path": change.path, "where": where, "before": change.before, "after": change.after}
-        for where, change in changes_of(obj, live, aws)
+        {
+            "path": change.path,
+            "where": where,
+            "before": change.before,
+            "after": change.after,
+            "fixed": change.path in fixed,
+        }
+        for where, change in changes
     ]
     if not fields:
         return "same", row, obj

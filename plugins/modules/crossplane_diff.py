@@ -174,6 +174,9 @@ drifted:
         after:
           description: What is declared.
           type: raw
+        fixed:
+          description: Whether AWS can't change the field of the resource that is there. Known for common kinds.
+          type: bool
 strayed:
   description: The cluster's object is as declared, but AWS has something else.
   returned: success

@@ -187,6 +187,10 @@ def test_what_holds_data_is_kept(tenant: Tenant) -> None:
     table = {"name": f"{tenant.name}-data", "hash_key": {"name": "Id", "type": "S"}}
     made = tenant.run(aws_resources_tables=[table])
     assert made.code == 0, made.output
+    # What AWS can't change is refused before anything is, and not after a wait.
+    other = tenant.run(aws_resources_tables=[{**table, "hash_key": {"name": "Other", "type": "S"}}])
+    assert (other.code != 0, other.changed) == (True, []), other.output
+    assert "AWS can't change spec.forProvider.hashKey: " in other.output
     refused = tenant.run(aws_resources_tables=[])
     assert refused.code != 0
     assert "holds data and is protected" in refused.output

@@ -11,7 +11,10 @@ NAMESPACED = {"api_version": "sns.aws.m.upbound.io/v1beta1", "kind": "Topic", "n
 
 
 def found(**lists: Any) -> dict[str, Any]:
-    return {**{name: [] for name in ("missing", "existing", "foreign", "surplus", "unlisted_services")}, **lists}
+    return {
+        **{name: [] for name in ("missing", "existing", "foreign", "surplus", "drifted", "unlisted_services")},
+        **lists,
+    }
 
 
 def test_nothing_is_wrong_with_new_and_surplus_objects() -> None:
@@ -26,6 +29,15 @@ def test_a_resource_does_not_change_its_scope_in_place() -> None:
     assert problem.startswith("Topic/orders: of the other scope in the cluster than declared")
     existing = {**NAMESPACED, "external_name": "arn:aws:sns:eu-central-1:000000000000:orders"}
     assert difference_problems(found(existing=[existing], surplus=[before]), prune=False) == [problem]
+
+
+def test_what_aws_cannot_change_is_named_with_both_values() -> None:
+    field = {"path": "spec.forProvider.fifoTopic", "where": "spec", "before": False, "after": True}
+    (problem,) = difference_problems(found(drifted=[{**TOPIC, "fields": [{**field, "fixed": True}]}]))
+    assert problem.startswith(
+        "Topic/orders: AWS can't change spec.forProvider.fifoTopic: false -> true of what is there"
+    )
+    assert difference_problems(found(drifted=[{**TOPIC, "fields": [{**field, "fixed": False}]}])) == []
 
 
 def test_what_holds_data_is_not_pruned() -> None:

@@ -85,10 +85,16 @@ def test_drift_is_told_field_by_field():
     declared = topic(displayName="Orders", tags={"a": "1"})
     found = diff(Cluster(live(topic(displayName="Old", tags={"a": "1", "b": "2"}))), [declared], [], SETTINGS)
     assert found["drifted"][0]["fields"] == [
-        {"path": "spec.forProvider.displayName", "where": "spec", "before": "Old", "after": "Orders"}
+        {"path": "spec.forProvider.displayName", "where": "spec", "before": "Old", "after": "Orders", "fixed": False}
     ]
     assert found["to_apply"] == [declared]
     assert report(found) == ['Topic/orders: in the cluster spec.forProvider.displayName: "Old" -> "Orders"']
+
+
+def test_what_aws_cannot_change_is_marked():
+    there = live(topic(fifoTopic=False), at_provider={"fifoTopic": False})
+    found = diff(Cluster(there), [topic(fifoTopic=True)], [], SETTINGS)
+    assert [one["fixed"] for one in found["drifted"][0]["fields"]] == [True]
 
 
 def test_a_field_that_we_applied_and_declare_no_more_is_drift():

@@ -1,0 +1,55 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which fields of AWS resources are fixed once the resource is made.
+
+Pure. The provider refuses to change them, minutes later and again and again: Terraform would replace the resource.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, Json, differences
+
+# Fields of spec.forProvider by kind and API group's first part: "ForceNew" in the schemas of terraform-provider-aws 5 and
+# 6 (internal/service/*), as far as aws_resources declares them.
+FIXED: dict[tuple[str, str], frozenset[str]] = {
+    ("sns", "Topic"): frozenset({"name", "fifoTopic"}),
+    ("sns", "TopicSubscription"): frozenset({"topicArn", "protocol", "endpoint"}),
+    ("sqs", "Queue"): frozenset({"name", "fifoQueue"}),
+    ("dynamodb", "Table"): frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
+    ("s3", "Bucket"): frozenset({"objectLockEnabled"}),
+    ("kms", "Key"): frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
+    ("iam", "Role"): frozenset({"path"}),
+    ("iam", "Policy"): frozenset({"path", "description"}),
+    ("secretsmanager", "Secret"): frozenset({"name"}),
+}
+PARAMETERS = "spec.forProvider."
+
+
+def fixed_changes(obj: Json, live: Json, changes: t.Iterable[Change]) -> set[str]:
+    """Paths of those changes that AWS has no way to make, as the resource is there with another value.
+
+    C(live) says in C(status.atProvider) what is there. A field that this does not tell is fixed if it is new in the
+    declaration; if it was another there, nobody knows whether that one was ever made.
+    """
+    names = FIXED.get((obj["apiVersion"].split(".")[0], obj["kind"]), frozenset())
+    actual = (live.get("status") or {}).get("atProvider") or {}
+    if not names or not actual:
+        return set()
+    return {
+        change.path
+        for change in changes
+        if (name := change.path.removeprefix(PARAMETERS).split(".")[0].split("[")[0]) in names
+        and change.path.startswith(PARAMETERS)
+        and _is_another(name, change, obj, actual)
+    }
+
+
+def _is_another(name: str, change: Change, obj: Json, actual: Json) -> bool:
+    if name not in actual:
+        return change.before is None
+    declared = ((obj.get("spec") or {}).get("forProvider") or {}).get(name)
+    return bool(differences(declared, actual[name], observed=True))
