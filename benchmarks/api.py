@@ -242,7 +242,7 @@ def own(concurrency: int) -> Iterator[tuple[dict[str, Sequence[str]], Cloud]]:
     with ministack() as endpoint, contextlib.ExitStack() as stack:
         running.make_table(running.client("dynamodb", endpoint))
         running.make_bucket(running.client("s3", endpoint))
-        replicas = [stack.enter_context(running.service(endpoint)) for _ in range(REPLICAS)]
+        replicas = [stack.enter_context(running.service(endpoint)) for _replica in range(REPLICAS)]
         urls, pids = [one.url for one in replicas], tuple(one.process.pid for one in replicas)
         yield (
             {"users API": urls[:1], f"{REPLICAS} replicas": urls},
