@@ -26,8 +26,9 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
     twins = {label(one): one for one in found["surplus"] if label(one) in declared}
     if twins:
         problems.append(
-            f"{', '.join(twins)}: of the other scope in the cluster than declared, and both would be the same thing in AWS; set "
-            "aws_resources_scope back, or remove the resources first (`make down`, or tasks_from: absent)"
+            f"{', '.join(twins)}: in the cluster, but of another scope or namespace than declared, and both would be the same "
+            "thing in AWS; set aws_resources_scope and aws_resources_namespace back, or remove the resources first "
+            "(`make down`, or tasks_from: absent)"
         )
     problems += [
         f"{label(one)}: AWS has {one['external_name']} already, and this stack did not make it; choose another name, or take "

@@ -26,7 +26,7 @@ def test_a_resource_does_not_change_its_scope_in_place() -> None:
     """The old object's removal would take what the new one has just taken over."""
     before = {**TOPIC, "protected": False}
     (problem,) = difference_problems(found(missing=[NAMESPACED], surplus=[before]))
-    assert problem.startswith("Topic/orders: of the other scope in the cluster than declared")
+    assert problem.startswith("Topic/orders: in the cluster, but of another scope or namespace than declared")
     existing = {**NAMESPACED, "external_name": "arn:aws:sns:eu-central-1:000000000000:orders"}
     assert difference_problems(found(existing=[existing], surplus=[before]), prune=False) == [problem]
 
