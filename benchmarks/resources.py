@@ -206,13 +206,12 @@ def stack(facts: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def plot(rows: Sequence[Sequence[Any]]) -> None:
-    sizes = [row[0] for row in rows]
-    plotext.plot(sizes, [row[4] for row in rows], label="kubectl apply", marker="braille")
-    plotext.plot(sizes, [row[5] for row in rows], label="aws_resources", marker="braille")
-    plotext.title("Unchanged re-run: seconds over resources")
-    plotext.plotsize(90, 22)
-    plotext.theme("clear")
-    plotext.show()
+    figure, sizes = plotext.figure, [row[0] for row in rows]
+    for column, label in ((4, "kubectl apply"), (5, "aws_resources")):
+        figure.draw(figure.signal(sizes, [row[column] for row in rows], marker=label[0]).label(label).lines())
+    figure.title("Unchanged re-run: seconds over resources")
+    figure.plot_size(90, 22)
+    figure.show(colorless=True)
 
 
 def main() -> None:
