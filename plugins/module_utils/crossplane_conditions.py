@@ -24,6 +24,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
 Json = dict[str, t.Any]
 
 CREATE_DONE = (CREATE_SUCCEEDED, CREATE_FAILED)
+# What crossplane-runtime says of it (pkg/reconciler/managed, errCreateIncomplete).
+CREATION_LOST = "cannot determine creation result"
 
 
 class Verdict(t.NamedTuple):
@@ -149,13 +151,20 @@ def create_pending(obj: Json) -> bool:
     return began is not None and not any(one is not None and one >= began for one in ended)
 
 
+def creation_lost(obj: Json) -> bool:
+    """Whether the provider says that it doesn't know how the creation ended, and nothing has told it since."""
+    message = str((conditions_of(obj).get("Synced") or {}).get("message") or "")
+    return CREATION_LOST in message and create_pending(obj)
+
+
 # In this order: what is more precise comes first.
 _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
     (
-        re.compile(r"cannot determine creation result", re.I),
+        re.compile(CREATION_LOST, re.I),
         Cause(
             "the provider was stopped in the middle of creating it and does not know how that ended",
-            f"look whether it exists in AWS, then remove the annotation {CREATE_PENDING}",
+            "run aws_resources again, which takes up what AWS knows by its name; of other kinds look whether AWS has it, then "
+            f"remove the annotation {CREATE_PENDING}",
             permanent=True,
         ),
     ),
@@ -332,7 +341,7 @@ def likely_cause(obj: Json | None, verdict: Verdict, event: str | None) -> Cause
     if known := _known(text):
         return known
     if create_pending(obj) and (conditions.get("Synced") or {}).get("status") != "True":
-        return _known("cannot determine creation result")
+        return _known(CREATION_LOST)
     if not conditions:
         return Cause(
             "no controller has looked at it", "look whether its provider's pod runs and is healthy, and at its log"

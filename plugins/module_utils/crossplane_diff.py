@@ -21,6 +21,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compar
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
     ADOPT,
+    CREATE_FAILED,
     CREATE_SUCCEEDED,
     EXTERNAL_NAME,
     LOOK_AGAIN,
@@ -40,6 +41,18 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
 HIDDEN = "(hidden)"
 # Connections of the client's pool.
 PARALLEL = 4
+
+# What AWS knows by a name that we give: a second creation finds the first, so one of unknown end may be begun again.
+NAMED = {
+    ("dynamodb", "Table"),
+    ("iam", "Policy"),
+    ("iam", "Role"),
+    ("s3", "Bucket"),
+    ("sns", "Topic"),
+    ("sns", "TopicSubscription"),
+    ("sqs", "Queue"),
+    ("ssm", "Parameter"),
+}
 
 Observe = t.Callable[[t.Sequence[Thing]], "list[Json | None]"]
 Kind = tuple[str, str]
@@ -204,6 +217,8 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
         return "foreign", {**row, "owner": owner}, obj
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj
+    if _unfinished(obj, live):
+        return "unfinished", {**row, "in_aws": bool(aws)}, obj
     if aws is None and (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED):
         return "gone", row, obj
     changes = changes_of(obj, live, aws)
@@ -227,6 +242,12 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
     return "drifted", row, _named(obj, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
 
 
+def _unfinished(obj: Json, live: Json) -> bool:
+    """Whether the provider refuses to go on, as it lost how its creation ended, and it is safe to have it begin again."""
+    named = (obj["apiVersion"].split(".")[0], obj["kind"]) in NAMED
+    return named and conditions.creation_lost(live)
+
+
 def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
     thing = Thing.of(obj, None)
     wanted = settings.adopt or (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
@@ -247,7 +268,8 @@ def _named(obj: Json, external_name: str | None) -> Json:
 def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
     """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
     by_name: dict[str, list[Json]] = {
-        name: [] for name in ("missing", "drifted", "strayed", "gone", "existing", "foreign", "leaving", "same")
+        name: []
+        for name in ("missing", "drifted", "strayed", "gone", "unfinished", "existing", "foreign", "leaving", "same")
     }
     for name, row, _obj in rows:
         by_name[name].append(row)
@@ -257,16 +279,20 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
         **by_name,
         "same": len(same),
         "to_apply": [obj for name, _row, obj in rows if name in ("missing", "drifted", "leaving")],
-        "to_look_at": [_look_again(obj, now) for name, _row, obj in rows if name in ("gone", "strayed")],
+        "to_look_at": [
+            _look_again(obj, now, row) for name, row, obj in rows if name in ("gone", "strayed", "unfinished")
+        ],
     }
 
 
-def _look_again(obj: Json, now: str) -> Json:
+def _look_again(obj: Json, now: str, row: Json) -> Json:
     metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
+    # How its creation ended, where the provider lost that.
+    ended = {CREATE_SUCCEEDED if row["in_aws"] else CREATE_FAILED: now} if "in_aws" in row else {}
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now}},
+        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended}},
     }
 
 
@@ -356,6 +382,10 @@ def report(found: t.Mapping[str, t.Any]) -> list[str]:
     lines = [f"{_label(one)} is not there yet" for one in found["missing"]]
     lines += [f"{_label(one)} is still being deleted" for one in found["leaving"]]
     lines += [f"{_label(one)} is gone from AWS" for one in found["gone"]]
+    lines += [
+        f"{_label(one)} was never finished: the provider does not know how its creation ended"
+        for one in found["unfinished"]
+    ]
     lines += [
         f"{_label(one)}: {_WHERE[field['where']]} {Change(field['path'], field['before'], field['after'])}"
         for one in [*found["drifted"], *found["strayed"]]

@@ -189,6 +189,18 @@ gone:
   type: list
   elements: dict
   contains: *reference
+unfinished:
+  description:
+    - The provider lost how its creation ended, and goes no further by itself.
+    - Only of kinds that AWS knows by a given name, where beginning again makes no second one.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    in_aws:
+      description: Whether AWS has it. Always false where AWS was not asked.
+      type: bool
 leaving:
   description: Declared, but the cluster's object is being deleted.
   returned: success
@@ -263,7 +275,7 @@ to_apply:
   type: list
   elements: dict
 to_look_at:
-  description: Patches for RV(gone) and RV(strayed) that make Crossplane look again at once.
+  description: Patches for RV(gone), RV(strayed) and RV(unfinished) that make Crossplane look again at once.
   returned: success
   type: list
   elements: dict

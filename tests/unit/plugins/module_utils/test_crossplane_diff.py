@@ -7,7 +7,12 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, report
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
+    Settings,
+    _unfinished,
+    diff,
+    report,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, PatientApi
 
 SNS = "sns.aws.upbound.io/v1beta1"
@@ -95,6 +100,39 @@ def test_what_aws_cannot_change_is_marked():
     there = live(topic(fifoTopic=False), at_provider={"fifoTopic": False})
     found = diff(Cluster(there), [topic(fifoTopic=True)], [], SETTINGS)
     assert [one["fixed"] for one in found["drifted"][0]["fields"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("in_aws", "ended"), [(True, "external-create-succeeded"), (False, "external-create-failed")]
+)  # fmt: skip
+def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
+    lost = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
+    began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
+    cluster = Cluster(live(topic(annotations=began), lost))
+    found = diff(
+        cluster, [topic()], [], SETTINGS, lambda things: [{"displayName": ""} if in_aws else None for _one in things]
+    )
+    assert found["unfinished"][0]["in_aws"] is in_aws
+    assert set(found["to_look_at"][0]["metadata"]["annotations"]) == {
+        "localcloud.dev/look-again",
+        f"crossplane.io/{ended}",
+    }
+    assert report(found) == ["Topic/orders was never finished: the provider does not know how its creation ended"]
+
+
+def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_left_alone():
+    began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
+    running = live(topic(annotations=began), ({"type": "Synced", "status": "True"},))
+    assert diff(Cluster(running), [topic()], [], SETTINGS)["unfinished"] == []
+    ended = {**began, "crossplane.io/external-create-succeeded": "2026-01-01T00:00:01Z"}
+    told = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
+    failing = live(topic(annotations=ended), told)
+    assert diff(Cluster(failing), [topic()], [], SETTINGS)["unfinished"] == []
+    key = {**topic(), "apiVersion": "kms.aws.upbound.io/v1beta1", "kind": "Key"}
+    lost = live(
+        {**key, "metadata": {**key["metadata"], "annotations": began}}, ({"type": "Synced", "status": "False"},)
+    )
+    assert not _unfinished(key, lost)
 
 
 def test_a_field_that_we_applied_and_declare_no_more_is_drift():
