@@ -2,8 +2,9 @@
 
     api.py [--api-url URL] [--concurrency N] [--rounds N] [--requests N]
 
-Without --api-url it starts a MiniStack and three processes of the service, and measures one of them and all. With it, AWS_ENDPOINT_URL, AWS_REGION,
-DYNAMODB_TABLE and S3_BUCKET must name what that service works on, and credentials be in the environment.
+Without --api-url it starts a MiniStack and three processes of the service, and measures one of them and all. With it,
+AWS_ENDPOINT_URL, AWS_REGION, DYNAMODB_TABLE and S3_BUCKET must name what that service works on, and credentials be in
+the environment.
 Blocks of both kinds take turns, so that a change of the machine's load meets both. Prints a Markdown table; `cost` is
 the median of the rounds' ratios of time per request. Removes what it made.
 """

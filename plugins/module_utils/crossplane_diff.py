@@ -17,6 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe impor
     made_by_crossplane,
     observable,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import kind_of as service_kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
@@ -44,14 +45,14 @@ PARALLEL = 4
 
 # What AWS knows by a name that we give: a second creation finds the first, so one of unknown end may be begun again.
 NAMED = {
-    ("dynamodb", "Table"),
-    ("iam", "Policy"),
-    ("iam", "Role"),
-    ("s3", "Bucket"),
-    ("sns", "Topic"),
-    ("sns", "TopicSubscription"),
-    ("sqs", "Queue"),
-    ("ssm", "Parameter"),
+    "dynamodb/Table",
+    "iam/Policy",
+    "iam/Role",
+    "s3/Bucket",
+    "sns/Topic",
+    "sns/TopicSubscription",
+    "sqs/Queue",
+    "ssm/Parameter",
 }
 
 Observe = t.Callable[[t.Sequence[Thing]], "list[Json | None]"]
@@ -244,8 +245,7 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
 
 def _unfinished(obj: Json, live: Json) -> bool:
     """Whether the provider refuses to go on, as it lost how its creation ended, and it is safe to have it begin again."""
-    named = (obj["apiVersion"].split(".")[0], obj["kind"]) in NAMED
-    return named and conditions.creation_lost(live)
+    return service_kind_of(obj) in NAMED and conditions.creation_lost(live)
 
 
 def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:

@@ -9,24 +9,26 @@ Pure. The provider refuses to change them, minutes later and again and again: Te
 
 from __future__ import annotations
 
+import re
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, Json, differences
 
-# Fields of spec.forProvider by kind and API group's first part: "ForceNew" in the schemas of terraform-provider-aws 5 and
+# Fields of spec.forProvider by service and kind: "ForceNew" in the schemas of terraform-provider-aws 5 and
 # 6 (internal/service/*), as far as aws_resources declares them.
-FIXED: dict[tuple[str, str], frozenset[str]] = {
-    ("sns", "Topic"): frozenset({"name", "fifoTopic"}),
-    ("sns", "TopicSubscription"): frozenset({"topicArn", "protocol", "endpoint"}),
-    ("sqs", "Queue"): frozenset({"name", "fifoQueue"}),
-    ("dynamodb", "Table"): frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
-    ("s3", "Bucket"): frozenset({"objectLockEnabled"}),
-    ("kms", "Key"): frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
-    ("iam", "Role"): frozenset({"path"}),
-    ("iam", "Policy"): frozenset({"path", "description"}),
-    ("secretsmanager", "Secret"): frozenset({"name"}),
+FIXED: dict[str, frozenset[str]] = {
+    "sns/Topic": frozenset({"name", "fifoTopic"}),
+    "sns/TopicSubscription": frozenset({"topicArn", "protocol", "endpoint"}),
+    "sqs/Queue": frozenset({"name", "fifoQueue"}),
+    "dynamodb/Table": frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
+    "s3/Bucket": frozenset({"objectLockEnabled"}),
+    "kms/Key": frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
+    "iam/Role": frozenset({"path"}),
+    "iam/Policy": frozenset({"path", "description"}),
+    "secretsmanager/Secret": frozenset({"name"}),
 }
-PARAMETERS = "spec.forProvider."
+PARAMETER = re.compile(r"spec\.forProvider\.(\w+)")
 
 
 def fixed_changes(obj: Json, live: Json, changes: t.Iterable[Change]) -> set[str]:
@@ -35,16 +37,14 @@ def fixed_changes(obj: Json, live: Json, changes: t.Iterable[Change]) -> set[str
     C(live) says in C(status.atProvider) what is there. A field that this does not tell is fixed if it is new in the
     declaration; if it was another there, nobody knows whether that one was ever made.
     """
-    names = FIXED.get((obj["apiVersion"].split(".")[0], obj["kind"]), frozenset())
+    names = FIXED.get(kind_of(obj), frozenset())
     actual = (live.get("status") or {}).get("atProvider") or {}
     if not names or not actual:
         return set()
     return {
         change.path
         for change in changes
-        if (name := change.path.removeprefix(PARAMETERS).split(".")[0].split("[")[0]) in names
-        and change.path.startswith(PARAMETERS)
-        and _is_another(name, change, obj, actual)
+        if (found := PARAMETER.match(change.path)) and found[1] in names and _is_another(found[1], change, obj, actual)
     }
 
 

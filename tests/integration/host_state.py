@@ -94,10 +94,9 @@ def ancestry(pid: str) -> Iterable[str]:
 
 def processes(own: Path) -> Iterable[str]:
     """Processes that look like ours, with their number, so that a new one of the same name counts."""
-    pids = [folder.name for folder in Path("/proc").glob("[0-9]*")]
     found = {}
-    for pid in pids:
-        command = command_of(pid)
+    for folder in Path("/proc").glob("[0-9]*"):
+        pid, command = folder.name, command_of(folder.name)
         program = command.split(" ", 1)[0]
         if any(sign in Path(program).name for sign in SIGNS) or "/bin/supervisord" in command:
             found[pid] = (namespace_of(pid), command)

@@ -129,9 +129,7 @@ def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_lef
     failing = live(topic(annotations=ended), told)
     assert diff(Cluster(failing), [topic()], [], SETTINGS)["unfinished"] == []
     key = {**topic(), "apiVersion": "kms.aws.upbound.io/v1beta1", "kind": "Key"}
-    lost = live(
-        {**key, "metadata": {**key["metadata"], "annotations": began}}, ({"type": "Synced", "status": "False"},)
-    )
+    lost = live({**key, "metadata": {**key["metadata"], "annotations": began}}, told)
     assert not _unfinished(key, lost)
 
 
