@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("name", nargs="?", default="dynamodb-admin", choices=PAGES)
     parser.add_argument("file", nargs="?", type=Path)
     parser.add_argument("--url")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     target = arguments.file or PROJECT / f"docs/{arguments.name}.png"
     try:
         page = PAGES[arguments.name](arguments.url)

@@ -9,3 +9,5 @@ from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import
 
 class ActionModule(InProcess):
     """See the module's documentation."""
+
+    talks_to_aws = True

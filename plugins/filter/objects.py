@@ -24,14 +24,6 @@ def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) ->
     return manifests(lists, where)
 
 
-def resource_problems(declared: Mapping[str, Any], target: Mapping[str, Any] | None = None) -> list[str]:
-    """All that is wrong with declared lists, and with where they are to be made as far as it is known yet."""
-    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, problems
-
-    need_pydantic()
-    return problems(plain(declared), Target(**plain(target or {})))
-
-
 def resource_kinds(extra_manifests: Sequence[Any]) -> list[dict[str, str]]:
     """Every kind that can be declared, with those of extra manifests; what belongs to others before these."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import kinds
@@ -92,7 +84,6 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "managed_resources": managed_resources,
-            "resource_problems": resource_problems,
             "resource_kinds": resource_kinds,
             "object_references": object_references,
             "object_stubs": object_stubs,

@@ -2,27 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connections to AWS: arguments, session, clients. The only file of the AWS modules that imports boto3 for talking."""
+"""Connections to AWS: arguments, session, clients. The only file of the AWS modules that imports boto3 for talking.
+
+It does so where it talks, as the import takes as long as comparing a thousand objects does.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-import traceback
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError, explain
-
-try:
-    import boto3
-    import botocore.session
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    BOTO3_IMPORT_ERROR: str | None = None
-except ImportError:
-    BOTO3_IMPORT_ERROR = traceback.format_exc()
 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
@@ -107,8 +99,12 @@ class Clients:
                 f"There is no file {connection.aws_ca_bundle} to check certificates against. "
                 "Correct aws_ca_bundle or AWS_CA_BUNDLE."
             )
+        import boto3
+        import botocore.session
+
         with aws_errors("opening the session", connection.endpoint_url):
             self._core = botocore.session.get_session()
+            self._core.register_component("data_loader", _loader(self._core.get_config_variable("data_path")))
             self._session = boto3.session.Session(
                 aws_access_key_id=connection.access_key,
                 aws_secret_access_key=connection.secret_key,
@@ -177,8 +173,26 @@ class Clients:
                 raise AwsError(explain(error, doing, endpoint_url)) from error
 
 
+@functools.cache
+def _loader(data_path: str | None) -> t.Any:
+    """What reads botocore's descriptions of services, and remembers them; one for all sessions."""
+    import botocore.loaders
+
+    return botocore.loaders.create_loader(data_path)
+
+
+def read_ahead(services: t.Iterable[str]) -> None:
+    """Read the descriptions of these services now, for all clients to come, also those of processes forked from this one."""
+    clients = Clients(Connection("http://localhost", "us-east-1", "nobody", "nobody"))
+    for service in services:
+        clients.get(service)
+
+
 def client_config(endpoint_url: str | None, given: dict[str, t.Any] | None = None) -> t.Any:
     """boto3's settings; for an endpoint that was given, no proxy comes between. What the user gives goes first."""
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
     own: dict[str, t.Any] = {"proxies": {}, "s3": {"addressing_style": "path"}} if endpoint_url else {}
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
@@ -200,6 +214,9 @@ def client_config(endpoint_url: str | None, given: dict[str, t.Any] | None = Non
 @contextlib.contextmanager
 def aws_errors(doing: str, endpoint_url: str | None) -> t.Iterator[None]:
     """Turns whatever boto3 raises into an AwsError that names cause and next step."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
     try:
         yield
     except (ClientError, BotoCoreError, ResponseParserError) as error:

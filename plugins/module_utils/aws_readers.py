@@ -78,29 +78,50 @@ def queues(reading: Reading) -> dict[str, list[Json]]:
 
 def tables(reading: Reading) -> dict[str, list[Json]]:
     names = sorted(reading.pages("list_tables", "TableNames"))
-    query = reading.query
 
     def describe(name: str) -> Json | None:
         answer = reading.ask(name, "describe_table", TableName=name)
-        if answer is None:
-            return None
-        table = answer["Table"]
-        readable = table.get("TableStatus") in ("ACTIVE", "UPDATING")
-        count = _count(reading, table) if readable else None
-        newest = _newest(reading, name) if readable and query.newest_items else []
-        ttl = reading.ask(name, "describe_time_to_live", TableName=name) if readable else None
-        backups = reading.ask(name, "describe_continuous_backups", TableName=name) if readable else None
-        return facts.table_facts(table, count, newest, ttl, backups)
+        return None if answer is None else answer["Table"]
 
-    return {"tables": reading.each(describe, [name for name in names if facts.wanted(name, query.names)])}
+    def part(asked: tuple[Json, TablePart]) -> tuple[str, TablePart, t.Any]:
+        table, read = asked
+        return table["TableName"], read, read(reading, table)
+
+    described = reading.each(describe, [name for name in names if facts.wanted(name, reading.query.names)])
+    readable = [table for table in described if table.get("TableStatus") in ("ACTIVE", "UPDATING")]
+    known = {(name, read): found for name, read, found in reading.each(part, itertools.product(readable, TABLE_PARTS))}
+
+    def found(table: Json) -> Json:
+        items, ttl, backups = (known.get((table["TableName"], read)) for read in TABLE_PARTS)
+        return facts.table_facts(table, *(items or (None, [])), ttl, backups)
+
+    return {"tables": [found(table) for table in described]}
 
 
-def _count(reading: Reading, table: Json) -> int | None:
-    if reading.query.count_items == "none":
-        return None
-    if reading.query.count_items == "approximate":
-        return facts.number(table.get("ItemCount"))
-    return reading.attempt(table["TableName"], "scan", lambda: count_exactly(reading.client, table["TableName"]))
+def _items(reading: Reading, table: Json) -> tuple[int | None, list[Json]]:
+    """How many items there are, as far as that is asked for, and the newest: by one scan where both are."""
+    name, query = table["TableName"], reading.query
+    exactly = query.count_items == "exact"
+    scanned, newest = None, []
+    if query.newest_items:
+        scanned, newest = reading.attempt(name, "scan", lambda: _scan(reading, name)) or (None, [])
+    elif exactly:
+        scanned = reading.attempt(name, "scan", lambda: count_exactly(reading.client, name))
+    approximate = facts.number(table.get("ItemCount")) if query.count_items == "approximate" else None
+    return (scanned if exactly else approximate), newest
+
+
+def _ttl(reading: Reading, table: Json) -> Json | None:
+    return reading.ask(table["TableName"], "describe_time_to_live", TableName=table["TableName"])
+
+
+def _backups(reading: Reading, table: Json) -> Json | None:
+    return reading.ask(table["TableName"], "describe_continuous_backups", TableName=table["TableName"])
+
+
+TablePart = t.Callable[[Reading, Json], t.Any]
+# What is asked about each table, side by side.
+TABLE_PARTS: tuple[TablePart, ...] = (_items, _ttl, _backups)
 
 
 def count_exactly(dynamodb: t.Any, name: str) -> int:
@@ -108,12 +129,17 @@ def count_exactly(dynamodb: t.Any, name: str) -> int:
     return sum(int(page.get("Count", 0)) for page in scan)
 
 
-def _newest(reading: Reading, name: str) -> list[Json]:
-    """The newest items; they are held in memory a page at a time."""
-    pages_of_items = reading.client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
-    items = (facts.plain_item(item) for page in pages_of_items for item in page.get("Items", []))
-    query = reading.query
-    return reading.attempt(name, "scan", lambda: facts.newest_of(items, query.newest_items, query.sort_by)) or []
+def _scan(reading: Reading, name: str) -> tuple[int, list[Json]]:
+    """How many items there are, and the newest; they are held in memory a page at a time."""
+    counts: list[int] = []
+
+    def items() -> t.Iterator[Json]:
+        for page in reading.client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True):
+            counts.append(int(page.get("Count", 0)))
+            yield from map(facts.plain_item, page.get("Items", []))
+
+    newest = facts.newest_of(items(), reading.query.newest_items, reading.query.sort_by)
+    return sum(counts), newest
 
 
 # Operation, fact, and how the fact is made of the answer.

@@ -36,7 +36,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     Served,
     existing,
     list_all,
-    served_kinds,
+    served_kinds_of,
 )
 
 HIDDEN = "(hidden)"
@@ -120,9 +120,8 @@ def spaces_of(declared: t.Sequence[Json], kinds: t.Sequence[Kind] = ()) -> dict[
 def look(api: Api, spaces: t.Mapping[Kind, t.Collection[str | None]], field_manager: str) -> Found:
     """Every object of these kinds, the lists side by side. Kinds that are not served have none. Raises ApiError."""
     asked = list(spaces)
-    groups = list(dict.fromkeys(version for version, _kind in asked))
     with ThreadPoolExecutor(PARALLEL) as pool:
-        resources = dict(zip(groups, pool.map(lambda version: served_kinds(api, version), groups), strict=True))
+        resources = served_kinds_of(api, (version for version, _kind in asked), pool)
         served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
         paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
         lists = pool.map(lambda one: list_all(api, one[1], {}, lambda obj: _slim(obj, field_manager))[0], paths)
@@ -219,6 +218,8 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj
     if _unfinished(obj, live):
+        if _another_s(obj, aws, settings):
+            return "existing", {**row, "external_name": Thing.of(obj, live).external_name}, obj
         return "unfinished", {**row, "in_aws": bool(aws)}, obj
     if aws is None and (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED):
         return "gone", row, obj
@@ -248,12 +249,16 @@ def _unfinished(obj: Json, live: Json) -> bool:
     return service_kind_of(obj) in NAMED and conditions.creation_lost(live)
 
 
-def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
-    thing = Thing.of(obj, None)
+def _another_s(obj: Json, aws: Json | None, settings: Settings) -> bool:
+    """Whether AWS has it already, but not made for this object, and it is not to be adopted."""
     wanted = settings.adopt or (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
     # Things without tags belong to one that has them.
-    if aws and "tags" in aws and not wanted and not made_by_crossplane(aws, obj):
-        return "existing", {**row, "external_name": thing.external_name}, obj
+    return bool(aws and "tags" in aws and not wanted and not made_by_crossplane(aws, obj))
+
+
+def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
+    if _another_s(obj, aws, settings):
+        return "existing", {**row, "external_name": Thing.of(obj, None).external_name}, obj
     return "missing", row, _named(obj, (aws or {}).get(ADOPTED_AS))
 
 

@@ -303,6 +303,8 @@ class Waiter:
         self.pause = pause
         self.start = time.monotonic()
         self._ready_at: dict[tuple[Watched, Key], float] = {}
+        # Each event of one object would else have all of them judged again.
+        self._judged: dict[tuple[Want, Key], tuple[tuple[t.Any, ...], Json]] = {}
 
     def look(self) -> Json:
         """One look without waiting. Never fails: what can't be seen is unready."""
@@ -356,7 +358,8 @@ class Waiter:
             self.board.changed.wait(left)
 
     def _hopeless(self, rows: list[Json]) -> str | None:
-        """Why waiting any longer is no use: we're not let in, or with fail_fast a resource can't recover by itself."""
+        """Why waiting any longer is no use: we're not let in, all that is left are creations whose end nobody knows, or with
+        fail_fast a resource can't recover by itself."""
         for which, state in self.board.states.items():
             if state.denied:
                 return (
@@ -364,7 +367,12 @@ class Waiter:
                     "Check the kubeconfig's user and its RBAC (get, list and watch)."
                 )
         looked_at = all(state.looked_at for state in self.board.states.values())
-        if self.options.fail_fast and self.options.state == "ready" and looked_at:
+        if self.options.state != "ready" or not looked_at:
+            return None
+        left = [row["_object"] for row in rows if not row["ready"]]
+        if all(obj and rules.creation_lost(obj) for obj in left):
+            return "The provider does not go on by itself with what it does not know the end of."
+        if self.options.fail_fast:
             for row in rows:
                 obj, want = row["_object"], row["_want"]
                 cause = rules.permanent_cause(obj, want.conditions) if obj else None
@@ -406,6 +414,14 @@ class Waiter:
 
     def _row(self, which: Watched, want: Want, key: Key, state: State) -> Json:
         obj = state.objects.get(key)
+        known = (id(obj), state.served, state.listed, state.problem)
+        before = self._judged.get((want, key))
+        if before is None or before[0] != known:
+            # It holds the object itself, so that no other one can have its id meanwhile.
+            before = self._judged[want, key] = (known, self._new_row(which, want, key, state, obj))
+        return before[1]
+
+    def _new_row(self, which: Watched, want: Want, key: Key, state: State, obj: Json | None) -> Json:
         verdict = self._verdict(which, want, obj, state)
         since = self._since(which, key, verdict.ready)
         metadata = obj["metadata"] if obj else {}

@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import traceback
 import typing as t
 
-from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.basic import env_fallback, missing_required_lib
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     ApiError,
     KubernetesError,
+    PatientApi,
     events_of,
 )
 
@@ -38,6 +40,8 @@ KUBERNETES_ARGUMENTS: dict[str, t.Any] = {
 MERGE_PATCH = "application/merge-patch+json"
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 15
+# Seconds for an API server that has much to do, as when new kinds are made.
+PATIENCE = 60
 
 
 class _NoDiscovery:
@@ -109,6 +113,24 @@ class KubernetesApi:
             raise ApiError(error.status or 0, _api_message(error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise ApiError(0, _reason(error)) from error
+
+
+@contextlib.contextmanager
+def cluster_of(module: t.Any, failing: str, likely: str) -> t.Iterator[PatientApi]:
+    """The cluster of a module's arguments, to be read patiently.
+
+    Ends the module where that can't be: C(failing) says what is not done then, C(likely) the cause.
+    """
+    if KUBERNETES_IMPORT_ERROR:
+        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
+    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+    try:
+        api.connect()
+        yield PatientApi(api, PATIENCE)
+    except KubernetesError as error:
+        module.fail_json(msg=error.message, **error.details)
+    except ApiError as error:
+        module.fail_json(msg=f"{failing}: {error.message}. Likely {likely}. Look at kubeconfig and context.")
 
 
 def _connect(kubeconfig: str | None, context: str | None) -> t.Any:

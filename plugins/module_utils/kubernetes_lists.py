@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import typing as t
+from concurrent.futures import Executor
 
 Json = dict[str, t.Any]
 
@@ -91,6 +92,12 @@ def served_kinds(api: Api, api_version: str) -> dict[str, Served]:
         for one in (existing(api, base) or {}).get("resources") or []
         if "kind" in one and "/" not in one.get("name", "/")
     }
+
+
+def served_kinds_of(api: Api, api_versions: t.Iterable[str], pool: Executor) -> dict[str, dict[str, Served]]:
+    """The same of several groups and versions, side by side. Raises ApiError."""
+    versions = list(dict.fromkeys(api_versions))
+    return dict(zip(versions, pool.map(lambda version: served_kinds(api, version), versions), strict=True))
 
 
 def find_kind(api: Api, api_version: str, kind: str) -> Served | None:

@@ -32,9 +32,14 @@ options:
         and C(prefix); the role's variables of these names say what they are.
     type: dict
   owner:
-    description: Value of the label C(localcloud.dev/owner) of our objects. Objects with another one are RV(foreign).
+    description:
+      - Value of the label C(localcloud.dev/owner) of our objects. Objects with another one are RV(foreign).
+      - Required without O(check_only).
     type: str
-    required: true
+  check_only:
+    description: Only find what is wrong with O(declared), and with as much of O(target) as is given. Neither cluster nor AWS is asked.
+    type: bool
+    default: false
   kinds:
     description: Kinds that are looked through for RV(surplus), besides those that are declared.
     type: list
@@ -108,6 +113,12 @@ EXAMPLES = r"""
       queues: [{name: billing}]
       subscriptions: [{topic: orders, queue: billing}]
     target: {region: eu-central-1, provider_config: default}
+
+- name: Check plain lists before there is a cluster
+  localcloud.stack.crossplane_diff:
+    declared:
+      topics: [{name: orders}]
+    check_only: true
 
 - name: Apply what differs, as one list
   kubernetes.core.k8s:
@@ -316,11 +327,10 @@ report:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
-    BOTO3_IMPORT_ERROR,
     Clients,
     Connection,
     aws_argument_spec,
@@ -330,20 +340,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, reference, report
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
-    KUBERNETES_ARGUMENTS,
-    KUBERNETES_IMPORT_ERROR,
-    KubernetesApi,
-)
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
-    ApiError,
-    KubernetesError,
-    PatientApi,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-
-# Seconds for an API server that has much to do, as when new kinds are made.
-PATIENCE = 60
 
 
 def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
@@ -353,7 +351,7 @@ def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
     if missing := missing_packages("pydantic"):
         module.fail_json(msg=missing)
     declared = module.params["declared"]
-    target = Target(**{**(module.params["target"] or {}), "owner": module.params["owner"]})
+    target = Target(**{**(module.params["target"] or {}), "owner": module.params["owner"] or ""})
     if found := problems(declared, target):
         module.fail_json(
             msg=f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
@@ -365,13 +363,13 @@ def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     resources = declared_objects(module)
-    api = KubernetesApi(params["kubeconfig"], params["context"])
-    api.connect()
     clients = Clients(Connection.from_params(params)) if params["look_into_aws"] else None
     kinds = [(one["api_version"], one["kind"]) for one in params["kinds"]]
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     observer = (lambda things: observe(clients, things)) if clients else None
-    found = diff(PatientApi(api, PATIENCE), resources, kinds, settings, observer)
+    likely = "it does not answer, or its user may not list these kinds"
+    with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
+        found = diff(api, resources, kinds, settings, observer)
     return {
         **found,
         "references": [reference(one) for one in resources],
@@ -386,7 +384,8 @@ def main() -> None:
             "resources": {"type": "list", "elements": "dict"},
             "declared": {"type": "dict"},
             "target": {"type": "dict"},
-            "owner": {"type": "str", "required": True},
+            "owner": {"type": "str"},
+            "check_only": {"type": "bool", "default": False},
             "kinds": {
                 "type": "list",
                 "elements": "dict",
@@ -405,23 +404,18 @@ def main() -> None:
         required_together=AWS_REQUIRED_TOGETHER,
         mutually_exclusive=[*AWS_MUTUALLY_EXCLUSIVE, ["resources", "declared"]],
         required_one_of=[["resources", "declared"]],
+        required_if=[("check_only", False, ["owner"]), ("check_only", True, ["declared"])],
         required_by={"target": ["declared"]},
         supports_check_mode=True,
     )
     keep_public_keys(module)
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    if BOTO3_IMPORT_ERROR and module.params["look_into_aws"]:
-        module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
+    if module.params["check_only"]:
+        declared_objects(module)
+        module.exit_json(changed=False)
+    if module.params["look_into_aws"] and (missing := missing_packages("boto3")):
+        module.fail_json(msg=missing)
     try:
         result = run(module)
-    except KubernetesError as error:
-        module.fail_json(msg=error.message, **error.details)
-    except ApiError as error:
-        module.fail_json(
-            msg=f"The cluster can't be compared with what is declared: {error.message}. Likely it does not answer, or its "
-            "user may not list these kinds. Look at kubeconfig and context."
-        )
     except AwsError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=False, **result)

@@ -91,7 +91,7 @@ options:
       - Fail as soon as a resource says something that waiting does not cure, such as refused credentials, a name that
         is taken, or an
         immutable field that was changed.
-      - Without it only O(timeout) fails.
+      - Without it only O(timeout) fails, and that nothing else is left than creations of which the provider does not know the end.
     type: bool
     default: false
 extends_documentation_fragment: [localcloud.stack.kubernetes]

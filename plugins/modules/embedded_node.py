@@ -94,11 +94,11 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 
 def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the node run and write its kubeconfig."""
-    if check_mode and (node.process is None or not node.record.initialized):
+    if check_mode and (node.process is None or not node.known.initialized):
         return {"changed": True}
     parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
     tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
-    changed = False if check_mode else node.up(parts, tags)
+    changed = not node.is_up(parts) if check_mode else node.up(parts, tags)
     path = Path(arguments["kubeconfig"])
     content = yaml.safe_dump(node.kubeconfig())
     if not path.exists() or path.read_text() != content:
@@ -118,10 +118,11 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
 
 def absent(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Remove the node and its kubeconfig."""
-    if check_mode:
-        return {"changed": node.folder.exists()}
-    changed = node.down()
-    Path(arguments["kubeconfig"]).unlink(missing_ok=True)
+    kubeconfig = Path(arguments["kubeconfig"])
+    changed = node.folder.exists() or kubeconfig.exists()
+    if not check_mode:
+        node.down()
+        kubeconfig.unlink(missing_ok=True)
     return {"changed": changed}
 
 

@@ -287,17 +287,17 @@ evidence:
 
 import dataclasses
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
-    BOTO3_IMPORT_ERROR,
     Clients,
     Connection,
     aws_argument_spec,
     keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.probe_runner import Prober, Request
 
 
@@ -320,8 +320,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     keep_public_keys(module)
-    if BOTO3_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
+    if missing := missing_packages("boto3"):
+        module.fail_json(msg=missing)
     connection = Connection.from_params(module.params)
     request = Request(**{field.name: module.params[field.name] for field in dataclasses.fields(Request)})
     try:

@@ -537,11 +537,10 @@ errors:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
-    BOTO3_IMPORT_ERROR,
     Clients,
     Connection,
     aws_argument_spec,
@@ -550,6 +549,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
 SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
 
@@ -571,8 +571,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     keep_public_keys(module)
-    if BOTO3_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("boto3"), exception=BOTO3_IMPORT_ERROR)
+    if missing := missing_packages("boto3"):
+        module.fail_json(msg=missing)
     query = Query(**{name: module.params[name] for name in Query._fields})
     try:
         result = gather(Clients(Connection.from_params(module.params)), query)

@@ -3,12 +3,14 @@
 """Modules that run in the process that Ansible has for the task anyway.
 
 A module otherwise gets a Python of its own, which spends most of its second on importing Ansible, boto3 and the Kubernetes
-client. The main process imports this file when it looks the action up, so that these are there in every task's process.
+client, and on reading botocore's descriptions of services. The main process imports this file when it looks the action up, so
+that all this is there in every task's process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import sys
 from collections.abc import Mapping
@@ -18,16 +20,20 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import read_ahead
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
-for package in ("boto3", "kubernetes.dynamic"):
-    with contextlib.suppress(ImportError):  # the modules say what is not there
-        importlib.import_module(package)
+with contextlib.suppress(ImportError):  # the modules say what is not there
+    importlib.import_module("kubernetes.dynamic")
 
 # Before, values of a vault came encrypted to the action.
 OLDEST_CORE = (2, 19)
 # The verbosity (-vvv) at which Ansible shows a task's arguments.
 INVOCATION_SHOWN = 3
+# Services whose descriptions nearly every look into AWS needs.
+READ_AHEAD = ("dynamodb", "sns", "sqs", "sts")
 
 
 class Ended(BaseException):
@@ -67,24 +73,45 @@ def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
 class InProcess(ActionBase):
     """Run the module of the same name here where it would run on this machine, by this Python; else as any module."""
 
+    # Whether all that is done here is to look, in check mode, whether there is anything to do. What is to outlive a playbook
+    # that is stopped, or takes long, is better done by a process of its own.
+    looks_only = False
+    # Whether it asks AWS, so that descriptions of services are read ahead.
+    talks_to_aws = False
+    module: Any
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # By the main process, so that the tasks' own need not.
+        cls.module = importlib.import_module(cls.__module__.replace(".action.", ".modules."))
+        if cls.talks_to_aws and not missing_packages("boto3"):
+            with contextlib.suppress(
+                AwsError
+            ):  # the module also says what is wrong with AWS's configuration on this machine
+                read_ahead(READ_AHEAD)
+        # What is there by now stays. Each task's process would else copy all of its memory as soon as it collects garbage.
+        gc.freeze()
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        if not self._at_home(task_vars or {}):
-            executed = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
-            return {**result, **executed}
-        module: Any = importlib.import_module(
-            f"ansible_collections.localcloud.stack.plugins.modules.{self._task.action.rpartition('.')[2]}"
-        )
+        if self._at_home(task_vars or {}):
+            here = self._run_here(self.looks_only or self._task.check_mode)
+            if not self.looks_only or self._task.check_mode or not (here["changed"] or here.get("failed")):
+                return {**result, **here}
+        executed = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        return {**result, **executed}
+
+    def _run_here(self, check_mode: bool) -> dict[str, Any]:
         internal = {
-            "_ansible_check_mode": self._task.check_mode,
+            "_ansible_check_mode": check_mode,
             "_ansible_diff": self._task.diff,
             "_ansible_verbosity": self._display.verbosity,
         }
-        module.AnsibleModule = module_class({**plain(self._task.args), **internal})
+        self.module.AnsibleModule = module_class({**plain(self._task.args), **internal})
         try:
-            module.main()
+            self.module.main()
         except Ended as ended:
-            return {**result, **ended.result}
+            return ended.result
         raise RuntimeError(f"{self._task.action} ended without a result.")
 
     def _at_home(self, task_vars: Mapping[str, Any]) -> bool:

@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,8 @@ class Tenant:
         own = {**config, "metadata": {"name": self.name}}
         stack.kubectl("create", "-f", "-", stdin=json.dumps(own))
 
-    def run(self, *arguments: str, **settings: Any) -> Run:
+    def run(self, *arguments: str, meanwhile: Callable[[Path], None] | None = None, **settings: Any) -> Run:
+        """Run the playbook, and beside it C(meanwhile), which is given the file with the output so far."""
         result = self.folder / f"{self.name}.json"
         result.unlink(missing_ok=True)
         variables = {
@@ -61,22 +63,43 @@ class Tenant:
             "result": str(result),
             **settings,
         }
-        done = subprocess.run(
-            [*COMMAND, str(PLAYBOOK), "-e", json.dumps(variables), *arguments],
-            cwd=PROJECT,
-            env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = done.stdout + done.stderr
+        output = self.folder / f"{self.name}.log"
+        with output.open("w") as log:
+            process = subprocess.Popen(
+                [*COMMAND, str(PLAYBOOK), "-e", json.dumps(variables), *arguments],
+                cwd=PROJECT,
+                env={**os.environ, "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg")},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        with process:
+            if meanwhile:
+                meanwhile(output)
         return Run(
-            done.returncode,
-            output,
-            changed_tasks(done.stdout),
+            process.returncode,
+            output.read_text(),
+            changed_tasks(output.read_text()),
             json.loads(result.read_text()) if result.exists() else {},
         )
+
+    def lose(self, queue: str) -> None:
+        """Have the provider believe that it was stopped while it created this queue."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.annotate(queue, f"crossplane.io/external-create-pending={now}", f"localcloud.dev/look-again={now}")
+
+    def annotate(self, queue: str, *annotations: str) -> None:
+        self.stack.kubectl("annotate", "--overwrite", f"queues.sqs.aws.upbound.io/{queue}", *annotations)
+
+    def is_lost(self, queue: str) -> bool:
+        """Whether the provider has said so."""
+        return "cannot determine creation result" in self.synced(queue)
+
+    def synced(self, queue: str) -> str:
+        """Status and message of its condition Synced."""
+        path = "jsonpath={.status.conditions[?(@.type=='Synced')]}"
+        said: str = self.stack.kubectl("get", f"queues.sqs.aws.upbound.io/{queue}", "-o", path)
+        return said
 
     def resources(self, **topic: Any) -> dict[str, Any]:
         return {
@@ -200,3 +223,36 @@ def test_what_holds_data_is_kept(tenant: Tenant) -> None:
     gone = tenant.run(aws_resources_tables=[], aws_resources_deletion_protection=False)
     assert gone.code == 0, gone.output
     assert gone.result["found"]["tables"] == []
+
+
+def test_a_creation_whose_end_the_provider_lost_is_taken_up(tenant: Tenant, eventually: Any) -> None:
+    """Once where it is found, and once where it happens while the role waits."""
+    queue = f"{tenant.name}-lost"
+    declared = {"aws_resources_queues": [{"name": queue}]}
+    made = tenant.run(**declared)
+    assert made.code == 0, made.output
+
+    tenant.lose(queue)
+    eventually(lambda: tenant.is_lost(queue))
+    checked = tenant.run(entry="check", **declared)
+    assert checked.code != 0
+    assert "was never finished" in checked.output
+    predicted = tenant.run("--check", **declared)
+    healed = tenant.run(**declared)
+    assert healed.code == 0, healed.output
+    assert predicted.changed == healed.changed != []
+    assert not tenant.is_lost(queue)
+
+    tenant.annotate(queue, "crossplane.io/paused=true")
+    eventually(lambda: "True" not in tenant.synced(queue))
+    tenant.lose(queue)
+
+    def go_on(output: Path) -> None:
+        eventually(lambda: "Wait until every resource is Synced and Ready" in output.read_text())
+        tenant.annotate(queue, "crossplane.io/paused-")
+
+    healed = tenant.run(meanwhile=go_on, **declared)
+    assert healed.code == 0, healed.output
+    assert "Tell the provider how they ended" in healed.output
+    again = tenant.run(**declared)
+    assert (again.code, again.changed) == (0, []), again.output

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.playbook_output import changed_tasks
 from tests.integration.test_stack import EMULATOR, NAME, NAMESPACE, TOPIC
 
 
@@ -28,9 +29,16 @@ def test_the_loss_is_told_and_mended(stack: Any, load: list[str], playbook: Any,
         assert lost in said
     assert "Items, messages and objects from before are gone" in said
     assert "Run the play again (`make up`)" in said
+    # Nor does Helm look whether what it once made is there.
+    stack.kubectl("-n", NAMESPACE, "delete", "deployment", "justtrack-t1-consumer", "--wait=false")
+    stack.kubectl("-n", "crossplane-system", "delete", "deployment", "crossplane-rbac-manager", "--wait=false")
     mended = playbook("site.yml", crossplane_poll_interval="24h")
     assert mended.returncode == 0, mended.stdout[-3000:]
     assert "Verified: event" in mended.stdout
+    changed = changed_tasks(mended.stdout)
+    assert {f"Put back what somebody deleted of {what}" for what in ("Crossplane", "the applications")} <= {
+        name.rpartition(" : ")[2] for name in changed
+    }
     # Publishing goes on by itself, as the topic has its old name; what came between topic and subscription went nowhere.
     before = len(load)
     eventually(lambda: len(load) >= before + 20)

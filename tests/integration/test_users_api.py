@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import uuid
@@ -129,6 +130,14 @@ class Stream:
             assert self.api.get(f"/user/{email}").status_code == 200, f"{email} was made and is lost"
             self.api.delete(f"/user/{email}")
         return seen
+
+
+def test_verification_says_what_it_proved(playbook: Any) -> None:
+    done = playbook("playbooks/verify.yml", stack_blueprint="users_api")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, said[-3000:]
+    figures = r"\(create [\d.]+ ms, get [\d.]+ ms, total [\d.]+ ms\)"
+    assert re.search(rf"was made with an avatar, found and deleted by http\S+ {figures}", said), said[-1500:]
 
 
 def test_no_request_fails_while_pods_come_and_go(stack: Any, api: Any, client: Any, eventually: Any) -> None:

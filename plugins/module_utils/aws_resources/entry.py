@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
@@ -85,9 +86,26 @@ class Context:
     entries: Sequence[tuple[str, Entry]]
     names: Mapping[str, frozenset[str]]
 
-    def all(self, model: type[AnyEntry]) -> list[AnyEntry]:
-        """The entries of one kind that could be read."""
-        return [entry for _path, entry in self.entries if isinstance(entry, model)]
+    @cached_property
+    def _groups(self) -> dict[Any, dict[str, list[Any]]]:
+        return {}
+
+    @cached_property
+    def _by_title(self) -> dict[tuple[str, str], Entry]:
+        return {(one.list_name, one.title): one for _path, one in reversed(self.entries)}
+
+    def grouped(
+        self, model: type[AnyEntry], names: Callable[[AnyEntry], Iterable[str | None]]
+    ) -> Mapping[str, list[AnyEntry]]:
+        """The entries of one kind that could be read, by the names that each is asked for; worked out once."""
+        if names not in self._groups:
+            groups: dict[str, list[Any]] = {}
+            for _path, entry in self.entries:
+                for name in dict.fromkeys(names(entry)) if isinstance(entry, model) else ():
+                    if name is not None:
+                        groups.setdefault(name, []).append(entry)
+            self._groups[names] = groups
+        return self._groups[names]
 
     def knows(self, list_name: str, name: str) -> bool:
         """Whether a list declares a name."""
@@ -99,8 +117,8 @@ class Context:
 
     def base_name(self, list_name: str, name: str) -> str:
         """The name of the Kubernetes objects of what a list declares by this name, without the prefix."""
-        entries = (one for _path, one in self.entries if one.list_name == list_name and one.title == name)
-        return next((one.base_name(self) for one in entries), object_name(name))
+        entry = self._by_title.get((list_name, name))
+        return entry.base_name(self) if entry else object_name(name)
 
     def reference(self, list_name: str, name: str) -> Object:
         """A reference to the managed resource of another entry."""

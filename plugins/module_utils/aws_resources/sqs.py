@@ -139,7 +139,7 @@ def queue(entry: Queue, context: Context) -> Object:
     Queues are named by ARN, which is known before they exist.
     """
     target = context.target
-    sources = sorted(one.name for one in context.all(Queue) if one.dead_letter_target == entry.name)
+    sources = sorted(one.name for one in context.grouped(Queue, _given_up_to).get(entry.name, ()))
     parameters: Object = {
         "name": entry.name,
         **({"fifoQueue": True} if entry.fifo else {}),
@@ -163,12 +163,18 @@ def queue(entry: Queue, context: Context) -> Object:
     return context.managed(entry, "sqs", "Queue", parameters)
 
 
+def _given_up_to(entry: Queue) -> tuple[str | None, ...]:
+    return (entry.dead_letter_target,)
+
+
+def _sent_to(entry: Subscription) -> tuple[str | None, ...]:
+    return (entry.queue, entry.dead_letter_queue)
+
+
 def _statements(entry: Queue, context: Context) -> list[Any]:
     """Let SNS send for exactly the topics that are subscribed to, then what the queue's own policy says."""
     own = (entry.policy or {}).get("Statement", [])
-    topics = sorted(
-        {one.topic for one in context.all(Subscription) if entry.name in (one.queue, one.dead_letter_queue)}
-    )
+    topics = sorted({one.topic for one in context.grouped(Subscription, _sent_to).get(entry.name, ())})
     derived = [_topics_send(entry.name, topics, context)] if topics else []
     return [*derived, *(own if isinstance(own, list) else [own])]
 

@@ -97,12 +97,7 @@ class Node:
     def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str]) -> bool:
         """Make the node run with these parts and their images imported; return whether anything had to be done."""
         changed = False
-        programs = {name: parts[name].digest for name in ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")}
-        if self.record is not None and self.record.initialized and self.record.parts != programs:
-            raise NodeError(
-                "The node runs with other versions of its parts than toolchain/parts.yml asks for now. Parts of a "
-                "running node are not exchanged: run `make down`, then `make up`."
-            )
+        programs = self._programs(parts)
         if self.record is None or not self.record.initialized:
             self.down()
             self._prepare(parts, versions, programs)
@@ -125,6 +120,18 @@ class Node:
                 self._finish(Path(parts["kubernetes"].path))
             changed |= importing.result()
         return changed
+
+    def is_up(self, parts: Mapping[str, PartPath]) -> bool:
+        """Whether up() would find nothing to do. NodeError if it would refuse these parts."""
+        self._programs(parts)
+        return (
+            self.process is not None
+            and self.known.initialized
+            and not self._missing_images(parts, tuple(parts))
+            and self._supervisor_ready() is None
+            and not self._stopped_programs(config.FIRST_PROGRAMS + config.CLUSTER_PROGRAMS)
+            and self._api_problem() is None
+        )
 
     def down(self) -> bool:
         """Remove the node and all that it has on the host; return whether there was anything."""
@@ -151,6 +158,16 @@ class Node:
             "contexts": [{**context, "name": name}],
             "current-context": name,
         }
+
+    def _programs(self, parts: Mapping[str, PartPath]) -> dict[str, str]:
+        """The digests of the parts that run as the node. NodeError if it runs with others."""
+        programs = {name: parts[name].digest for name in ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")}
+        if self.record is not None and self.record.initialized and self.record.parts != programs:
+            raise NodeError(
+                "The node runs with other versions of its parts than toolchain/parts.yml asks for now. Parts of a "
+                "running node are not exchanged: run `make down`, then `make up`."
+            )
+        return programs
 
     def _save(self) -> None:
         content = json.dumps(self.known.__dict__, indent=2)
@@ -228,10 +245,14 @@ class Node:
         socket = self._inside(config.CONTAINERD_SOCKET)
         return host.run("ctr", "--address", socket, "--namespace", "k8s.io", *arguments)
 
+    def _missing_images(self, parts: Mapping[str, PartPath], names: tuple[str, ...]) -> list[str]:
+        """Those of the images that the node doesn't have yet."""
+        return [name for name in names if parts[name].image and self.known.images.get(name) != parts[name].digest]
+
     def _import_images(self, parts: Mapping[str, PartPath], names: tuple[str, ...]) -> bool:
         """Import those of the images that the node doesn't have yet, two at a time."""
         record = self.known
-        missing = [name for name in names if parts[name].image and record.images.get(name) != parts[name].digest]
+        missing = self._missing_images(parts, names)
 
         def load(name: str) -> None:
             self._ctr("images", "import", "--no-unpack", Path(parts[name].path) / "image.tar")
@@ -264,13 +285,16 @@ class Node:
         self.known.initialized = True
         self._save()
 
-    def _ensure_programs(self, names: tuple[str, ...]) -> bool:
-        """Start those of the programs that do not run; return whether there were any."""
-        stopped = [
+    def _stopped_programs(self, names: tuple[str, ...]) -> list[str]:
+        return [
             one["name"]
             for one in self._supervisor().getAllProcessInfo()
             if one["name"] in names and one["statename"] not in ("RUNNING", "STARTING", "BACKOFF")
         ]
+
+    def _ensure_programs(self, names: tuple[str, ...]) -> bool:
+        """Start those of the programs that do not run; return whether there were any."""
+        stopped = self._stopped_programs(names)
         self._start_programs(stopped)
         return bool(stopped)
 
@@ -283,23 +307,26 @@ class Node:
                 if "ALREADY_STARTED" not in fault.faultString:
                     raise NodeError(f"'{name}' can't be started: {fault.faultString}. {self._logs()}") from None
 
-    def _wait_for_api(self) -> None:
+    def _api_problem(self) -> str | None:
+        """What is wrong with the API server, if it is not ready."""
         url = f"https://{self.identity.node_address}:{API_PORT}/readyz"
         context = ssl.create_default_context(cafile=str(self.folder / "state/etc-kubernetes/pki/ca.crt"))
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
+        try:
+            with opener.open(url, timeout=5):
+                return None
+        except urllib.error.HTTPError as error:
+            return f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
+        except OSError as error:
+            return str(error)
 
+    def _wait_for_api(self) -> None:
         def ready() -> str | None:
             if self.process is None:
                 raise NodeError(f"The node's processes have ended. {self._logs()}")
-            try:
-                with opener.open(url, timeout=5):
-                    return None
-            except urllib.error.HTTPError as error:
-                return f"HTTP {error.code} {error.read(200).decode(errors='replace').strip()}"
-            except OSError as error:
-                return str(error)
+            return self._api_problem()
 
         self._wait("the API server to be ready", ready, timeout=180)
 

@@ -13,7 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, kinds, manifests, problems
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import (
+    Target,
+    kinds,
+    manifests,
+    problems,
+    sqs,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.declared import ENTRIES
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.target import object_name
 
@@ -72,6 +78,14 @@ def test_every_object_is_ours_and_has_its_place() -> None:
         assert one["spec"]["providerConfigRef"] == {"name": "default"}
         region = None if one["apiVersion"].startswith("iam.") else "eu-central-1"
         assert one["spec"]["forProvider"].get("region") == region
+
+
+def test_queues_are_not_compared_each_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(sqs, "_given_up_to", lambda queue: asked.append(queue.name) or (queue.dead_letter_target,))
+    names = [f"q{number}" for number in range(20)]
+    manifests({"queues": [{"name": name} for name in names]}, EMULATOR)
+    assert asked == names
 
 
 def test_namespaced_kinds() -> None:

@@ -120,6 +120,27 @@ def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
     assert report(found) == ["Topic/orders was never finished: the provider does not know how its creation ended"]
 
 
+@pytest.mark.parametrize(
+    ("tags", "annotations", "where"),
+    [
+        ({"team": "shop"}, {}, "existing"),
+        ({"team": "shop"}, {"localcloud.dev/adopt": "true"}, "unfinished"),
+        ({"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}, {}, "unfinished"),
+    ],
+)
+def test_what_another_made_meanwhile_is_not_taken_for_a_creation_of_unknown_end(tags, annotations, where):
+    lost = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
+    began = {**annotations, "crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
+    cluster = Cluster(live(topic(annotations=began), lost))
+    found = diff(
+        cluster, [topic(annotations=annotations)], [], SETTINGS, lambda things: [{"tags": tags} for _thing in things]
+    )
+    assert {one: len(found[one]) for one in ("existing", "unfinished")} == {
+        "existing": int(where == "existing"),
+        "unfinished": int(where == "unfinished"),
+    }
+
+
 def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_left_alone():
     began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     running = live(topic(annotations=began), ({"type": "Synced", "status": "True"},))

@@ -265,6 +265,33 @@ def test_without_fail_fast_only_time_decides():
     assert wait(script(listed(broken()), watches=[[event("MODIFIED", thing())]]))["ready"] is True
 
 
+def lost():
+    message = "cannot determine creation result - remove the crossplane.io/external-create-pending annotation"
+    found = thing("lost", ready=False, annotations={"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"})
+    return {**found, "status": {"conditions": [{"type": "Synced", "status": "False", "message": message}]}}
+
+
+def test_it_ends_where_nothing_is_left_but_what_the_provider_lost():
+    late = [[event("MODIFIED", thing(version="2"))]]
+    with pytest.raises(KubernetesError, match="does not go on by itself") as raised:
+        wait(script(listed(lost(), thing(ready=False)), watches=late), [TOPIC, TOPIC._replace(name="lost")])
+    assert [one["name"] for one in raised.value.details["unready"]] == ["lost"]
+
+
+def test_what_did_not_change_is_not_judged_again(monkeypatch):
+    judged, judge = [], watching.rules.judge
+    monkeypatch.setattr(
+        watching.rules, "judge", lambda obj, wanted: judged.append(obj["metadata"]["name"]) or judge(obj, wanted)
+    )
+    waiter = Waiter(None, [TOPIC, TOPIC._replace(name="late")], PATIENT)
+    (topics,) = waiter.groups
+    waiter.board.replace(topics, [thing(), thing("late", ready=False)], namespaced=False)
+    assert [one["ready"] for one in waiter._rows()] == [True, False]
+    waiter.board.apply(topics, "MODIFIED", thing("late", version="2"))
+    assert [one["ready"] for one in waiter._rows()] == [True, True]
+    assert judged == ["orders", "late", "late"]
+
+
 def test_a_user_that_is_not_let_in_is_told_after_a_while(monkeypatch):
     monkeypatch.setattr(watching, "DENIED_GRACE", 0)
     with pytest.raises(KubernetesError, match=r"does not let us read Topic .*is forbidden"):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
 from ansible_collections.localcloud.stack.plugins.modules import crossplane_diff as module
 
 TARGET = {"region": "eu-central-1", "namespace": "shop", "scope": "namespaced"}
@@ -26,7 +27,7 @@ def compared(monkeypatch):
         asked.update(resources=resources, kinds=kinds, settings=settings)
         return {}
 
-    monkeypatch.setattr(module, "KubernetesApi", Api)
+    monkeypatch.setattr(kubernetes_api, "KubernetesApi", Api)
     monkeypatch.setattr(module, "diff", diff)
     monkeypatch.setattr(module, "report", lambda found: [])
     return asked
@@ -66,3 +67,19 @@ def test_what_is_wrong_with_the_lists_is_told_before_the_cluster_is_asked(run_mo
 def test_either_objects_or_lists(run_module, compared, arguments):
     assert run_module(module, owner="orders", **arguments)["failed"] is True
     assert compared == {}
+
+
+def test_lists_alone_can_be_checked_before_there_is_a_cluster(run_module, compared):
+    wrong = run_module(
+        module, check_only=True, declared={"topics": [{"name": "a b"}]}, target={"region": "eu-central-1"}
+    )
+    assert wrong["failed"] is True
+    assert "aws_resources_topics[0].name" in wrong["msg"]
+    right = run_module(module, check_only=True, declared={"topics": [{"name": "a"}]}, target={"region": "eu-central-1"})
+    assert (right["changed"], "failed" in right) == (False, False)
+    assert compared == {}
+
+
+def test_an_owner_is_needed_to_compare(run_module, compared):
+    assert "owner" in run_module(module, declared={"topics": []})["msg"]
+    assert "declared" in run_module(module, check_only=True, resources=[])["msg"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import boto3
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils import packages
 from ansible_collections.localcloud.stack.plugins.modules import localstack_info as module
 from moto import mock_aws
 
@@ -64,8 +65,8 @@ def test_the_endpoint_falls_back_on_the_environment(run_module, monkeypatch):
 
 
 def test_a_missing_library_is_named(run_module, monkeypatch):
-    monkeypatch.setattr(module, "BOTO3_IMPORT_ERROR", "ImportError: boto3")
-    assert "boto3" in run_module(module, **ARGUMENTS)["msg"]
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    assert "lacks Python packages: boto3" in run_module(module, **ARGUMENTS)["msg"]
 
 
 def test_key_and_secret_belong_together(run_module):

@@ -66,3 +66,33 @@ def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch
         assert not action(**changed)._at_home(here)
     monkeypatch.setattr(in_process, "__version__", "2.18.0")
     assert not action()._at_home(here)
+
+
+@pytest.mark.parametrize(
+    ("looks_only", "check_mode", "here", "runs_elsewhere"),
+    [
+        (False, False, {"changed": True}, False),
+        (True, False, {"changed": False}, False),
+        (True, False, {"changed": True}, True),
+        (True, False, {"changed": False, "failed": True}, True),
+        (True, True, {"changed": True}, False),
+    ],
+)
+def test_who_only_looks_here_has_the_work_done_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, looks_only: bool, check_mode: bool, here: dict[str, Any], runs_elsewhere: bool
+) -> None:
+    asked = []
+
+    def main() -> None:
+        asked.append(one.module.AnsibleModule(argument_spec={}, supports_check_mode=True).check_mode)
+        raise Ended(here)
+
+    one = action()
+    one.looks_only, one.module = looks_only, SimpleNamespace(main=main)
+    one._task.check_mode, one._task.diff, one._task.args = check_mode, False, {}
+    one._display = SimpleNamespace(verbosity=0)
+    monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})
+    monkeypatch.setattr(one, "_execute_module", lambda **_arguments: {"elsewhere": True})
+    result = one.run(None, {"ansible_python_interpreter": sys.executable})
+    assert asked == [looks_only or check_mode]
+    assert result == ({"elsewhere": True} if runs_elsewhere else here)

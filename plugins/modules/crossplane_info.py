@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: crossplane_info
+short_description: Look what there is of Crossplane in a cluster
+version_added: 0.1.0
+description:
+  - Tells in one look what an installation of Crossplane needs to know. Reads only, and never reports changed.
+  - Crossplane's core is found by the label that its chart gives it, in whatever namespace it is.
+options:
+  definitions:
+    description: Kinds, by the names of their CustomResourceDefinitions (plural and group), of which to tell whether they are served.
+    type: list
+    elements: str
+    default: []
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+attributes:
+  check_mode:
+    description: Only reads.
+    support: full
+author:
+  - localcloud.stack contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Look for a Crossplane
+  localcloud.stack.crossplane_info:
+    definitions: [providers.pkg.crossplane.io]
+  register: crossplane
+
+- name: Ask for one
+  ansible.builtin.assert:
+    that: crossplane.running and 'providers.pkg.crossplane.io' in crossplane.served
+"""
+
+RETURN = r"""
+running:
+  description: Whether there is a Crossplane.
+  returned: success
+  type: bool
+  sample: true
+foreign:
+  description: Whether one was installed by somebody else, so without the label V(localcloud.dev/owner).
+  returned: success
+  type: bool
+  sample: false
+served:
+  description: Those of O(definitions) that are served.
+  returned: success
+  type: list
+  elements: str
+  sample: [providers.pkg.crossplane.io]
+api_addresses:
+  description: The addresses of the cluster's API, sorted.
+  returned: success
+  type: list
+  elements: str
+  sample: [10.213.176.38]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_presence import look
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "definitions": {"type": "list", "elements": "str", "default": []},
+            **KUBERNETES_ARGUMENTS,
+        },
+        supports_check_mode=True,
+    )
+    likely = "it does not answer, or its user may not read Deployments and EndpointSlices"
+    with cluster_of(module, "The cluster can't be asked for Crossplane", likely) as api:
+        found = look(api, module.params["definitions"])
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()

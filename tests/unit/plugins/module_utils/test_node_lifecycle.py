@@ -1,0 +1,65 @@
+"""Whether a node that was made before still is as it was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.node import lifecycle
+from ansible_collections.localcloud.stack.plugins.module_utils.node.host import NodeError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, PartPath
+
+PROGRAMS = ("kubernetes", "kube-router", *lifecycle.CONTROL_PLANE, "coredns-image")
+PARTS = {name: PartPath(f"/parts/{name}", "1", image=f"localhost/{name}:1") for name in (*PROGRAMS, "producer")}
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node that runs with all its parts."""
+    record = {
+        "identity": {},
+        "process": [1, 1.0],
+        "initialized": True,
+        "parts": dict.fromkeys(PROGRAMS, "1"),
+        "images": dict.fromkeys(PARTS, "1"),
+    }
+    (tmp_path / "node.json").write_text(json.dumps(record))
+    monkeypatch.setattr(Node, "process", object())
+    monkeypatch.setattr(Node, "_supervisor_ready", lambda _self: None)
+    monkeypatch.setattr(Node, "_stopped_programs", lambda _self, _names: [])
+    monkeypatch.setattr(Node, "_api_problem", lambda _self: None)
+    return Node(tmp_path, tmp_path)
+
+
+def test_all_is_there(node: Node) -> None:
+    assert node.is_up(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("what", "instead"),
+    [
+        ("process", None),
+        ("_supervisor_ready", lambda _self: "refused"),
+        ("_stopped_programs", lambda _self, _names: ["kubelet"]),
+        ("_api_problem", lambda _self: "HTTP 500"),
+    ],
+)
+def test_something_does_not_run(node: Node, monkeypatch: pytest.MonkeyPatch, what: str, instead: Any) -> None:
+    monkeypatch.setattr(Node, what, instead)
+    assert not node.is_up(PARTS)
+
+
+def test_an_image_is_new(node: Node) -> None:
+    assert not node.is_up({**PARTS, "producer": PartPath("/parts/producer", "2", image="localhost/producer:2")})
+
+
+def test_it_was_not_made_to_its_end(node: Node) -> None:
+    node.known.initialized = False
+    assert not node.is_up(PARTS)
+
+
+def test_other_parts_of_kubernetes_are_refused(node: Node) -> None:
+    with pytest.raises(NodeError, match="make down"):
+        node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
