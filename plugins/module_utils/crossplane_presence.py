@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import judge
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
+    ApiError,
     existing,
     list_all,
     served_kinds,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads import rollout
 
 Json = dict[str, t.Any]
 
 DEPLOYMENTS = "/apis/apps/v1/deployments"
+PACKAGES = ("/apis/pkg.crossplane.io/v1/providers", "/apis/pkg.crossplane.io/v1/functions")
 API_SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 
 
-def look(api: Api, definitions: t.Iterable[str]) -> Json:
+def look(api: Api, definitions: t.Iterable[str], owner: str | None = None) -> Json:
     """The module's result, for these kinds by their CRDs' names (plural.group). Raises ApiError.
 
     Its core is found by the label that Crossplane's chart gives it, in any namespace.
@@ -34,6 +38,7 @@ def look(api: Api, definitions: t.Iterable[str]) -> Json:
     return {
         "running": bool(core),
         "foreign": any(OWNER not in (one["metadata"].get("labels") or {}) for one in core),
+        "settled": bool(core and owner) and _settled(api, str(owner)),
         "served": [name for name in definitions if name in served],
         "api_addresses": sorted(
             address
@@ -42,6 +47,23 @@ def look(api: Api, definitions: t.Iterable[str]) -> Json:
             for address in endpoint.get("addresses") or []
         ),
     }
+
+
+def _settled(api: Api, owner: str) -> bool:
+    """Whether every package with this owner's label is healthy, and every Deployment with it is rolled out."""
+    selector = {"labelSelector": f"{OWNER}={owner}"}
+    deployments, _version = list_all(api, DEPLOYMENTS, selector)
+    try:
+        packages = [one for path in PACKAGES for one in list_all(api, path, selector)[0]]
+    except ApiError as error:
+        if error.status == 404:  # its kinds are not there yet
+            return False
+        raise
+    return (
+        bool(packages)
+        and all(judge({"status": {}, **one}, ("Installed", "Healthy")).ready for one in packages)
+        and all(rollout({"status": {}, **one, "kind": "Deployment"}).done for one in deployments)
+    )
 
 
 def _served(api: Api, groups: t.Iterable[str]) -> set[str]:

@@ -15,6 +15,7 @@ import contextlib
 import gzip
 import json
 import typing as t
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -53,8 +54,13 @@ def newest(api: Api, namespace: str, name: str) -> Json | None:
 
 
 def decode(secret: Json) -> Json:
-    """The release in a Secret."""
-    return t.cast("Json", json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"])))))
+    """The release in a Secret. Raises ValueError where Helm can't have written it."""
+    try:
+        return t.cast(
+            "Json", json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
+        )
+    except (KeyError, ValueError, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"the Secret {secret['metadata']['name']} holds no release of Helm's ({error})") from error
 
 
 def differences(release: Json | None, chart: Json, values: Json) -> list[str]:

@@ -18,6 +18,9 @@ options:
     type: list
     elements: str
     default: []
+  owner:
+    description: By which label V(localcloud.dev/owner) to judge RV(settled).
+    type: str
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
 attributes:
@@ -50,6 +53,13 @@ foreign:
   returned: success
   type: bool
   sample: false
+settled:
+  description:
+    - Whether there are packages with the label of O(owner), all of them installed and healthy, and every Deployment with it is rolled out.
+    - Always false without O(owner).
+  returned: success
+  type: bool
+  sample: true
 served:
   description: Those of O(definitions) that are served.
   returned: success
@@ -73,13 +83,14 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "definitions": {"type": "list", "elements": "str", "default": []},
+            "owner": {"type": "str"},
             **KUBERNETES_ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    likely = "it does not answer, or its user may not read Deployments and EndpointSlices"
+    likely = "it does not answer, or its user may not read Deployments, EndpointSlices and packages"
     with cluster_of(module, "The cluster can't be asked for Crossplane", likely) as api:
-        found = look(api, module.params["definitions"])
+        found = look(api, module.params["definitions"], module.params["owner"])
     module.exit_json(changed=False, **found)
 
 

@@ -117,7 +117,13 @@ def main() -> None:
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
     with cluster_of(module, f"The release {params['name']} can't be looked at", likely) as api:
         secret = newest(api, params["namespace"], params["name"])
-        release = decode(secret) if secret else None
+        try:
+            release = decode(secret) if secret else None
+        except ValueError as error:
+            module.fail_json(
+                msg=f"The release {params['name']} of {params['namespace']} can't be read: {error}. Likely something else than Helm "
+                "wrote it. Look at helm history, delete that Secret if Helm can't read it either, then run again."
+            )
         deleted = gone(api, release, params["namespace"])
     # As Helm has them, which knows no other values than JSON's.
     values = json.loads(json.dumps(params["values"]))

@@ -28,7 +28,11 @@ def secret(revision: int = 1, status: str = "deployed", **config: Any) -> dict[s
     release = {"info": {"status": status}, "chart": chart, "config": VALUES, **config}
     once = base64.b64encode(gzip.compress(json.dumps(release).encode()))
     labels = {"owner": "helm", "name": "shop", "status": status, "version": str(revision)}
-    return {"metadata": {"labels": labels}, "data": {"release": base64.b64encode(once).decode()}}
+    metadata = {"name": f"sh.helm.release.v1.shop.v{revision}", "labels": labels}
+    return {"metadata": metadata, "data": {"release": base64.b64encode(once).decode()}}
+
+
+CUT = base64.b64encode(base64.b64encode(base64.b64decode(base64.b64decode(secret()["data"]["release"]))[:-20])).decode()
 
 
 def test_nothing_differs() -> None:
@@ -53,6 +57,17 @@ def test_nothing_differs() -> None:
 )
 def test_what_differs_is_said_without_values(there: Any, chart: Any, values: Any, said: list[str]) -> None:
     assert differences(there and decode(there), chart, values) == said
+
+
+@pytest.mark.parametrize(
+    "content", ["", "not base64", base64.b64encode(b"plain").decode(), CUT], ids=["empty", "no", "plain", "cut"]
+)
+def test_what_helm_did_not_write_is_named(content: str) -> None:
+    foreign = {"metadata": secret(3)["metadata"], "data": {"release": content}}
+    with pytest.raises(ValueError, match=r"the Secret sh\.helm\.release\.v1\.shop\.v3 holds no release"):
+        decode(foreign)
+    with pytest.raises(ValueError, match="holds no release"):
+        decode({"metadata": foreign["metadata"]})
 
 
 def test_the_newest_revision_counts_by_its_number() -> None:
