@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What site.yml does, by hand: apply the same objects, install the same charts, wait, see that it is an emulator, read from it
-# what Crossplane made there with all that can drift, and send an event through. For comparison only: it refuses nothing,
-# explains nothing, and what it has read it compares with nothing.
+# What site.yml does, by hand: apply the same objects, install the same charts, see that the needed kinds are served, wait, see
+# that it is an emulator, read from it what Crossplane made there with all that can drift, send an event through, and show pods
+# and items. For comparison only: it refuses nothing, explains nothing, and what it has read it compares with nothing.
 #
 #   baseline.sh FOLDER    the stack's state folder; FOLDER/baseline holds the manifests and values (benchmarks/resources.py)
 set -euo pipefail
@@ -12,11 +12,14 @@ manifests=$state/baseline
 kubectl apply --server-side --force-conflicts -f "$manifests/emulator.json"
 kubectl -n devopstest rollout status statefulset/localstack --timeout=120s
 helm upgrade --install crossplane "$(cat "$manifests/crossplane.chart")" -n crossplane-system -f "$manifests/crossplane.json" --wait
+served=$(kubectl api-resources --output name)
+while read -r kind; do grep --quiet --line-regexp --fixed-strings "$kind" <<< "$served"; done < "$manifests/kinds"
 kubectl apply --server-side --force-conflicts -f "$manifests/providers.json"
 kubectl -n crossplane-system rollout status deployment/crossplane --timeout=120s
 kubectl wait --for=condition=Healthy providers.pkg.crossplane.io --all --timeout=120s
 kubectl apply --server-side --force-conflicts -f "$manifests/resources.json"
 kubectl wait --for=condition=Ready --timeout=120s -f "$manifests/resources.json"
+kubectl apply --server-side --force-conflicts -f "$manifests/credentials.json"
 helm upgrade --install justtrack-t1 charts/pipeline -n devopstest -f "$manifests/pipeline.json" --wait
 
 curl --silent --fail "$AWS_ENDPOINT_URL/_localstack/health" > /dev/null
@@ -43,6 +46,8 @@ for _ in $(seq 60); do
   found=$(aws dynamodb get-item --table-name "$name" --key "$key" --query Item.Id.S --output text)
   if [ "$found" = "$id" ]; then
     aws dynamodb delete-item --table-name "$name" --key "$key"
+    aws dynamodb scan --table-name "$name"
+    kubectl -n devopstest get pods
     exit 0
   fi
 done

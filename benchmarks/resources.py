@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -165,14 +166,18 @@ def export(facts: Mapping[str, Any]) -> None:
     kubectl = [facts["kubectl"], "--kubeconfig", facts["kubeconfig"]]
     helm = [facts["helm"], "--kubeconfig", facts["kubeconfig"]]
     kinds = {
-        "emulator": "-n devopstest statefulsets,services,networkpolicies,persistentvolumeclaims",
-        "providers": "providers.pkg.crossplane.io,deploymentruntimeconfigs,providerconfigs.aws.upbound.io",
+        "emulator": "-n devopstest persistentvolumes,statefulsets,services,networkpolicies,persistentvolumeclaims",
+        "providers": "-n crossplane-system secrets,networkpolicies,managedresourceactivationpolicies,deploymentruntimeconfigs,"
+        "providers.pkg.crossplane.io,providerconfigs.aws.upbound.io",
+        "credentials": "-n devopstest secrets",
         "resources": "topics,queues,topicsubscriptions,tables.v1beta1.dynamodb.aws.upbound.io",
     }
     for name, chosen in kinds.items():
         listed = json.loads(output([*kubectl, "get", "-o", "json", "-l", "localcloud.dev/owner", *chosen.split()]))
         listed["items"] = [bare(one) for one in listed["items"]]
         (folder / f"{name}.json").write_text(json.dumps(listed))
+    definitions = output([*kubectl, "get", "customresourcedefinitions", "-o", "name"])
+    (folder / "kinds").write_text("".join(re.findall(r"/(.*\.aws\.upbound\.io\n)", definitions)))
     for name, release, namespace in (
         ("crossplane", "crossplane", "crossplane-system"),
         ("pipeline", "justtrack-t1", "devopstest"),

@@ -74,10 +74,10 @@ class Stack:
         again = threading.Timer(PATIENCE_SECONDS, os.killpg, (running.pid, signal.SIGINT))
         seen = ""
         for line in running.stdout:
-            seen += line
-            if f": {task}]" in line:
+            if f": {task}]" in line and f": {task}]" not in seen:
                 os.killpg(running.pid, signal.SIGINT)
                 again.start()
+            seen += line
         code = running.wait(timeout=LIMIT_SECONDS)
         again.cancel()
         self._write(seen)
