@@ -89,8 +89,8 @@ def diff(
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
-    things = [Thing.of(obj, live) for obj, live in pairs]
-    in_aws = observe(things) if observe else [{} for _thing in things]
+    things = [Thing.of(obj, live) for obj, live in pairs] if observe else []
+    in_aws = observe(things) if observe else [{} for _pair in pairs]
     rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
     return {
@@ -101,7 +101,7 @@ def diff(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
         "unlisted_services": _unlisted(api, declared),
-        "unobserved": sorted({one.kind for one in things if not observable(one)}) if observe else [],
+        "unobserved": sorted({one.kind for one in things if not observable(one)}),
     }
 
 

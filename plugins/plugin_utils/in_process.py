@@ -13,7 +13,7 @@ import contextlib
 import gc
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -25,7 +25,27 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
-with contextlib.suppress(ImportError):  # the modules say what is not there
+# So many more objects than at the last time make Python look for garbage again; 700 by default, which lists of thousands of
+# resources pass all the time without any garbage among them. These are about 20 MiB.
+NEW_OBJECTS = 100_000
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """What is made in here stays: no garbage is looked for among it, neither here nor by the tasks' own processes.
+
+    Each of these would else copy all of its memory as soon as it collects garbage.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(NEW_OBJECTS)
+        gc.enable()
+
+
+with kept(), contextlib.suppress(ImportError):  # the modules say what is not there
     importlib.import_module("kubernetes.dynamic")
 
 # Before, values of a vault came encrypted to the action.
@@ -83,14 +103,13 @@ class InProcess(ActionBase):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         # By the main process, so that the tasks' own need not.
-        cls.module = importlib.import_module(cls.__module__.replace(".action.", ".modules."))
-        if cls.talks_to_aws and not missing_packages("boto3"):
-            with contextlib.suppress(
-                AwsError
-            ):  # the module also says what is wrong with AWS's configuration on this machine
-                read_ahead(READ_AHEAD)
-        # What is there by now stays. Each task's process would else copy all of its memory as soon as it collects garbage.
-        gc.freeze()
+        with kept():
+            cls.module = importlib.import_module(cls.__module__.replace(".action.", ".modules."))
+            if cls.talks_to_aws and not missing_packages("boto3"):
+                with contextlib.suppress(
+                    AwsError
+                ):  # the module also says what is wrong with this machine's configuration
+                    read_ahead(READ_AHEAD)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)

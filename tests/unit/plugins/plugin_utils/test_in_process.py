@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import sys
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.plugin_utils import in_process
-from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import Ended, InProcess, module_class
+from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import (
+    NEW_OBJECTS,
+    Ended,
+    InProcess,
+    kept,
+    module_class,
+)
 
 SPEC = {"name": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}}
 
@@ -96,3 +104,16 @@ def test_who_only_looks_here_has_the_work_done_elsewhere(
     result = one.run(None, {"ansible_python_interpreter": sys.executable})
     assert asked == [looks_only or check_mode]
     assert result == ({"elsewhere": True} if runs_elsewhere else here)
+
+
+def test_garbage_is_looked_for_again_after_what_is_kept_was_made() -> None:
+    before = gc.get_threshold()
+    with contextlib.suppress(ValueError), kept():
+        inside = gc.isenabled()
+        raise ValueError
+    try:
+        assert (inside, gc.isenabled(), gc.get_threshold()[0]) == (False, True, NEW_OBJECTS)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
