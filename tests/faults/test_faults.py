@@ -15,6 +15,7 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 NAMESPACE = "devopstest"
@@ -118,7 +119,11 @@ def answer(call: Any) -> dict[str, Any]:
 def test_crossplane_makes_again_what_a_restarted_emulator_lost(stack: Any) -> None:
     """By itself, within a poll interval; nobody runs anything."""
     session = boto3.Session("test", "test", region_name="eu-central-1")
-    sns, sqs, dynamodb = (session.client(name, endpoint_url=stack.endpoint) for name in ("sns", "sqs", "dynamodb"))
+    # By itself it waits a minute for a pod that went away with the connection.
+    config = Config(connect_timeout=3, read_timeout=10)
+    sns, sqs, dynamodb = (
+        session.client(name, endpoint_url=stack.endpoint, config=config) for name in ("sns", "sqs", "dynamodb")
+    )
     stack.kubectl("-n", NAMESPACE, "delete", "pod", "--selector", EMULATOR, "--grace-period=0", "--force")
     stack.kubectl("-n", NAMESPACE, "rollout", "status", "statefulset/localstack", "--timeout=120s")
     for made in (sns.list_subscriptions, sqs.list_queues, dynamodb.list_tables):

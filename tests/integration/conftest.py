@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.integration.test_stack import TOPIC, envelope
@@ -48,7 +50,10 @@ class Stack:
         self.facts: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
         lines = [line for line in (folder / "env").read_text().splitlines() if line.startswith("export ")]
         self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
-        self.session = boto3.Session("test", "test", region_name=self.env["AWS_REGION"])
+        core = botocore.session.get_session()
+        # By itself it waits a minute for a pod that went away with the connection.
+        core.set_default_client_config(Config(connect_timeout=3, read_timeout=10))
+        self.session = boto3.Session("test", "test", region_name=self.env["AWS_REGION"], botocore_session=core)
 
     def client(self, service: str) -> Any:
         return self.session.client(service, endpoint_url=self.env["AWS_ENDPOINT_URL"])
