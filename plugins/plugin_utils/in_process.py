@@ -106,9 +106,8 @@ class InProcess(ActionBase):
         with kept():
             cls.module = importlib.import_module(cls.__module__.replace(".action.", ".modules."))
             if cls.talks_to_aws and not missing_packages("boto3"):
-                with contextlib.suppress(
-                    AwsError
-                ):  # the module also says what is wrong with this machine's configuration
+                # The module says itself what is wrong with AWS's configuration on this machine.
+                with contextlib.suppress(AwsError):
                     read_ahead(READ_AHEAD)
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
