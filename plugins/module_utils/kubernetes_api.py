@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import ssl
+import tempfile
 import traceback
 import typing as t
 
@@ -26,6 +28,7 @@ try:
     from kubernetes import config as kubernetes_config
     from kubernetes.client.rest import ApiException
     from kubernetes.dynamic import DynamicClient
+    from urllib3.util.ssl_ import create_urllib3_context
 
     KUBERNETES_IMPORT_ERROR: str | None = None
 except ImportError:
@@ -141,18 +144,42 @@ def _connect(kubeconfig: str | None, context: str | None) -> t.Any:
     default = os.path.expanduser("~/.kube/config")
     in_cluster = not path and not os.path.exists(default) and "KUBERNETES_SERVICE_HOST" in os.environ
     try:
-        if in_cluster:
-            kubernetes_config.load_incluster_config(client_configuration=configuration)
-        else:
-            kubernetes_config.load_kube_config(
-                config_file=path or default, context=context, client_configuration=configuration
-            )
+        with tempfile.TemporaryDirectory() as certificates:
+            if in_cluster:
+                kubernetes_config.load_incluster_config(client_configuration=configuration)
+            else:
+                kubernetes_config.load_kube_config(
+                    config_file=path or default,
+                    context=context,
+                    client_configuration=configuration,
+                    temp_file_path=certificates,
+                )
+            client = kubernetes_client.ApiClient(configuration)
+            _take_certificates(client, configuration)
     except Exception as error:  # the client raises its own, yaml's, base64's and the system's errors here
         raise KubernetesError(
             f"The kubeconfig {path or default} cannot be used{f' with context {context}' if context else ''} "
             f"({_first_line(error)}); likely the path or context is wrong. Set kubeconfig or KUBECONFIG, and context."
         ) from error
-    return kubernetes_client.ApiClient(configuration)
+    return client
+
+
+def _take_certificates(client: t.Any, configuration: t.Any) -> None:
+    """Read certificates and key into memory, once.
+
+    The client would read them for each connection, from files that it writes itself where the kubeconfig holds them. It removes
+    these when Python ends, which the processes of Ansible's tasks do not let it do: the key would stay on the disk.
+    """
+    tls = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE)
+    if configuration.ssl_ca_cert:
+        tls.load_verify_locations(configuration.ssl_ca_cert)
+    else:
+        tls.load_default_certs()
+    if configuration.cert_file:
+        tls.load_cert_chain(configuration.cert_file, configuration.key_file)
+    client.rest_client.pool_manager.connection_pool_kw.update(
+        ssl_context=tls, ca_certs=None, cert_file=None, key_file=None
+    )
 
 
 def _first_line(error: BaseException) -> str:
@@ -163,11 +190,11 @@ def _api_message(error: t.Any) -> str:
     try:
         return str(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
-        return str(error.reason or f"HTTP {error.status}")
+        return _reason(error.reason or f"HTTP {error.status}")
 
 
-def _reason(error: BaseException) -> str:
-    text = str(error)
+def _reason(error: object) -> str:
+    text = " ".join(str(error).split())
     for known in (
         "Connection refused",
         "Connection reset",
@@ -178,4 +205,4 @@ def _reason(error: BaseException) -> str:
     ):
         if known.lower() in text.lower():
             return known.lower()
-    return _first_line(error)
+    return text or type(error).__name__

@@ -120,18 +120,17 @@ from ansible_collections.localcloud.stack.plugins.module_utils.images_delivery i
     DeliveryError,
     choose_delivery,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
 
 try:
     import kubernetes
-    import urllib3
     import yaml
 
     IMPORT_ERROR = None
 except ImportError as error:
     IMPORT_ERROR = error
-
-ANSWER_SECONDS = 10
 
 
 def kubeconfig_path(given: str | None) -> str:
@@ -159,18 +158,18 @@ def read_contexts(path: str) -> tuple[list[str], str | None]:
 
 def server_version(path: str, context: str) -> str:
     """Ask the cluster for its version. Raises ChoiceError."""
+    api = KubernetesApi(path, context)
     try:
-        client = kubernetes.config.new_client_from_config(path, context)
-        client.configuration.retries = False
-        answer = kubernetes.client.VersionApi(client).get_code(_request_timeout=ANSWER_SECONDS)
-    except (
-        kubernetes.client.ApiException,
-        kubernetes.config.ConfigException,
-        urllib3.exceptions.HTTPError,
-        OSError,
-    ) as error:
-        raise ChoiceError(explain_unreachable(context, " ".join(str(error).split()))) from None
-    return str(answer.git_version)
+        api.connect()
+        answer = api.get("/version", {})
+    except KubernetesError as error:
+        raise ChoiceError(error.message) from None
+    except ApiError as error:
+        status = f"{error.status} " if error.status else ""
+        raise ChoiceError(explain_unreachable(context, status + error.message)) from None
+    if "gitVersion" not in answer:
+        raise ChoiceError(explain_unreachable(context, "it tells no version: is this a Kubernetes API server?"))
+    return str(answer["gitVersion"])
 
 
 def decide(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.node import host
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -79,17 +81,31 @@ def stack(request: pytest.FixtureRequest) -> Stack:
 
 
 @pytest.fixture(scope="session")
-def playbook(stack: Stack) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a playbook of the project on the stack, with these settings; what became of it."""
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for temporary files of the playbooks that tests run."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="session")
+def kinds_files(stack: Stack, temporary: Path) -> set[Path]:
+    """Those in there that kubernetes.core keeps of the cluster; the node's removal counts on these names."""
+    (cluster,) = yaml.safe_load(Path(stack.facts["kubeconfig"]).read_text())["clusters"]
+    return {temporary / path.name for path in host.kinds_files(cluster["cluster"]["server"])}
+
+
+@pytest.fixture(scope="session")
+def playbook(stack: Stack, temporary: Path, kinds_files: set[Path]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a playbook of the project on the stack, with these settings; what became of it. It leaves no temporary files."""
 
     def run(path: str, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             ["ansible-playbook", path, "-e", json.dumps(settings), *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,
                 "ANSIBLE_CONFIG": str(PROJECT / "ansible.cfg"),
                 "LOCALCLOUD_DIR": str(stack.folder.parent),
+                "TMPDIR": str(temporary),
                 "NO_COLOR": "1",
                 "ANSIBLE_FORCE_COLOR": "0",
             },
@@ -98,6 +114,8 @@ def playbook(stack: Stack) -> Callable[..., subprocess.CompletedProcess[str]]:
             text=True,
             check=False,
         )
+        assert set(temporary.iterdir()) <= kinds_files
+        return done
 
     return run
 

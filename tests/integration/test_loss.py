@@ -5,6 +5,7 @@ The provider must not make the resources again by itself: run the stack with a l
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.integration.playbook_output import changed_tasks
@@ -17,7 +18,9 @@ def kill(stack: Any) -> None:
     stack.kubectl("-n", NAMESPACE, "rollout", "status", "statefulset/localstack", "--timeout=90s")
 
 
-def test_the_loss_is_told_and_mended(stack: Any, load: list[str], playbook: Any, eventually: Any) -> None:
+def test_the_loss_is_told_and_mended(
+    stack: Any, load: list[str], playbook: Any, kinds_files: set[Path], eventually: Any
+) -> None:
     table = stack.session.resource("dynamodb", endpoint_url=stack.env["AWS_ENDPOINT_URL"]).Table(NAME)
     eventually(lambda: len(load) >= 20)
     eventually(lambda: "Item" in table.get_item(Key={"Id": load[0]}))
@@ -35,6 +38,7 @@ def test_the_loss_is_told_and_mended(stack: Any, load: list[str], playbook: Any,
     mended = playbook("site.yml", crossplane_poll_interval="24h")
     assert mended.returncode == 0, mended.stdout[-3000:]
     assert "Verified: event" in mended.stdout
+    assert any(path.exists() for path in kinds_files), "known by another name, it would outlive the node"
     changed = changed_tasks(mended.stdout)
     assert {f"Put back what somebody deleted of {what}" for what in ("Crossplane", "the applications")} <= {
         name.rpartition(" : ")[2] for name in changed

@@ -88,6 +88,6 @@ def explain_unreachable(context: str, error: str) -> str:
         ),
     )
     for signs, cause, step in causes:
-        if any(sign in error for sign in signs):
+        if any(sign.lower() in error.lower() for sign in signs):
             return f"The cluster of context '{context}' can't be used: {cause} {step}, then run again. ({error})"
     return f"The cluster of context '{context}' can't be used: {error}"

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,3 +142,19 @@ def remove_cgroups(identity: Identity) -> None:
             return None
 
         wait_for(f"the kernel to release {root}", gone, timeout=20)
+
+
+def kinds_files(server: str) -> Iterator[Path]:
+    """Where the modules of the collection kubernetes.core may keep what kinds a server has; see its client/discovery.py."""
+    users = [str(os.getuid())]
+    with contextlib.suppress(OSError):  # no terminal, so nobody has logged in
+        users.append(os.getlogin())
+    for user in users:
+        name = hashlib.sha256(f"{server}-{user}".encode()).hexdigest()
+        yield Path(tempfile.gettempdir()) / f"k8srcp-{name}.json"
+
+
+def remove_kinds(identity: Identity) -> None:
+    """Remove what kubernetes.core keeps of the node, which another node at this address would be taken for."""
+    for path in kinds_files(identity.api_server):
+        path.unlink(missing_ok=True)

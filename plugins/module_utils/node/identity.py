@@ -36,6 +36,11 @@ class Identity:
         """Where the node's OCI registry answers, for the host and for pods."""
         return f"{self.node_address}:{REGISTRY_PORT}"
 
+    @property
+    def api_server(self) -> str:
+        """Where the node's Kubernetes API answers, as the kubeconfig writes it."""
+        return f"https://{self.node_address}:{API_PORT}"
+
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
 

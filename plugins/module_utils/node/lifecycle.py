@@ -22,7 +22,7 @@ from ..processes import same_process
 from ..waiting import WaitError, wait_for
 from . import config, host
 from .host import NodeError
-from .identity import API_PORT, Identity, choose, key
+from .identity import Identity, choose, key
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
@@ -143,6 +143,7 @@ class Node:
                 host.kill_namespaces(process)
             host.remove_interface(self.identity)
             host.remove_cgroups(self.identity)
+            host.remove_kinds(self.identity)
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.record = None
@@ -309,7 +310,7 @@ class Node:
 
     def _api_problem(self) -> str | None:
         """What is wrong with the API server, if it is not ready."""
-        url = f"https://{self.identity.node_address}:{API_PORT}/readyz"
+        url = f"{self.identity.api_server}/readyz"
         context = ssl.create_default_context(cafile=str(self.folder / "state/etc-kubernetes/pki/ca.crt"))
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)

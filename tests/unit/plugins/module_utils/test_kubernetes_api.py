@@ -6,10 +6,15 @@
 
 from __future__ import annotations
 
+import base64
+import datetime
 import http.server
+import ipaddress
 import json
 import pathlib
 import socket
+import ssl
+import tempfile
 import threading
 import urllib.parse
 
@@ -18,6 +23,9 @@ import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import Options, Waiter, Want
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = Want(SNS, "Topic", ("Ready",), "orders")
@@ -155,3 +163,101 @@ def test_nobody_there_is_told_as_such(server, kubeconfig):
 def test_a_kubeconfig_that_cannot_be_used(kubeconfig, where, says):
     with pytest.raises(KubernetesError, match=f"{says} .*likely the path or context is wrong"):
         KubernetesApi(where[0] or kubeconfig, where[1]).connect()
+
+
+@pytest.fixture
+def credentials():
+    """A certificate for 127.0.0.1 that signs itself, as server, client and authority in one, and its key: both PEM."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "one")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, private.public_key(), x509.random_serial_number(), now, now.replace(year=now.year + 1)
+        )
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    return {
+        "certificate": certificate.public_bytes(pem),
+        "key": private.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain),
+    }
+
+
+@pytest.fixture
+def guarded(server, kubeconfig, credentials, tmp_path):
+    """The server by https, to clients that show the certificate; a function that writes what a kubeconfig says of it."""
+    certificate, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    certificate.write_bytes(credentials["certificate"])
+    key.write_bytes(credentials["key"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+
+    def configured(cluster, user):
+        path = pathlib.Path(kubeconfig)
+        document = yaml.safe_load(path.read_text())
+        address = f"https://127.0.0.1:{server.server_port}"
+        document["clusters"][0]["cluster"] = {"server": address, **cluster}
+        document["users"][0]["user"] = user
+        path.write_text(yaml.safe_dump(document))
+        return KubernetesApi(kubeconfig)
+
+    return configured
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_certificates_and_keys_of_a_kubeconfig_are_not_left_on_the_disk(guarded, credentials, temporary):
+    encoded = {name: base64.b64encode(pem).decode() for name, pem in credentials.items()}
+    api = guarded(
+        {"certificate-authority-data": encoded["certificate"]},
+        {"client-certificate-data": encoded["certificate"], "client-key-data": encoded["key"]},
+    )
+    api.connect()
+    assert list(temporary.iterdir()) == []
+    stream = api.watch(f"/apis/{SNS}/topics", {"watch": "1"}, 5)
+    with pytest.raises(ApiError):  # the first one breaks off
+        list(stream)
+    # By a new connection, when the files are long gone.
+    (event,) = api.watch(f"/apis/{SNS}/topics", {"watch": "1"}, 5)
+    assert event["type"] == "MODIFIED"
+
+
+def test_certificates_may_be_files(guarded, temporary):
+    api = guarded({"certificate-authority": "tls.crt"}, {"client-certificate": "tls.crt", "client-key": "tls.key"})
+    api.connect()
+    assert api.get(f"/apis/{SNS}", {})["resources"]
+
+
+def test_a_server_that_nobody_vouches_for_is_not_believed(guarded):
+    api = guarded({}, {"client-certificate": "tls.crt", "client-key": "tls.key"})
+    api.connect()
+    with pytest.raises(ApiError) as caught:
+        api.get(f"/apis/{SNS}", {})
+    assert caught.value.message == "certificate verify failed"
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_server_is_believed_where_the_kubeconfig_says_so(guarded):
+    api = guarded({"insecure-skip-tls-verify": True}, {"client-certificate": "tls.crt", "client-key": "tls.key"})
+    api.connect()
+    assert api.get(f"/apis/{SNS}", {})["resources"]
+
+
+def test_a_key_that_is_none(guarded, credentials):
+    encoded = base64.b64encode(credentials["certificate"]).decode()
+    api = guarded({}, {"client-certificate-data": encoded, "client-key-data": encoded})
+    with pytest.raises(KubernetesError, match="cannot be used"):
+        api.connect()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.node import lifecycle
+from ansible_collections.localcloud.stack.plugins.module_utils.node import host, lifecycle
 from ansible_collections.localcloud.stack.plugins.module_utils.node.host import NodeError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import Identity
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, PartPath
 
 PROGRAMS = ("kubernetes", "kube-router", *lifecycle.CONTROL_PLANE, "coredns-image")
@@ -63,3 +65,17 @@ def test_it_was_not_made_to_its_end(node: Node) -> None:
 def test_other_parts_of_kubernetes_are_refused(node: Node) -> None:
     with pytest.raises(NodeError, match="make down"):
         node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
+
+
+def test_nothing_is_left_of_a_node_that_has_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    identity = Identity("localcloud-00000000", "lc-00000000", "10.213.0.1", "10.213.0.2")
+    kept = [*host.kinds_files(identity.api_server)]
+    other = tmp_path / "k8srcp-other.json"
+    for path in (*kept, other):
+        path.write_text("{}")
+    folder = tmp_path / "node"
+    folder.mkdir()
+    (folder / "node.json").write_text(json.dumps({"identity": identity.as_dict(), "process": None}))
+    assert Node(folder, tmp_path).down()
+    assert list(tmp_path.iterdir()) == [other]
