@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import plotext
+import psutil
 import yaml
 from ansible_collections.localcloud.stack.plugins.filter.objects import managed_resources
+from ansible_collections.localcloud.stack.plugins.module_utils.waiting import wait_for
 from tabulate import tabulate
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,8 @@ STACK = {"localstack_service_engine": "ministack", "apps_producer_count": 1, "cr
 RUNS = 3
 ENVIRONMENT = {**os.environ, "LOCALCLOUD_DIR": str(FOLDER), "KUBECONFIG": "/nonexistent"}
 WAIT = "20m"
+# Below this share of its processors, in per cent over so many seconds, a machine with a cluster that has nothing to do is at rest.
+REST, REST_SECONDS, REST_LIMIT = 30, 5, 600
 
 
 class Cost(NamedTuple):
@@ -121,8 +125,21 @@ class Kubectl:
         return run([*self.command, "delete", "--timeout", WAIT, "-f", self.file(size)])
 
 
+def rest() -> None:
+    """Wait until the cluster has done what followed from the last step. WaitError if something keeps the machine busy."""
+
+    def busy() -> str | None:
+        share = psutil.cpu_percent(REST_SECONDS)
+        return f"its processors are busy to {share:.0f} %" if share > REST else None
+
+    wait_for(
+        "the machine to be at rest, as both ways would else be measured with what goes on beside", busy, REST_LIMIT
+    )
+
+
 def median(work: Callable[[], Cost], other: Callable[[], Cost]) -> tuple[Cost, Cost]:
-    """Both ways in turn, several times; the medians of each."""
+    """Both ways in turn, several times, on a machine at rest; the medians of each."""
+    rest()
     pairs = [(work(), other()) for _run in range(RUNS)]
     return tuple(  # type: ignore[return-value]
         Cost(*(statistics.median(figures) for figures in zip(*costs, strict=True)))
