@@ -20,5 +20,5 @@ options:
     description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
     type: str
 requirements:
-  - kubernetes >= 24.2.0
+  - kubernetes >= 25.3.0
 """

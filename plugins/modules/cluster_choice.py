@@ -49,10 +49,9 @@ options:
     description: A registry that the existing cluster pulls from.
     type: str
     default: ""
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 """
 
 EXAMPLES = r"""

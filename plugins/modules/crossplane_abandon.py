@@ -34,21 +34,20 @@ options:
     description: Only objects with these labels, for example V(app=orders). By default all of the kinds.
     type: str
     default: ""
-extends_documentation_fragment: [localcloud.stack.kubernetes]
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would without.
     support: full
   diff_mode:
-    description: Returns what would be changed when run in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
     support: full
 seealso:
   - module: localcloud.stack.crossplane_wait
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

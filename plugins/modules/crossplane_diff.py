@@ -72,25 +72,15 @@ options:
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
   - localcloud.stack.aws
-attributes:
-  check_mode:
-    description: Can run in check mode and return what it would without.
-    support: full
-  diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
-    details: It changes nothing.
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 notes:
   - Values of Secrets are never returned as differences, values of AWS's secrets and SecureStrings never asked for.
 seealso:
   - module: localcloud.stack.crossplane_wait
   - module: kubernetes.core.k8s
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

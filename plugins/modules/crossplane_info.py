@@ -23,10 +23,8 @@ options:
     type: str
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
-attributes:
-  check_mode:
-    description: Only reads.
-    support: full
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 author:
   - localcloud.stack contributors (@localcloud)
 """

@@ -94,26 +94,20 @@ options:
       - Without it only O(timeout) fails, and that nothing else is left than creations of which the provider does not know the end.
     type: bool
     default: false
-extends_documentation_fragment: [localcloud.stack.kubernetes]
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would without.
     support: partial
     details: Takes one look without waiting and never fails. RV(unready) lists what is not ready.
-  diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
-    details: It changes nothing.
 notes:
   - Of the objects only names, annotations of Crossplane, conditions and ARNs are read, never any data.
 seealso:
   - module: kubernetes.core.k8s
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

@@ -39,9 +39,15 @@ options:
     description: Where to write the administrator's kubeconfig. Removed with O(state=absent).
     type: path
     required: true
+extends_documentation_fragment:
+  - localcloud.stack.attributes
 attributes:
   check_mode:
-    description: Says whether the node would be made or removed.
+    support: full
+    details: Says whether the node would be made or removed.
+  diff_mode:
+    support: none
+  idempotent:
     support: full
 """
 

@@ -68,21 +68,16 @@ options:
     description: Seconds to wait after the last event was sent.
     type: int
     default: 30
-attributes:
-  check_mode:
-    description: Can run in check mode and return what it would without.
-    support: partial
-    details: Nothing is published. Only looks whether topic, table and queue exist, and whether an event can get into the queue.
-  diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
-    details: It leaves nothing behind.
 extends_documentation_fragment:
   - localcloud.stack.aws
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
+attributes:
+  check_mode:
+    support: partial
+    details: Nothing is published. Only looks whether topic, table and queue exist, and whether an event can get into the queue.
+  idempotent:
+    details: It leaves nothing behind.
 notes:
   - An event that did not arrive in time may arrive later. RV(cleanup) then says so, and how to remove its item.
   - The figures between hops come from the item's C(Trace) map, which this collection's own consumer writes for events
@@ -96,7 +91,7 @@ notes:
 seealso:
   - module: localcloud.stack.localstack_info
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

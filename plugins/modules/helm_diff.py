@@ -37,10 +37,8 @@ options:
     default: {}
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
-attributes:
-  check_mode:
-    description: Only reads.
-    support: full
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 seealso:
   - module: kubernetes.core.helm
 author:

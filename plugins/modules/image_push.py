@@ -38,16 +38,15 @@ options:
     type: str
     choices: [auto, skopeo, buildah, docker]
     default: auto
+extends_documentation_fragment:
+  - localcloud.stack.attributes
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would without.
     support: full
     details: Looks at the archive and the registry, and reports changed if it would push.
   diff_mode:
-    description: Returns what would be changed when run in diff mode.
     support: none
   idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
     support: partial
     details:
       - A registry whose credentials only a credential helper has does not let this module look. Then it always pushes

@@ -63,25 +63,14 @@ options:
     type: str
     choices: [fail, warn]
     default: fail
-attributes:
-  check_mode:
-    description: Can run in check mode and return what it would without.
-    support: full
-    details: It only reads.
-  diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
-    details: It changes nothing.
 extends_documentation_fragment:
   - localcloud.stack.aws
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 seealso:
   - module: localcloud.stack.event_probe
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

@@ -48,9 +48,15 @@ options:
     description: How many seconds to wait until the port answers.
     type: int
     default: 30
+extends_documentation_fragment:
+  - localcloud.stack.attributes
 attributes:
   check_mode:
-    description: Says whether the forward would be started or ended.
+    support: full
+    details: Says whether the forward would be started or ended.
+  diff_mode:
+    support: none
+  idempotent:
     support: full
 """
 

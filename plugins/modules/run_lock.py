@@ -19,12 +19,16 @@ options:
     description: The state folder. It is made if it is not there.
     type: path
     required: true
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.controller
 attributes:
   check_mode:
-    description: The lock is taken in check mode, too.
     support: full
-  action:
-    description: Runs on the controller.
+    details: The lock is taken in check mode, too.
+  diff_mode:
+    support: N/A
+  idempotent:
     support: full
 """
 

@@ -58,13 +58,10 @@ options:
     description: Commands by what they show.
     type: dict
     required: true
-attributes:
-  check_mode:
-    description: Changes nothing.
-    support: full
-  action:
-    description: Runs on the controller.
-    support: full
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
+  - localcloud.stack.attributes.controller
 """
 
 EXAMPLES = r"""

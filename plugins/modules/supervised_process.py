@@ -41,9 +41,15 @@ options:
     description: How many seconds to wait until it accepts connections.
     type: int
     default: 30
+extends_documentation_fragment:
+  - localcloud.stack.attributes
 attributes:
   check_mode:
-    description: Says whether the program would be started or ended. A port that is taken fails as it would then.
+    support: full
+    details: Says whether the program would be started or ended. A port that is taken fails as it would then.
+  diff_mode:
+    support: none
+  idempotent:
     support: full
 """
 

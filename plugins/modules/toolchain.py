@@ -28,12 +28,16 @@ options:
   cache:
     description: The cache. By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
     type: path
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.controller
 attributes:
   check_mode:
-    description: In check mode nothing is built; O(parts) that are missing are returned in RV(missing).
     support: full
-  action:
-    description: Runs on the controller.
+    details: Builds nothing; O(parts) that are missing are returned in RV(missing).
+  diff_mode:
+    support: none
+  idempotent:
     support: full
 """
 

@@ -21,23 +21,21 @@ options:
     description: A picture (PNG) on the machine that the module runs on.
     type: path
     required: true
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would without.
     support: partial
     details: Asks for readiness only.
   diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
     details: It leaves nothing behind.
   idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
     details: It leaves nothing behind.
 requirements:
   - urllib3
 author:
-  - localcloud contributors (@localcloud)
+  - localcloud.stack contributors (@localcloud)
 """
 
 EXAMPLES = r"""

@@ -44,20 +44,14 @@ options:
     description: Seconds for which no node takes a pod until that counts. Give more where an autoscaler adds nodes.
     type: int
     default: 30
-extends_documentation_fragment: [localcloud.stack.kubernetes]
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.attributes
+  - localcloud.stack.attributes.reads_only
 attributes:
   check_mode:
-    description: Can run in check mode and return what it would without.
     support: partial
     details: Takes one look without waiting and never fails. RV(workloads[].rolled_out) says what is not rolled out.
-  diff_mode:
-    description: Returns what would be changed when run in diff mode.
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    description: When run twice in a row with the same arguments, the second run changes nothing.
-    support: full
-    details: It changes nothing.
 notes:
   - A user needs the rights to get, list and watch the workloads, ReplicaSets (for Deployments) and pods. With those for
     events and C(pods/log) it says more.

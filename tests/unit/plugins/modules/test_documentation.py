@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 COLLECTION = "ansible_collections.localcloud.stack.plugins"
 # Their work is done by an action plugin on the controller.
 WITHOUT_ARGUMENTS = {"run_lock", "summary", "toolchain"}
-MODULES = sorted({path.stem for path in (PLUGINS / "modules").glob("*.py")} - WITHOUT_ARGUMENTS)
+MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
 
 
 class Captured(Exception):  # noqa: N818 (no error, a way out)
     pass
 
 
-def documented(module: Any) -> dict[str, Any]:
-    """Options of a module, those of its fragments included."""
-    text = yaml.safe_load(module.DOCUMENTATION)
-    options = dict(text.get("options", {}))
-    for fragment in text.get("extends_documentation_fragment", []):
-        name = fragment.rpartition(".")[2]
-        shared = importlib.import_module(f"{COLLECTION}.doc_fragments.{name}").ModuleDocFragment
-        options |= yaml.safe_load(shared.DOCUMENTATION)["options"]
-    return options
+@pytest.fixture(scope="module")
+def documentation() -> dict[str, Any]:
+    """What ansible-doc shows of each module, with what it shares with others."""
+    names = [f"localcloud.stack.{name}" for name in MODULES]
+    command = [Path(sys.executable).with_name("ansible-doc"), "--type", "module", "--json", *names]
+    shown = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return {name: shown[f"localcloud.stack.{name}"]["doc"] for name in MODULES}
 
 
 def assert_same(options: dict[str, Any], spec: dict[str, Any], where: str) -> None:
@@ -40,8 +40,10 @@ def assert_same(options: dict[str, Any], spec: dict[str, Any], where: str) -> No
         assert_same(option.get("suboptions", {}), spec[name].get("options", {}), f"{where}{name}.")
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_documentation_and_arguments_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", sorted({*MODULES} - WITHOUT_ARGUMENTS))
+def test_documentation_and_arguments_agree(
+    name: str, documentation: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = importlib.import_module(f"{COLLECTION}.modules.{name}")
 
     def capture(**arguments: Any) -> None:
@@ -52,4 +54,14 @@ def test_documentation_and_arguments_agree(name: str, monkeypatch: pytest.Monkey
         module.main()
     (arguments,) = caught.value.args
     assert arguments["supports_check_mode"] is True
-    assert_same(documented(module), arguments["argument_spec"], f"{name}.")
+    assert_same(documentation[name]["options"], arguments["argument_spec"], f"{name}.")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_does_in_check_and_diff_mode_and_again(
+    name: str, documentation: dict[str, Any]
+) -> None:
+    attributes = documentation[name]["attributes"]
+    assert set(attributes) - {"action"} == {"check_mode", "diff_mode", "idempotent"}
+    for attribute in attributes.values():
+        assert {"description", "support"} <= set(attribute)
