@@ -146,11 +146,12 @@ def remove_cgroups(identity: Identity) -> None:
 
 def kinds_files(server: str) -> Iterator[Path]:
     """Where the modules of the collection kubernetes.core may keep what kinds a server has; see its client/discovery.py."""
-    users = [str(os.getuid())]
+    # Root's number, 0, is none there.
+    users = ["", f"-{os.getuid()}"]
     with contextlib.suppress(OSError):  # no terminal, so nobody has logged in
-        users.append(os.getlogin())
+        users.append(f"-{os.getlogin()}")
     for user in users:
-        name = hashlib.sha256(f"{server}-{user}".encode()).hexdigest()
+        name = hashlib.sha256(f"{server}{user}".encode()).hexdigest()
         yield Path(tempfile.gettempdir()) / f"k8srcp-{name}.json"
 
 
