@@ -1,0 +1,73 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the module says of a cluster that is allowed."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.modules import cluster_choice as module
+
+
+@pytest.fixture
+def choose(run_module, monkeypatch, tmp_path):
+    """Run the module with a kubeconfig whose one cluster answers so to /version, or fails with this."""
+    kubeconfig = tmp_path / "config"
+    parts = {"clusters": ("cluster", {"server": "https://127.0.0.1:1"}), "users": ("user", {"token": "tok"})}
+    document = {
+        "current-context": "mine",
+        "contexts": [{"name": "mine", "context": {"cluster": "one", "user": "one"}}],
+        **{name: [{"name": "one", key: value}] for name, (key, value) in parts.items()},
+    }
+    kubeconfig.write_text(yaml.safe_dump(document))
+
+    def run(answer):
+        def get(_self, path, _params):
+            assert path == "/version"
+            if isinstance(answer, ApiError):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(module.KubernetesApi, "get", get)
+        return run_module(
+            module,
+            kubeconfig=str(kubeconfig),
+            allowed_contexts=["mine"],
+            image_delivery="public",
+            checkout=str(tmp_path),
+        )
+
+    return run
+
+
+def test_its_version(choose):
+    result = choose({"gitVersion": "v1.34.2"})
+    assert (result["changed"], result["kind"], result["context"]) == (False, "existing", "mine")
+    assert result["server_version"] == "v1.34.2"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (ApiError(0, "connection refused"), "It does not answer. Start it"),
+        (ApiError(0, "timed out"), "It does not answer. Start it"),
+        (ApiError(0, "no route to host"), "It does not answer. Start it"),
+        (ApiError(0, "name or service not known"), "It does not answer. Start it"),
+        (ApiError(0, "certificate verify failed"), "Its certificate does not fit. Renew the kubeconfig"),
+        (ApiError(401, "Unauthorized"), "Its credentials have expired or are not accepted. Renew them"),
+        (
+            ApiError(403, 'forbidden: User "u" cannot get path "/version"'),
+            "has no right to look at the cluster. Use another",
+        ),
+        (ApiError(503, "the server is currently unable"), "503 the server is currently unable"),
+        ({"kind": "Status"}, "is this a Kubernetes API server?"),
+    ],
+)
+def test_why_it_cannot_be_used(choose, answer, says):
+    result = choose(answer)
+    assert result["failed"]
+    assert result["msg"].startswith("The cluster of context 'mine' can't be used: ")
+    assert says in result["msg"]
