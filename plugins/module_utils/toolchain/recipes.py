@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -51,6 +51,7 @@ class Workshop:
     cache: Cache
     needs: Mapping[str, Path]
     log: TextIO
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -69,7 +70,7 @@ class Workshop:
         subprocess.run(
             ["setpriv", "--pdeathsig", "TERM", *map(str, command)],
             cwd=cwd,
-            env={**os.environ, **environment},
+            env={**os.environ, **self.environment, **environment},
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -112,7 +113,12 @@ class Workshop:
 
 def build(workshop: Workshop, out: Path) -> None:
     """Build the part into the empty folder `out`."""
-    RECIPES[workshop.part.recipe](workshop, out)
+    # In there they go with a build that is killed; in the machine's own folder they would stay.
+    temporary = out / ".temporary"
+    temporary.mkdir()
+    environment = {"GOTMPDIR": str(temporary), "NODE_DISABLE_COMPILE_CACHE": "1"}
+    RECIPES[workshop.part.recipe](replace(workshop, environment=environment), out)
+    remove(temporary)
 
 
 def build_go(shop: Workshop, out: Path) -> None:

@@ -50,6 +50,16 @@ def test_missing_parts_are_built_in_order_and_then_known(
     assert again == []
 
 
+def test_temporary_files_go_with_the_build(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def litter(shop: Workshop, out: Path) -> None:
+        shop.run("sh", "-c", f'echo "$GOTMPDIR" > {out}/result; touch "$GOTMPDIR/go-build1"')
+
+    monkeypatch.setitem(RECIPES, "go", litter)
+    built = make(project, tmp_path, []).require(["one"])["one"].path
+    assert [path.name for path in built.iterdir()] == ["result"]
+    assert (built / "result").read_text().startswith(str(tmp_path / "cache"))
+
+
 def test_a_failing_command_names_part_cause_and_log(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
