@@ -84,7 +84,7 @@ def diff(
     C(kinds) are looked through for what is declared no more. Raises ApiError and what C(observe) raises.
     """
     wanted = [kind_of(obj) for obj in declared]
-    found = look(api, spaces_of(declared, kinds), settings.field_manager)
+    found = find(api, declared, kinds, settings)
     keys = [key_of(obj, found.served) for obj in declared]
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
@@ -117,14 +117,39 @@ def spaces_of(declared: t.Sequence[Json], kinds: t.Sequence[Kind] = ()) -> dict[
     return {kind: {None} if None in asked else asked for kind, asked in spaces.items()}
 
 
-def look(api: Api, spaces: t.Mapping[Kind, t.Collection[str | None]], field_manager: str) -> Found:
-    """Every object of these kinds, the lists side by side. Kinds that are not served have none. Raises ApiError."""
+def find(api: Api, declared: t.Sequence[Json], kinds: t.Sequence[Kind], settings: Settings) -> Found:
+    """What there is of these, and of C(kinds) what bears our label; that is all that is read where nothing is amiss.
+
+    Only of a kind of which something declared is not there, or is declared without our label, all objects are read, as it
+    may be another's. Raises ApiError.
+    """
+    spaces = spaces_of(declared, kinds)
+    unlabelled = {kind_of(obj) for obj in declared if owner_of(obj) != settings.owner}
+    labelled = {kind: asked for kind, asked in spaces.items() if kind not in unlabelled}
+    ours = look(api, labelled, settings.field_manager, {"labelSelector": f"{OWNER}={settings.owner}"})
+    lacking = {kind_of(obj) for obj in declared if key_of(obj, ours.served) not in ours.objects}
+    others = look(api, {kind: spaces[kind] for kind in lacking}, settings.field_manager)
+    return Found({**ours.objects, **others.objects}, {**ours.served, **others.served})
+
+
+def look(
+    api: Api,
+    spaces: t.Mapping[Kind, t.Collection[str | None]],
+    field_manager: str,
+    selection: t.Mapping[str, str] | None = None,
+) -> Found:
+    """Every object of these kinds, or those selected, the lists side by side. Kinds that are not served have none.
+
+    Raises ApiError.
+    """
     asked = list(spaces)
     with ThreadPoolExecutor(PARALLEL) as pool:
         resources = served_kinds_of(api, (version for version, _kind in asked), pool)
         served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
         paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
-        lists = pool.map(lambda one: list_all(api, one[1], {}, lambda obj: _slim(obj, field_manager))[0], paths)
+        lists = pool.map(
+            lambda one: list_all(api, one[1], selection or {}, lambda obj: _slim(obj, field_manager))[0], paths
+        )
         objects = {
             (*kind, obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj
             for (kind, _path), listed in zip(paths, lists, strict=True)
@@ -172,6 +197,11 @@ def kind_of(obj: Json) -> Kind:
     return obj["apiVersion"], obj["kind"]
 
 
+def owner_of(obj: Json) -> str | None:
+    """Whose an object is by its label."""
+    return (obj["metadata"].get("labels") or {}).get(OWNER)
+
+
 def key_of(obj: Json, served: t.Mapping[Kind, Served]) -> Key:
     kind = kind_of(obj)
     namespaced = served[kind].namespaced if kind in served else "namespace" in obj["metadata"]
@@ -212,7 +242,7 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
     row = reference(obj)
     if live is None:
         return _new(obj, row, aws, settings)
-    owner = (live["metadata"].get("labels") or {}).get(OWNER)
+    owner = owner_of(live)
     if owner != settings.owner and obj is not live:
         return "foreign", {**row, "owner": owner}, obj
     if live["metadata"].get("deletionTimestamp"):

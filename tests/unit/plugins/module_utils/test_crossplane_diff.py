@@ -56,13 +56,19 @@ class Cluster:
         if path == f"/apis/{SNS}/topics":
             at = int(params.get("continue") or 0)
             self.lists += at == 0
-            more = {"continue": str(at + 1)} if at + 1 < len(self.topics) else {}
-            return {"items": list(self.topics[at : at + 1]), "metadata": more}
+            topics = [one for one in self.topics if selected(one, params.get("labelSelector"))]
+            more = {"continue": str(at + 1)} if at + 1 < len(topics) else {}
+            return {"items": topics[at : at + 1], "metadata": more}
         if path == "/apis/aws.upbound.io/v1beta1/providerconfigs/default" and self.config:
             return self.config
         if path == "/api/v1/events":
             return {"items": []}
         raise ApiError(404, "not found")
+
+
+def selected(obj, selector):
+    name, _equals, value = (selector or "").partition("=")
+    return not selector or obj["metadata"].get("labels", {}).get(name) == value
 
 
 def names(found, key):
@@ -77,6 +83,24 @@ def test_nothing_to_do_is_one_list_and_no_more():
     assert found["same"] == 2
     assert report(found) == []
     assert found["to_apply"] == found["to_look_at"] == found["unready"] == found["surplus"] == []
+
+
+def test_what_others_have_is_not_read_where_nothing_is_amiss():
+    declared = topic("a")
+    cluster = Cluster(live(declared), *(live(topic(f"b{n}", {"localcloud.dev/owner": "theirs"})) for n in range(3)))
+    read = []
+    cluster.get, get = lambda path, params: read.append(get(path, params)) or read[-1], cluster.get
+    assert diff(cluster, [declared], [TOPIC], SETTINGS)["same"] == 1
+    assert [item["metadata"]["name"] for page in read for item in page.get("items", [])] == ["a"]
+
+
+def test_what_is_there_without_our_label_is_found():
+    unlabelled = live(topic())
+    del unlabelled["metadata"]["labels"]
+    cluster = Cluster(unlabelled)
+    found = diff(cluster, [topic()], [TOPIC], SETTINGS)
+    assert [(one["name"], one["owner"]) for one in found["foreign"]] == [("orders", None)]
+    assert cluster.lists == 2
 
 
 def test_missing_ones_are_applied_even_if_their_kind_is_not_served_yet():
