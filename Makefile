@@ -8,6 +8,8 @@ PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEP
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Helm and kubectl would else keep what kinds a cluster has in the home folder.
+export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
 	molecule refusals faults setup setup-test clean-cache
 
