@@ -29,3 +29,10 @@ def test_modules_leave_nothing_beside_the_playbook_nor_at_home(tmp_path: Path) -
     assert (tmp_path / "made").exists()
     assert [one.name for one in folder.iterdir()] == ["copy.yml"]
     assert list(home.iterdir()) == []
+
+
+def test_helm_and_kubectl_leave_nothing_at_home() -> None:
+    show = ["make", "--silent", "--eval=show: ; @echo $$KUBECACHEDIR", "show"]
+    environment = {name: value for name, value in os.environ.items() if name != "KUBECACHEDIR"}
+    done = subprocess.run(show, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    assert Path(done.stdout.strip()) == PROJECT / ".localcloud/kube"
