@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -32,21 +33,33 @@ class Program:
             text=True,
         )
 
-    def status(self, path: str) -> int:
+    def ask(self, path: str) -> tuple[int, str]:
+        """Give the answer's status and text, 0 and nothing where there is none."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return int(answer.status)
+                return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code
+                return error.code, error.read().decode()
         except OSError:
-            return 0
+            return 0, ""
 
     def live(self) -> bool:
-        return self.status("/healthz") == 200
+        return self.ask("/healthz")[0] == 200
 
     def ready(self) -> bool:
-        return self.status("/readyz") == 200
+        return self.ask("/readyz")[0] == 200
+
+    def misses_its_resource(self) -> bool:
+        status, text = self.ask("/readyz")
+        return status == 503 and "does not exist" in text
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Keep the program from running meanwhile: SNS drops what is published before there is a subscription."""
+        self.process.send_signal(signal.SIGSTOP)
+        yield
+        self.process.send_signal(signal.SIGCONT)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float, list[str]]:
         """Give exit code, seconds to the end, and what was logged."""
@@ -94,10 +107,11 @@ def test_events_go_their_way_once_the_resources_are_there(
     producer = launch("localcloud_producer", PRODUCER_RATE="20", PRODUCER_COUNT="30")
     consumer = launch("localcloud_consumer")
     for program in (producer, consumer):
-        wait_for(program.live)
-        assert program.status("/readyz") == 503
+        wait_for(program.misses_its_resource)
+        assert program.live()
     assert clients.sns.list_topics()["Topics"] == []
-    stack = make.stack(clients)
+    with producer.paused():
+        stack = make.stack(clients)
     wait_for(lambda: producer.ready() and consumer.ready())
     wait_for(lambda: clients.dynamodb.scan(TableName=stack.table)["Count"] == 30)
     items = clients.dynamodb.scan(TableName=stack.table)["Items"]
@@ -121,7 +135,7 @@ def test_stops_at_once_while_waiting_for_its_emulator(
 ) -> None:
     program = launch(module, CLOUD_AWS_DEFAULTS_ENDPOINT="http://127.0.0.1:9")
     wait_for(program.live)
-    assert program.status("/readyz") == 503
+    assert program.ask("/readyz")[0] == 503
     code, seconds, events = program.end(number)
     assert (code, events[-1]) == (0, "stopped")
     assert seconds < 5
