@@ -218,9 +218,14 @@ def test_what_holds_data_is_kept(tenant: Tenant) -> None:
     assert refused.code != 0
     assert "holds data and is protected" in refused.output
     assert tenant.run("--check", aws_resources_tables=[table]).changed == []
-    left = tenant.run(aws_resources_tables=[], aws_resources_prune=False)
+    # As -e gives it, which is text.
+    kept = {"aws_resources_tables": [], "aws_resources_prune": "false"}
+    left = tenant.run(**kept)
     assert (left.code, left.changed) == (0, []), left.output
-    gone = tenant.run(aws_resources_tables=[], aws_resources_deletion_protection=False)
+    beside = tenant.run(aws_resources_topics=[{"name": f"{tenant.name}-beside"}], **kept)
+    assert beside.code == 0, beside.output
+    assert [one["name"] for one in beside.result["found"]["tables"]] == [table["name"]]
+    gone = tenant.run(aws_resources_tables=[], aws_resources_deletion_protection="false")
     assert gone.code == 0, gone.output
     assert gone.result["found"]["tables"] == []
 
