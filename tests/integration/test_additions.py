@@ -1,0 +1,36 @@
+"""What the embedded node has beside Kubernetes, for stacks with `stack_domain` set as molecule/ministack does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.integration.playbook_output import changed_tasks
+from tests.integration.test_ingress import DOMAIN
+
+DEFINITION = "customresourcedefinitions/serverstransporttcps.traefik.io"
+
+
+def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: Any) -> None:
+    def run(*arguments: str) -> list[str]:
+        done = playbook(
+            "playbooks/users_api.yml",
+            *arguments,
+            localstack_service_engine="ministack",
+            stack_domain=DOMAIN,
+            stack_ingress_source_ranges=[f"{stack.facts['gateway']}/32"],
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+        return [name.rpartition(" : ")[2] for name in changed_tasks(done.stdout)]
+
+    assert run() == []
+    stack.kubectl("-n", "kube-system", "scale", "deployment", "metrics-server", "--replicas=0")
+    stack.kubectl("delete", DEFINITION)
+    predicted = run("--check")
+    assert predicted == ["Run beside Kubernetes what was asked for"]
+    assert run() == predicted
+    assert run() == []
+    # At once, as the run has waited for it.
+    measured = json.loads(stack.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"]
+    assert [one["metadata"]["name"] for one in measured] == [stack.facts["context"]]
+    assert stack.kubectl("get", DEFINITION, "-o", "name")
