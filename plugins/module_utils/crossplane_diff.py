@@ -22,6 +22,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compar
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
     ADOPT,
+    COMPOSITE,
     CREATE_FAILED,
     CREATE_SUCCEEDED,
     EXTERNAL_NAME,
@@ -124,38 +125,42 @@ def find(api: Api, declared: t.Sequence[Json], kinds: t.Sequence[Kind], settings
     may be another's. Raises ApiError.
     """
     spaces = spaces_of(declared, kinds)
+    served = serving(api, spaces)
     unlabelled = {kind_of(obj) for obj in declared if owner_of(obj) != settings.owner}
-    labelled = {kind: asked for kind, asked in spaces.items() if kind not in unlabelled}
-    ours = look(api, labelled, settings.field_manager, {"labelSelector": f"{OWNER}={settings.owner}"})
-    lacking = {kind_of(obj) for obj in declared if key_of(obj, ours.served) not in ours.objects}
-    others = look(api, {kind: spaces[kind] for kind in lacking}, settings.field_manager)
-    return Found({**ours.objects, **others.objects}, {**ours.served, **others.served})
+    labelled = {kind: one for kind, one in served.items() if kind not in unlabelled}
+    selection = {"labelSelector": f"{OWNER}={settings.owner}"}
+    ours = look(api, labelled, spaces, settings.field_manager, selection)
+    lacking = {kind_of(obj) for obj in declared if key_of(obj, served) not in ours}
+    others = look(
+        api, {kind: one for kind, one in served.items() if kind in lacking}, spaces, settings.field_manager, {}
+    )
+    return Found({**ours, **others}, served)
+
+
+def serving(api: Api, kinds: t.Iterable[Kind]) -> dict[Kind, Served]:
+    """Where these kinds are served, each group and version asked once; without those that are not. Raises ApiError."""
+    asked = list(kinds)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        resources = served_kinds_of(api, (version for version, _kind in asked), pool)
+    return {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
 
 
 def look(
     api: Api,
+    served: t.Mapping[Kind, Served],
     spaces: t.Mapping[Kind, t.Collection[str | None]],
     field_manager: str,
-    selection: t.Mapping[str, str] | None = None,
-) -> Found:
-    """Every object of these kinds, or those selected, the lists side by side. Kinds that are not served have none.
-
-    Raises ApiError.
-    """
-    asked = list(spaces)
+    selection: t.Mapping[str, str],
+) -> dict[Key, Json]:
+    """Every object of these kinds, or those selected, the lists side by side. Raises ApiError."""
+    paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        resources = served_kinds_of(api, (version for version, _kind in asked), pool)
-        served = {(version, kind): resources[version][kind] for version, kind in asked if kind in resources[version]}
-        paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
-        lists = pool.map(
-            lambda one: list_all(api, one[1], selection or {}, lambda obj: _slim(obj, field_manager))[0], paths
-        )
-        objects = {
+        lists = pool.map(lambda one: list_all(api, one[1], selection, lambda obj: _slim(obj, field_manager))[0], paths)
+        return {
             (*kind, obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj
             for (kind, _path), listed in zip(paths, lists, strict=True)
             for obj in listed
         }
-    return Found(objects, served)
 
 
 def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[Json]:
@@ -168,13 +173,10 @@ def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[J
     ]
     if not references:
         return []
-    found = look(api, {(one["apiVersion"], one["kind"]): {None} for one in references}, settings.field_manager)
+    kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for one in references}
+    found = look(api, serving(api, kinds), kinds, settings.field_manager, {})
     keys = [(one["apiVersion"], one["kind"], one.get("namespace"), one["name"]) for one in references]
-    return [
-        {**found.objects[key], "apiVersion": key[0], "kind": key[1], "owned": {}}
-        for key in keys
-        if key in found.objects
-    ]
+    return [{**found[key], "apiVersion": key[0], "kind": key[1], "owned": {}} for key in keys if key in found]
 
 
 def _slim(obj: Json, field_manager: str) -> Json:
@@ -199,7 +201,11 @@ def kind_of(obj: Json) -> Kind:
 
 def owner_of(obj: Json) -> str | None:
     """Whose an object is by its label."""
-    return (obj["metadata"].get("labels") or {}).get(OWNER)
+    return label_of(obj, OWNER)
+
+
+def label_of(obj: Json, name: str) -> str | None:
+    return (obj["metadata"].get("labels") or {}).get(name)
 
 
 def key_of(obj: Json, served: t.Mapping[Kind, Served]) -> Key:
@@ -336,19 +342,18 @@ def _surplus(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings
     looked = set(kinds)
     rows = []
     for key, obj in found.objects.items():
-        labels = obj["metadata"].get("labels") or {}
-        if key in declared or key[:2] not in looked or labels.get(OWNER) != settings.owner:
+        if key in declared or key[:2] not in looked or owner_of(obj) != settings.owner:
             continue
         if obj["metadata"].get("deletionTimestamp") or _made_for_another(obj):
             continue
         full = {**obj, "apiVersion": key[0], "kind": key[1]}
-        rows.append({**reference(full), "protected": labels.get(PROTECTION) == "true"})
+        rows.append({**reference(full), "protected": label_of(obj, PROTECTION) == "true"})
     return rows
 
 
 def _made_for_another(obj: Json) -> bool:
     """Whether a composition or another controller made it: that one takes it away."""
-    return bool((obj["metadata"].get("labels") or {}).get("crossplane.io/composite"))
+    return bool(label_of(obj, COMPOSITE))
 
 
 def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json]:

@@ -15,6 +15,7 @@ PART_OF = "localcloud.dev/part-of"
 LOOK_AGAIN = "localcloud.dev/look-again"
 
 EXTERNAL_NAME = "crossplane.io/external-name"
+COMPOSITE = "crossplane.io/composite"
 PAUSED = "crossplane.io/paused"
 CREATE_PENDING = "crossplane.io/external-create-pending"
 CREATE_SUCCEEDED = "crossplane.io/external-create-succeeded"

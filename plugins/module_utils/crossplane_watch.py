@@ -20,6 +20,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     PAGE,
     ApiError,
     KubernetesError,
+    UntrustedError,
     find_kind,
     list_all,
 )
@@ -277,7 +278,7 @@ class Follower:
     def _failed(self, error: ApiError) -> None:
         if error.status == 410:
             return
-        if error.status in (401, 403):
+        if error.status in (401, 403) or isinstance(error, UntrustedError):
             now = time.monotonic()
             self._denied_since = self._denied_since or now
             self.board.trouble(self.which, error.message, denied=now - self._denied_since >= DENIED_GRACE)
@@ -364,7 +365,7 @@ class Waiter:
             if state.denied:
                 return (
                     f"The API server does not let us read {which.kind} ({which.api_version}): {state.denied}. "
-                    "Check the kubeconfig's user and its RBAC (get, list and watch)."
+                    "Check the kubeconfig, its user and its RBAC (get, list and watch)."
                 )
         looked_at = all(state.looked_at for state in self.board.states.values())
         if self.options.state != "ready" or not looked_at:

@@ -19,6 +19,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     ApiError,
     KubernetesError,
     PatientApi,
+    UntrustedError,
     events_of,
 )
 
@@ -40,6 +41,7 @@ KUBERNETES_ARGUMENTS: dict[str, t.Any] = {
     "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
     "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
 }
+UNTRUSTED = "certificate verify failed"
 MERGE_PATCH = "application/merge-patch+json"
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 15
@@ -74,7 +76,7 @@ class KubernetesApi:
         except ValueError as error:
             raise ApiError(0, "the answer is not JSON: is this a Kubernetes API server?") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiError(0, _reason(error)) from error
+            raise _silence(error) from error
         finally:
             response.release_conn()
 
@@ -84,7 +86,7 @@ class KubernetesApi:
         try:
             yield from events_of(response.stream(amt=None, decode_content=False))
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiError(0, _reason(error)) from error
+            raise _silence(error) from error
         finally:
             response.close()
 
@@ -113,9 +115,11 @@ class KubernetesApi:
                 **more,
             )
         except ApiException as error:
-            raise ApiError(error.status or 0, _api_message(error)) from error
+            if not error.status:  # for TLS the client says so by an exception of its own
+                raise _silence(error.reason) from error
+            raise ApiError(error.status, _api_message(error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise ApiError(0, _reason(error)) from error
+            raise _silence(error) from error
 
 
 @contextlib.contextmanager
@@ -193,6 +197,12 @@ def _api_message(error: t.Any) -> str:
         return _reason(error.reason or f"HTTP {error.status}")
 
 
+def _silence(error: object) -> ApiError:
+    """Why there was no answer."""
+    reason = _reason(error)
+    return UntrustedError(reason) if reason == UNTRUSTED else ApiError(0, reason)
+
+
 def _reason(error: object) -> str:
     text = " ".join(str(error).split())
     for known in (
@@ -201,7 +211,7 @@ def _reason(error: object) -> str:
         "No route to host",
         "timed out",
         "Name or service not known",
-        "certificate verify failed",
+        UNTRUSTED,
     ):
         if known.lower() in text.lower():
             return known.lower()

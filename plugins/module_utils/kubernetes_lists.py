@@ -37,6 +37,13 @@ class ApiError(Exception):
         self.message = message
 
 
+class UntrustedError(ApiError):
+    """What answers is not the API server that the kubeconfig vouches for; asking again does not change that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
+
+
 class Api(t.Protocol):
     """What reading needs of the API server. Raises ApiError."""
 
@@ -55,6 +62,8 @@ class PatientApi:
         while True:
             try:
                 return self.api.get(path, params)
+            except UntrustedError:
+                raise
             except ApiError as error:
                 if error.status not in BUSY or time.monotonic() > self.deadline:
                     raise

@@ -10,8 +10,9 @@ module: crossplane_diff
 short_description: Tell how declared Crossplane resources differ from the cluster and from AWS
 version_added: 0.1.0
 description:
-  - Lists each kind once, however many resources there are, and compares declared fields only. What the API server, Crossplane
-    or AWS fill in by themselves is no difference.
+  - Asks for one list of each kind, of the objects of O(owner), however many resources there are. All objects of a kind are read only
+    where something declared is not among these.
+  - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is no difference.
   - Fields that were applied by O(field_manager) once and are declared no more are differences.
   - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
   - It changes nothing. RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).

@@ -13,7 +13,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
     diff,
     report,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, PatientApi
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    ApiError,
+    PatientApi,
+    UntrustedError,
+)
 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = (SNS, "Topic")
@@ -375,3 +379,16 @@ def test_a_busy_api_server_is_asked_again_and_a_refusal_is_not():
         PatientApi(Flaky(403), 60).get("/x", {})
     with pytest.raises(ApiError):
         PatientApi(Flaky(503, 503), -1).get("/x", {})
+
+
+def test_a_server_that_is_not_the_right_one_is_not_asked_again():
+    asked = []
+
+    class Stranger:
+        def get(self, path, params):
+            asked.append(path)
+            raise UntrustedError("certificate verify failed")
+
+    with pytest.raises(UntrustedError):
+        PatientApi(Stranger(), 60).get("/x", {})
+    assert asked == ["/x"]

@@ -13,6 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch 
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     ApiError,
     KubernetesError,
+    UntrustedError,
     events_of,
 )
 
@@ -292,10 +293,11 @@ def test_what_did_not_change_is_not_judged_again(monkeypatch):
     assert judged == ["orders", "late", "late"]
 
 
-def test_a_user_that_is_not_let_in_is_told_after_a_while(monkeypatch):
+@pytest.mark.parametrize("error", [ApiError(403, "topics is forbidden"), UntrustedError("certificate verify failed")])
+def test_a_user_that_is_not_let_in_is_told_after_a_while(monkeypatch, error):
     monkeypatch.setattr(watching, "DENIED_GRACE", 0)
-    with pytest.raises(KubernetesError, match=r"does not let us read Topic .*is forbidden"):
-        wait(script(ApiError(403, "topics is forbidden")), options=Options(timeout=60))
+    with pytest.raises(KubernetesError, match=rf"does not let us read Topic .*{error.message}"):
+        wait(script(error), options=Options(timeout=60))
 
 
 def test_a_refusal_while_the_server_starts_is_waited_out():
