@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from .entry import Context, Object, Problem, ProtectedEntry, given, protect
-from .fields import ARN, Model, named, number, short, text
+from .fields import ARN, Flag, Model, Whole, named, number, short, text
 from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TableName = Annotated[str, named(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, '_', '-' or '.'")]
 AttributeName = Annotated[str, text(255, 1)]
-Capacity = Annotated[int, number(1, 40000)]
+Capacity = Annotated[Whole, number(1, 40000)]
 MOST_GLOBAL_INDEXES = 20
 MOST_LOCAL_INDEXES = 5
 PROVISIONED = "PROVISIONED"
@@ -65,7 +65,7 @@ class LocalIndex(Index):
 
 class TimeToLive(Model):
     attribute: AttributeName
-    enabled: bool = True
+    enabled: Flag = True
 
 
 class Encryption(Model):
@@ -87,10 +87,10 @@ class Table(ProtectedEntry):
     read_capacity: Capacity | None = None
     write_capacity: Capacity | None = None
     stream: Literal["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"] | None = None
-    point_in_time_recovery: bool | None = None
+    point_in_time_recovery: Flag | None = None
     table_class: Literal["STANDARD", "STANDARD_INFREQUENT_ACCESS"] | None = None
     encryption: Encryption | None = None
-    aws_deletion_protection: bool | None = None
+    aws_deletion_protection: Flag | None = None
 
     def keys(self) -> list[tuple[str, Attribute]]:
         """Every attribute that is a key of the table or an index, with its place in the entry."""

@@ -17,7 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PROTECTION,
 )
 
-from .fields import Model, ObjectName, SecretKey, Tags, tag_problems
+from .fields import Flag, Model, ObjectName, SecretKey, Tags, tag_problems
 from .models import Field
 from .target import Target, object_name
 
@@ -32,7 +32,7 @@ class Entry(Model):
     list_name: ClassVar[str]
 
     object_name: ObjectName | None = None
-    adopt: bool = False
+    adopt: Flag = False
 
     @property
     def title(self) -> str:
@@ -72,7 +72,7 @@ class TaggedEntry(Entry):
 class ProtectedEntry(TaggedEntry):
     """Holds data: its resources are kept when the entry goes, until it says otherwise."""
 
-    deletion_protection: bool = True
+    deletion_protection: Flag = True
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)

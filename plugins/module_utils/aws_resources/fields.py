@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
+
 from .models import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LONGEST_SHOWN = 60
 
 
 class Model(BaseModel):
-    """A map of known fields whose values are not converted: "5" is no number."""
+    """A map of known fields whose values are what they are: 5 is no text. Text may be a number or a boolean, see below."""
 
     # Deferred: a playbook pays only for the kinds that it declares.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
@@ -26,6 +28,19 @@ def short(value: object) -> str:
     text = repr(value)
     length = len(value) if isinstance(value, str) else len(text)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({length} characters)"
+
+
+def _number_in(value: object) -> object:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value) else value
+
+
+def _boolean_in(value: object) -> object:
+    return boolean(value) if isinstance(value, str) and value.lower() in BOOLEANS else value
+
+
+# Templates of older Ansible and values of -e are always text; as an option of a module would, these take it for what it says.
+Whole = Annotated[int, BeforeValidator(_number_in)]
+Flag = Annotated[bool, BeforeValidator(_boolean_in)]
 
 
 def named(pattern: str, rule: str, *, refuse: Callable[[str], str | None] = lambda name: None) -> AfterValidator:

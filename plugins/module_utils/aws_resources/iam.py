@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
 from .entry import Context, Object, Problem, TaggedEntry, given, part_of
-from .fields import ARN, KubernetesName, Model, as_json, named, number, policy_document, short, text
+from .fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
 from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and API_CreatePolicy.html
@@ -78,7 +78,7 @@ class Role(TaggedEntry):
     inline_policies: dict[PolicyName, Annotated[dict[str, Any], policy_document(INLINE_LIMIT, principal=False)]] = (
         Field(default_factory=dict)
     )
-    max_session_seconds: Annotated[int, number(3600, 43200)] | None = None
+    max_session_seconds: Annotated[Whole, number(3600, 43200)] | None = None
     permissions_boundary: ARN | None = None
 
     def problems(self, context: Context) -> Iterable[Problem]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import as_json, named, number, policy_document, short, text
+from .fields import Flag, Whole, as_json, named, number, policy_document, short, text
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 # https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html
@@ -31,12 +31,12 @@ class Key(ProtectedEntry):
 
     name: AliasName
     description: Annotated[str, text(8192)] | None = None
-    rotation: bool | None = None
-    rotation_period_days: Annotated[int, number(90, 2560)] | None = None
-    deletion_window_days: Annotated[int, number(7, 30)] | None = None
+    rotation: Flag | None = None
+    rotation_period_days: Annotated[Whole, number(90, 2560)] | None = None
+    deletion_window_days: Annotated[Whole, number(7, 30)] | None = None
     usage: Literal["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] | None = None
     key_spec: Annotated[str, text(64, 1)] | None = None
-    multi_region: bool | None = None
+    multi_region: Flag | None = None
     policy: Annotated[dict[str, Any], policy_document(32768, principal=True)] | None = None
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import Model, Tags, as_json, named, number, policy_document, text
+from .fields import Flag, Model, Tags, Whole, as_json, named, number, policy_document, text
 from .kms import KeyName, key_arn, key_problems
 from .models import BeforeValidator, Field
 
@@ -39,7 +39,7 @@ BucketName = Annotated[
         refuse=_bucket_name_problem,
     ),
 ]
-Days = Annotated[int, number(1, 2147483647)]
+Days = Annotated[Whole, number(1, 2147483647)]
 StorageClass = Literal["GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"]
 MOST_RULES = {"lifecycle": 1000, "cors": 100}
 
@@ -47,14 +47,14 @@ MOST_RULES = {"lifecycle": 1000, "cors": 100}
 class Encryption(Model):
     algorithm: Literal["AES256", "aws:kms", "aws:kms:dsse"] = "AES256"
     kms_key: KeyName | None = None
-    bucket_key: bool | None = None
+    bucket_key: Flag | None = None
 
 
 class PublicAccessBlock(Model):
-    block_public_acls: bool = True
-    block_public_policy: bool = True
-    ignore_public_acls: bool = True
-    restrict_public_buckets: bool = True
+    block_public_acls: Flag = True
+    block_public_policy: Flag = True
+    ignore_public_acls: Flag = True
+    restrict_public_buckets: Flag = True
 
 
 def _public_access_block(value: object) -> object:
@@ -62,7 +62,7 @@ def _public_access_block(value: object) -> object:
 
 
 class Transition(Model):
-    days: Annotated[int, number(0, 2147483647)]
+    days: Annotated[Whole, number(0, 2147483647)]
     storage_class: StorageClass
 
 
@@ -70,11 +70,11 @@ class LifecycleRule(Model):
     """What happens to objects with a prefix and tags, in days after they were made or became older versions."""
 
     id: Annotated[str, text(255, 1)]
-    enabled: bool = True
+    enabled: Flag = True
     prefix: Annotated[str, text(1024)] = ""
     tags: Tags = Field(default_factory=dict)
     expiration_days: Days | None = None
-    expired_object_delete_marker: bool | None = None
+    expired_object_delete_marker: Flag | None = None
     noncurrent_expiration_days: Days | None = None
     abort_incomplete_upload_days: Days | None = None
     transitions: list[Transition] = Field(default_factory=list)
@@ -120,7 +120,7 @@ class CorsRule(Model):
     allowed_methods: Annotated[list[Literal["GET", "PUT", "HEAD", "POST", "DELETE"]], Field(min_length=1)]
     allowed_headers: list[str] | None = None
     expose_headers: list[str] | None = None
-    max_age_seconds: Annotated[int, number(0, 2147483647)] | None = None
+    max_age_seconds: Annotated[Whole, number(0, 2147483647)] | None = None
 
     def described(self) -> Object:
         fields = {
@@ -138,13 +138,13 @@ class Bucket(ProtectedEntry):
     list_name: ClassVar[str] = "buckets"
 
     name: BucketName
-    versioning: bool | None = None
+    versioning: Flag | None = None
     encryption: Encryption | None = None
     public_access_block: Annotated[PublicAccessBlock, BeforeValidator(_public_access_block)] = PublicAccessBlock()
     lifecycle: list[LifecycleRule] = Field(default_factory=list)
     cors: list[CorsRule] = Field(default_factory=list)
     policy: Annotated[dict[str, Any], policy_document(20480, principal=True)] | None = None
-    force_destroy: bool | None = None
+    force_destroy: Flag | None = None
 
     def problems(self, context: Context) -> Iterable[Problem]:
         yield from super().problems(context)

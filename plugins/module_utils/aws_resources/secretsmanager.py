@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
 from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import SecretKey, as_json, named, policy_document, text
+from .fields import SecretKey, Whole, as_json, named, policy_document, text
 from .kms import KeyName, key_problems, key_reference
 from .models import AfterValidator
 
@@ -29,7 +29,7 @@ class Secret(ProtectedEntry):
     description: Annotated[str, text(2048)] | None = None
     value_from_secret: SecretKey | None = None
     kms_key: KeyName | None = None
-    recovery_window_days: Annotated[int, AfterValidator(_check_window)] | None = None
+    recovery_window_days: Annotated[Whole, AfterValidator(_check_window)] | None = None
     policy: Annotated[dict[str, Any], policy_document(20480, principal=True)] | None = None
 
     def problems(self, context: Context) -> Iterable[Problem]:

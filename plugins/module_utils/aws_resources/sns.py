@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from .entry import Context, Entry, Object, Problem, TaggedEntry, given
-from .fields import as_json, named, short, text
+from .fields import Flag, as_json, named, short, text
 from .kms import KeyName, key_id, key_problems
 from .models import AfterValidator
 from .target import object_name
@@ -29,7 +29,7 @@ class Topic(TaggedEntry):
 
     name: TopicName
     display_name: Annotated[str, text(100)] | None = None
-    content_based_deduplication: bool | None = None
+    content_based_deduplication: Flag | None = None
     kms_key: KeyName | None = None
 
     @property
@@ -109,7 +109,7 @@ class Subscription(Entry):
 
     topic: str
     queue: str
-    raw_message_delivery: bool = False
+    raw_message_delivery: Flag = False
     filter_policy: FilterPolicy | None = None
     filter_policy_scope: Literal["MessageAttributes", "MessageBody"] | None = None
     dead_letter_queue: str | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from .entry import Context, Object, Problem, TaggedEntry, given
-from .fields import Model, as_json, named, number, policy_document, short
+from .fields import Flag, Model, Whole, as_json, named, number, policy_document, short
 from .kms import KeyName, key_id, key_problems
 from .sns import FIFO, Subscription, fifo_problems
 
@@ -38,21 +38,21 @@ FIELDS = {
 class DeadLetter(Model):
     """Where messages go that were received too often: a queue made for them, or a declared one."""
 
-    max_receive_count: Annotated[int, number(1, 1000)] = 5
+    max_receive_count: Annotated[Whole, number(1, 1000)] = 5
     queue: str | None = None
-    message_retention_seconds: Annotated[int, number(60, LONGEST_RETENTION)] = LONGEST_RETENTION
+    message_retention_seconds: Annotated[Whole, number(60, LONGEST_RETENTION)] = LONGEST_RETENTION
 
 
 class Queue(TaggedEntry):
     list_name: ClassVar[str] = "queues"
 
     name: QueueName
-    visibility_timeout_seconds: Annotated[int, number(0, 43200)] | None = None
-    message_retention_seconds: Annotated[int, number(60, LONGEST_RETENTION)] | None = None
-    delay_seconds: Annotated[int, number(0, 900)] | None = None
-    receive_wait_time_seconds: Annotated[int, number(0, 20)] | None = None
-    max_message_size: Annotated[int, number(1024, 1048576)] | None = None
-    content_based_deduplication: bool | None = None
+    visibility_timeout_seconds: Annotated[Whole, number(0, 43200)] | None = None
+    message_retention_seconds: Annotated[Whole, number(60, LONGEST_RETENTION)] | None = None
+    delay_seconds: Annotated[Whole, number(0, 900)] | None = None
+    receive_wait_time_seconds: Annotated[Whole, number(0, 20)] | None = None
+    max_message_size: Annotated[Whole, number(1024, 1048576)] | None = None
+    content_based_deduplication: Flag | None = None
     deduplication_scope: Literal["queue", "messageGroup"] | None = None
     fifo_throughput_limit: Literal["perQueue", "perMessageGroupId"] | None = None
     dead_letter: DeadLetter | None = None
