@@ -29,9 +29,33 @@ options:
     type: dict
   target:
     description:
-      - Where O(declared) is made, by C(region), C(account), C(provider_config), C(provider_config_kind), C(tags), C(scope), C(namespace)
-        and C(prefix); the role's variables of these names say what they are.
+      - Where O(declared) is made. What is left out is as the role P(localcloud.stack.aws_resources#role) has it for an emulator.
     type: dict
+    suboptions:
+      region:
+        description: AWS region.
+        type: str
+      account:
+        description: AWS account, 12 digits.
+        type: str
+      provider_config:
+        description: Name of the configuration that Crossplane's provider takes.
+        type: str
+      provider_config_kind:
+        description: Its kind, where O(target.scope=namespaced).
+        type: str
+      tags:
+        description: Tags of every resource that can have any; a map of text.
+        type: raw
+      scope:
+        description: V(cluster) or V(namespaced) kinds.
+        type: str
+      namespace:
+        description: Namespace of namespaced resources.
+        type: str
+      prefix:
+        description: What the names of Kubernetes objects begin with.
+        type: str
   owner:
     description:
       - Value of the label C(localcloud.dev/owner) of our objects. Objects with another one are RV(foreign).
@@ -334,6 +358,17 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
+TARGET: dict[str, t.Any] = {
+    "region": {"type": "str"},
+    "account": {"type": "str"},
+    "provider_config": {"type": "str"},
+    "provider_config_kind": {"type": "str"},
+    "tags": {"type": "raw"},
+    "scope": {"type": "str"},
+    "namespace": {"type": "str"},
+    "prefix": {"type": "str"},
+}
+
 
 def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
     """The objects that are given, or derived from lists. Ends the module if something is wrong with these."""
@@ -342,7 +377,8 @@ def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
     if missing := missing_packages("pydantic"):
         module.fail_json(msg=missing)
     declared = module.params["declared"]
-    target = Target(**{**(module.params["target"] or {}), "owner": module.params["owner"] or ""})
+    given = {name: one for name, one in (module.params["target"] or {}).items() if one is not None}
+    target = Target(**given, owner=module.params["owner"] or "")
     if found := problems(declared, target):
         module.fail_json(
             msg=f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
@@ -374,7 +410,7 @@ def main() -> None:
         argument_spec={
             "resources": {"type": "list", "elements": "dict"},
             "declared": {"type": "dict"},
-            "target": {"type": "dict"},
+            "target": {"type": "dict", "options": TARGET},
             "owner": {"type": "str"},
             "check_only": {"type": "bool", "default": False},
             "kinds": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .dynamodb import Table
@@ -85,13 +86,15 @@ def manifests(declared: Declared, target: Target) -> list[Object]:
 
 def problems(declared: Declared, target: Target) -> list[str]:
     """Everything that is wrong with the declared lists, each with its path in the input; empty if all is well."""
-    context, found = _read(declared, target)
+    wrong = list(_target_problems(target))
+    # Without tags that are none, so that the entries can be looked at, too.
+    context, found = _read(declared, replace(target, tags=target.tags if _are_tags(target.tags) else {}))
     extra = [
         f"{join_text(path, place)}: {text}" for path, one in _extras(declared) for place, text in extra_problems(one)
     ]
     duplicates = dict(_duplicate_names(declared))
     return [
-        *_target_problems(target),
+        *wrong,
         *found,
         *duplicates.values(),
         *(
@@ -163,12 +166,16 @@ def _target_problems(target: Target) -> Iterator[str]:
         yield f"aws_resources_account: {short(target.account)} is no account, which has 12 digits"
     if not isinstance(target.tags, Mapping):
         yield f"aws_resources_tags: must be a map, not {type_name(target.tags)}"
-        return
-    wrong = [short(key) for key, value in target.tags.items() if not isinstance(key, str) or not isinstance(value, str)]
-    if wrong:
+    elif not _are_tags(target.tags):
+        wrong = [short(key) for key, value in target.tags.items() if not _are_tags({key: value})]
         yield f"aws_resources_tags: keys and values must be text: {', '.join(wrong)}"
     else:
         yield from (f"aws_resources_tags: {one}" for one in tag_problems(target.tags))
+
+
+def _are_tags(tags: object) -> bool:
+    """Whether these are a map of texts."""
+    return isinstance(tags, Mapping) and all(isinstance(one, str) for item in tags.items() for one in item)
 
 
 def _duplicate_names(declared: Declared) -> Iterator[tuple[str, str]]:

@@ -83,3 +83,11 @@ def test_lists_alone_can_be_checked_before_there_is_a_cluster(run_module, compar
 def test_an_owner_is_needed_to_compare(run_module, compared):
     assert "owner" in run_module(module, declared={"topics": []})["msg"]
     assert "declared" in run_module(module, check_only=True, resources=[])["msg"]
+
+
+def test_a_target_is_checked_as_options_are(run_module, compared):
+    unknown = run_module(module, check_only=True, declared={"topics": []}, target={"regoin": "eu-central-1"})
+    assert "regoin found in target" in unknown["msg"]
+    # YAML takes an account without quotes for a number.
+    number = run_module(module, check_only=True, declared={"topics": []}, target={"account": 123456789012})
+    assert "failed" not in number
