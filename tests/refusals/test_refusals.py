@@ -102,9 +102,21 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
     assert "Wait for its end" in output
 
 
-def test_a_wrong_setting(run: Run) -> None:
-    output = run(cluster_mode="magic")
-    assert "value of cluster_mode must be one of: auto, existing, embedded, got: magic" in output
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("cluster_mode", "magic", "value of cluster_mode must be one of: auto, existing, embedded, got: magic"),
+        ("localstack_service_engine", "moto", "must be one of: localstack, ministack, outside, aws, got: moto"),
+        ("crossplane_timeout", "5m", "argument 'crossplane_timeout' is of type str and we were unable to convert"),
+        ("aws_resources_prune", "maybe", "argument 'aws_resources_prune' is of type str and we were unable to convert"),
+        ("aws_resources_tags", ["a"], "aws_resources_tags: must be a map, not a list"),
+        ("apps_producer_rate", "fast", "argument 'apps_producer_rate' is of type str and we were unable to convert"),
+        ("apps_producer_count", "-1", "apps_producer_count is -1, but"),
+    ],
+)
+def test_a_wrong_setting(run: Run, tmp_path: Path, setting: str, value: object, says: str) -> None:
+    assert says in run(**{setting: value})
+    assert not (tmp_path / ".localcloud/cluster.json").exists()
 
 
 @pytest.fixture

@@ -19,6 +19,14 @@ def test_defaults_and_argument_specs_name_the_same_variables(role: Path) -> None
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_what_is_checked_ahead_has_the_same_specs(role: Path) -> None:
+    specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text())["argument_specs"]
+    ahead = specs.get("validate", {"options": {}})["options"]
+    assert (role / "tasks/validate.yml").is_file() is bool(ahead)
+    assert ahead.items() <= specs["main"]["options"].items()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_a_readme_names_only_what_there_is(role: Path) -> None:
     text = (role / "README.md").read_text()
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text())

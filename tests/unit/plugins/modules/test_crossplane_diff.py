@@ -87,7 +87,7 @@ def test_an_owner_is_needed_to_compare(run_module, compared):
 
 def test_a_target_is_checked_as_options_are(run_module, compared):
     unknown = run_module(module, check_only=True, declared={"topics": []}, target={"regoin": "eu-central-1"})
-    assert "regoin found in target" in unknown["msg"]
+    assert "target.regoin. Supported parameters include: account" in unknown["msg"]
     # YAML takes an account without quotes for a number.
     number = run_module(module, check_only=True, declared={"topics": []}, target={"account": 123456789012})
     assert "failed" not in number
