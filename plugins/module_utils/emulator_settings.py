@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import typing as t
 import urllib.parse
@@ -120,6 +121,11 @@ def problems(settings: t.Mapping[str, t.Any]) -> list[str]:
 
 def _ingress(settings: t.Mapping[str, t.Any]) -> list[str]:
     """Source ranges that no rule would enforce are worse than none."""
+    if isinstance(settings["source_ranges"], str):
+        example = json.dumps({"stack_ingress_source_ranges": [settings["source_ranges"]]})
+        return [
+            f"stack_ingress_source_ranges is a text, but must be a list. On the command line, give it as -e '{example}'."
+        ]
     found = []
     for network in settings["source_ranges"]:
         try:

@@ -88,6 +88,7 @@ def test_good_settings(changed: dict[str, Any]) -> None:
         ({"engine": "outside", "endpoint": "http://127.0.0.1:4566"}, "is a loopback address"),
         ({"engine": "outside", "endpoint": "http://my host:4566"}, "no valid host name"),
         ({"source_ranges": ["10.0.0.1/8"]}, "'10.0.0.1/8' is no network"),
+        ({"source_ranges": "10.0.0.0/8"}, """-e '{"stack_ingress_source_ranges": ["10.0.0.0/8"]}'."""),
         (
             {"source_ranges": ["10.0.0.0/8"], "ingress_class": "haproxy"},
             "How the Ingress class 'haproxy' limits source",
