@@ -139,7 +139,6 @@ EMULATOR = {"localstack_service_engine": "outside"}
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"localstack_service_engine": "moto"}, "There is no engine 'moto'. Set localstack_service_engine to one of"),
         ({"localstack_service_version": "4.15.0"}, "There is no LocalStack 4.15.0: after 4.14.0 came 2026.3.0"),
         ({"localstack_service_version": "2026.3.0"}, "runs only with a token: put it into the environment variable"),
         ({"localstack_service_token": "t0ken"}, "LocalStack 4.14.0 needs none. Remove it"),
