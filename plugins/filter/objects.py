@@ -14,14 +14,13 @@ from ansible_collections.localcloud.stack.plugins.plugin_utils.values import pla
 
 def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Crossplane's managed resources for declared lists. Raises AnsibleFilterError that lists all problems."""
-    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 
     need_pydantic()
-    lists, where = plain(declared), Target(**plain(target))
-    found = problems(lists, where)
+    objects, found = derive(plain(declared), Target(**plain(target)))
     if found:
         raise AnsibleFilterError("The declared AWS resources can't be made:\n" + "\n".join(f"- {one}" for one in found))
-    return manifests(lists, where)
+    return objects
 
 
 def resource_kinds(extra_manifests: Sequence[Any]) -> list[dict[str, str]]:

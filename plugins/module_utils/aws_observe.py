@@ -17,29 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Observed, Thing
 
-Json = dict[str, t.Any]
 # Requests under way at once: an emulator is one process, more would only queue up there.
 WORKERS = 8
-# Not a field, but the external name by which Crossplane takes a thing over that AWS has already, where it isn't declared.
-ADOPTED_AS = "(external name)"
-
-
-class Thing(t.NamedTuple):
-    """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider."""
-
-    kind: str
-    external_name: str
-    parameters: Json
-
-    @classmethod
-    def of(cls, declared: Json, live: Json | None) -> Thing:
-        """From the declared object and, where there is one, the cluster's: that has references and names resolved."""
-        annotations = {**_annotations(declared), **_annotations(live or {})}
-        parameters = {**_parameters(declared), **_parameters(live or {})}
-        name = annotations.get(EXTERNAL_NAME) or parameters.get("name") or ""
-        return cls(kind_of(declared), str(name), parameters)
 
 
 class Aws:
@@ -62,8 +43,10 @@ class Aws:
 Reader = t.Callable[[Aws, Thing], "Json | None"]
 
 
-def observe(clients: Clients, things: t.Sequence[Thing]) -> list[Json | None]:
-    """What AWS has of each, in order. For those that C(observable) refuses, an empty map. Raises AwsError."""
+def observe(clients: Clients, things: t.Sequence[Thing]) -> Observed:
+    """What AWS has of each. For those that C(observable) refuses, an empty map. Raises AwsError."""
+    if not things:
+        return Observed([], [])
     aws = Aws(clients)
     for service in sorted({_service(one) for one in things if observable(one)} | {"sts"}):
         clients.get(service)
@@ -74,10 +57,9 @@ def observe(clients: Clients, things: t.Sequence[Thing]) -> list[Json | None]:
         with aws_errors(f"looking at {thing.kind} {thing.external_name}", clients.connection.endpoint_url):
             return READERS[thing.kind](aws, thing)
 
-    if not things:
-        return []
     with ThreadPoolExecutor(min(WORKERS, len(things))) as pool:
-        return list(pool.map(read, things))
+        found = list(pool.map(read, things))
+    return Observed(found, sorted({one.kind for one in things if not observable(one)}))
 
 
 def observable(thing: Thing) -> bool:
@@ -88,30 +70,8 @@ def observable(thing: Thing) -> bool:
     )
 
 
-def kind_of(obj: Json) -> str:
-    """Service and kind, for example sns/Topic, whether the kind has namespaces or not."""
-    return f"{obj['apiVersion'].split('.')[0]}/{obj['kind']}"
-
-
-def made_by_crossplane(found: Json, obj: Json) -> bool:
-    """Whether AWS's tags say that Crossplane made it for an object of this kind and name, perhaps in an earlier cluster."""
-    tags = found.get("tags") or {}
-    return bool(
-        tags.get("crossplane-name") == obj["metadata"]["name"]
-        and str(tags.get("crossplane-kind", "")).split(".", maxsplit=1)[0] == obj["kind"].lower()
-    )
-
-
 def _service(thing: Thing) -> str:
     return thing.kind.split("/")[0]
-
-
-def _annotations(obj: Json) -> Json:
-    return dict((obj.get("metadata") or {}).get("annotations") or {})
-
-
-def _parameters(obj: Json) -> Json:
-    return dict((obj.get("spec") or {}).get("forProvider") or {})
 
 
 def _tags(listed: t.Iterable[Json]) -> dict[str, str]:

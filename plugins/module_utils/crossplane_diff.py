@@ -11,13 +11,13 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import (
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import (
     ADOPTED_AS,
+    Observed,
     Thing,
     made_by_crossplane,
-    observable,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import kind_of as service_kind_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
@@ -30,7 +30,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     OWNER,
     PROTECTION,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_watch import last_events
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_events import last_events
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
     Json,
@@ -56,7 +56,7 @@ NAMED = {
     "ssm/Parameter",
 }
 
-Observe = t.Callable[[t.Sequence[Thing]], "list[Json | None]"]
+Observe = t.Callable[[t.Sequence[Thing]], Observed]
 Kind = tuple[str, str]
 # Kind, namespace, name.
 Key = tuple[str, str, "str | None", str]
@@ -90,9 +90,8 @@ def diff(
     own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
-    things = [Thing.of(obj, live) for obj, live in pairs] if observe else []
-    in_aws = observe(things) if observe else [{} for _pair in pairs]
-    rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws, strict=True)]
+    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
+    rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws.found, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
     return {
         **_sorted(rows),
@@ -102,7 +101,7 @@ def diff(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
         "unlisted_services": _unlisted(api, declared),
-        "unobserved": sorted({one.kind for one in things if not observable(one)}),
+        "unobserved": in_aws.unobserved,
     }
 
 
@@ -415,6 +414,11 @@ def _config_path(provider: str, config: Json, namespace: str) -> str:
     if config.get("kind", "ClusterProviderConfig") == "ClusterProviderConfig":
         return f"{base}/clusterproviderconfigs/{config['name']}"
     return f"{base}/namespaces/{namespace}/providerconfigs/{config['name']}"
+
+
+def converged(found: t.Mapping[str, t.Any]) -> bool:
+    """Whether nothing of what C(diff) looks for was found: all is there, as declared, Synced and Ready, and no more than that."""
+    return not any(found[name] for name in found if name not in ("same", "unobserved"))
 
 
 def report(found: t.Mapping[str, t.Any]) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import kind_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, Json, differences
 
 # Fields of spec.forProvider by service and kind: "ForceNew" in the schemas of terraform-provider-aws 5 and

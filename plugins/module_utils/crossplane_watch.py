@@ -16,8 +16,8 @@ import typing as t
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as rules
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import Verdict
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_events import last_events
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
-    PAGE,
     ApiError,
     KubernetesError,
     UntrustedError,
@@ -487,26 +487,3 @@ class Waiter:
             "ready": all(row["ready"] for row in shown),
             "waited_seconds": round(time.monotonic() - self.start, 2),
         }
-
-
-def last_events(api: Api, kinds: t.Iterable[str]) -> dict[tuple[str, str | None, str], str]:
-    """The latest event of each object of these kinds. An API server that doesn't answer has none to tell."""
-    latest: dict[tuple[str, str | None, str], tuple[str, str]] = {}
-    for kind in sorted(kinds):
-        try:
-            found = api.get("/api/v1/events", {"fieldSelector": f"involvedObject.kind={kind}", "limit": PAGE})
-        except ApiError:
-            continue
-        for event in found.get("items") or []:
-            about = event.get("involvedObject") or {}
-            key = (kind, about.get("namespace"), about.get("name", ""))
-            when = str(
-                (event.get("series") or {}).get("lastObservedTime")
-                or event.get("lastTimestamp")
-                or event.get("eventTime")
-                or event["metadata"].get("creationTimestamp")
-            )
-            text = f"{event.get('type')} {event.get('reason')}: {event.get('message')}"
-            if key not in latest or when >= latest[key][0]:
-                latest[key] = (when, text)
-    return {key: text for key, (_when, text) in latest.items()}

@@ -66,10 +66,11 @@ options:
     type: bool
     default: false
   kinds:
-    description: Kinds that are looked through for RV(surplus), besides those that are declared.
+    description:
+      - Kinds that are looked through for RV(surplus).
+      - If left out, all that O(declared) can be made of in either scope, with those of its C(extra_manifests); none for O(resources).
     type: list
     elements: dict
-    default: []
     suboptions:
       api_version:
         description: API version with group.
@@ -332,6 +333,10 @@ looked_into_aws:
   description: Whether AWS was asked.
   returned: success
   type: bool
+converged:
+  description: Whether all is there as declared, Synced and Ready, and nothing else is found, so that there is nothing to do.
+  returned: success
+  type: bool
 report:
   description: A line for each difference.
   returned: success
@@ -352,9 +357,15 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests, problems
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import Settings, diff, reference, report
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive, kinds
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
+    Observe,
+    Settings,
+    converged,
+    diff,
+    reference,
+    report,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
@@ -378,30 +389,48 @@ def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
         module.fail_json(msg=missing)
     declared = module.params["declared"]
     given = {name: one for name, one in (module.params["target"] or {}).items() if one is not None}
-    target = Target(**given, owner=module.params["owner"] or "")
-    if found := problems(declared, target):
+    objects, found = derive(declared, Target(**given, owner=module.params["owner"] or ""))
+    if found:
         module.fail_json(
             msg=f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
             problems=found,
         )
-    return manifests(declared, target)
+    return objects
+
+
+def observer(params: t.Mapping[str, t.Any]) -> Observe | None:
+    """What looks into AWS, if that is asked for. Raises AwsError."""
+    if not params["look_into_aws"]:
+        return None
+    # Imported where it looks, as boto3 is.
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
+
+    clients = Clients(Connection.from_params(params))
+    return lambda things: observe(clients, things)
+
+
+def kinds_of(params: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
+    """The kinds that are looked through for what is declared no more."""
+    given = params["kinds"]
+    if given is None:
+        given = [] if params["declared"] is None else kinds(params["declared"].get("extra_manifests"))
+    return [(one["api_version"], one["kind"]) for one in given]
 
 
 def run(module: AnsibleModule) -> dict[str, t.Any]:
     params = module.params
     resources = declared_objects(module)
-    clients = Clients(Connection.from_params(params)) if params["look_into_aws"] else None
-    kinds = [(one["api_version"], one["kind"]) for one in params["kinds"]]
+    observe = observer(params)
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
-    observer = (lambda things: observe(clients, things)) if clients else None
     likely = "it does not answer, or its user may not list these kinds"
     with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
-        found = diff(api, resources, kinds, settings, observer)
+        found = diff(api, resources, kinds_of(params), settings, observe)
     return {
         **found,
         "references": [reference(one) for one in resources],
         "looked_into_aws": params["look_into_aws"],
         "report": report(found),
+        "converged": converged(found),
     }
 
 
@@ -416,7 +445,6 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "dict",
-                "default": [],
                 "options": {
                     "api_version": {"type": "str", "required": True},
                     "kind": {"type": "str", "required": True},

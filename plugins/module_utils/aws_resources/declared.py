@@ -77,24 +77,19 @@ def kinds(extra: object = ()) -> list[dict[str, str]]:
     return [{"api_version": version, "kind": kind} for version, kind in wanted]
 
 
-def manifests(declared: Declared, target: Target) -> list[Object]:
-    """The managed resources for lists without problems."""
-    context, _found = _read(declared, target)
-    made = [one for _path, entry in context.entries for one in entry.objects(context)]
-    return [*made, *(extra_object(one, target) for _path, one in _extras(declared))]
+def derive(declared: Declared, target: Target) -> tuple[list[Object], list[str]]:
+    """The managed resources for the lists, and everything that is wrong with these, each with its path in the input.
 
-
-def problems(declared: Declared, target: Target) -> list[str]:
-    """Everything that is wrong with the declared lists, each with its path in the input; empty if all is well."""
-    wrong = list(_target_problems(target))
+    Where anything is wrong, the objects are not all that was meant.
+    """
     # Without tags that are none, so that the entries can be looked at, too.
     context, found = _read(declared, replace(target, tags=target.tags if _are_tags(target.tags) else {}))
-    extra = [
-        f"{join_text(path, place)}: {text}" for path, one in _extras(declared) for place, text in extra_problems(one)
-    ]
+    made = [(path, entry.title, entry.objects(context)) for path, entry in context.entries]
+    extra = [(path, one, list(extra_problems(one))) for path, one in _extras(declared)]
+    others = [(path, "", [extra_object(one, target)]) for path, one, wrong in extra if not wrong]
     duplicates = dict(_duplicate_names(declared))
-    return [
-        *wrong,
+    problems = [
+        *_target_problems(target),
         *found,
         *duplicates.values(),
         *(
@@ -102,9 +97,10 @@ def problems(declared: Declared, target: Target) -> list[str]:
             for path, entry in context.entries
             for place, text in entry.problems(context)
         ),
-        *extra,
-        *(text for path, text in _colliding_objects(declared, context) if path not in duplicates),
+        *(f"{join_text(path, place)}: {text}" for path, _one, wrong in extra for place, text in wrong),
+        *(text for path, text in _colliding_objects([*made, *others]) if path not in duplicates),
     ]
+    return [one for _path, _title, objects in [*made, *others] for one in objects], problems
 
 
 def join_text(path: str, place: str) -> str:
@@ -190,13 +186,12 @@ def _duplicate_names(declared: Declared) -> Iterator[tuple[str, str]]:
                 first.setdefault(name, path)
 
 
-def _colliding_objects(declared: Declared, context: Context) -> Iterator[tuple[str, str]]:
-    """Different AWS names that make the same Kubernetes object, and names that make none, by path."""
+def _colliding_objects(objects: Iterable[tuple[str, str, list[Object]]]) -> Iterator[tuple[str, str]]:
+    """Different AWS names that make the same Kubernetes object, and names that make none, by path.
+
+    C(objects): for each entry its path, its AWS name and what is made of it.
+    """
     first: dict[tuple[str, ...], str] = {}
-    objects: Iterable[tuple[str, str, list[Object]]] = [
-        *((path, entry.title, entry.objects(context)) for path, entry in context.entries),
-        *((path, "", [dict(one)]) for path, one in _extras(declared) if not extra_problems(one)),
-    ]
     for path, title, made in objects:
         if not made[0]["metadata"]["name"]:
             yield path, f"{path}: {short(title)} gives no name for a Kubernetes object; set object_name"

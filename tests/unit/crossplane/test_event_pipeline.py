@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, manifests
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
 
@@ -54,7 +54,7 @@ def from_lists(entries: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict
             {"name": SPEC["table"], "hash_key": {"name": "Id", "type": "S"}, **UNPROTECTED, **entries.get("table", {})}
         ],
     }
-    return {(one["kind"], one["metadata"]["name"]): one for one in manifests(declared, TARGET)}
+    return {(one["kind"], one["metadata"]["name"]): one for one in derive(declared, TARGET)[0]}
 
 
 def from_object(fields: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:

@@ -10,13 +10,8 @@ import json
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import (
-    READERS,
-    Thing,
-    made_by_crossplane,
-    observable,
-    observe,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import READERS, observable, observe
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing, made_by_crossplane
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import differences
 from moto import mock_aws
 
@@ -223,7 +218,7 @@ def access(clients):
 def test_what_was_made_is_read_back(aws, kind):
     clients, made = aws
     thing, expected = made[kind]
-    (found,) = observe(clients, [thing])
+    (found,) = observe(clients, [thing]).found
     assert found is not None
     assert expected.keys() <= found.keys()
     assert differences(expected, found, observed=True) == []
@@ -239,14 +234,16 @@ def test_what_was_not_made_is_none(aws, kind):
         name = "00000000-0000-0000-0000-000000000000"
     if kind.startswith("sqs/"):
         other = {"queueUrl": "http://sqs/0/others", "name": "others"}
-    assert observe(clients, [Thing(kind, name, {**other, **REGION})]) == [None]
+    assert observe(clients, [Thing(kind, name, {**other, **REGION})]).found == [None]
 
 
 def test_what_has_no_name_yet_is_not_observed(aws):
     clients, _made = aws
     unnamed = Thing("kms/Key", "", {})
     assert not observable(unnamed)
-    assert observe(clients, [unnamed, Thing("ec2/Instance", "i-1", {})]) == [{}, {}]
+    assert observe(clients, [unnamed, Thing("ec2/Instance", "i-1", {})]) == Observed(
+        [{}, {}], sorted({unnamed.kind, "ec2/Instance"})
+    )
 
 
 def test_a_thing_takes_what_the_cluster_has_resolved():
@@ -264,7 +261,7 @@ def test_a_thing_takes_what_the_cluster_has_resolved():
 
 def test_values_of_secrets_are_not_read(aws):
     clients, made = aws
-    found = observe(clients, [made["secretsmanager/Secret"][0], made["secretsmanager/SecretVersion"][0]])
+    found = observe(clients, [made["secretsmanager/Secret"][0], made["secretsmanager/SecretVersion"][0]]).found
     assert "hush" not in str(found)
 
 

@@ -15,9 +15,8 @@ import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import (
     Target,
+    derive,
     kinds,
-    manifests,
-    problems,
     sqs,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.declared import ENTRIES
@@ -28,6 +27,14 @@ MADE = yaml.safe_load((FIXTURES / "aws_resources_made.yml").read_text())
 REFUSED = yaml.safe_load((FIXTURES / "aws_resources_refused.yml").read_text())
 EMULATOR = Target("eu-central-1", owner="localcloud-1", tags={"environment": "dev"})
 JSON_FIELDS = ("policy", "filterPolicy", "redrivePolicy", "redriveAllowPolicy", "assumeRolePolicy")
+
+
+def manifests(declared: dict[str, Any], target: Target) -> list[dict[str, Any]]:
+    return derive(declared, target)[0]
+
+
+def problems(declared: dict[str, Any], target: Target) -> list[str]:
+    return derive(declared, target)[1]
 
 
 def readable(made: dict[str, Any]) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import copy
 
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
     Settings,
     _unfinished,
+    converged,
     diff,
     report,
 )
@@ -75,6 +77,11 @@ def selected(obj, selector):
     return not selector or obj["metadata"].get("labels", {}).get(name) == value
 
 
+def aws_has(*found):
+    """What looks into an AWS that has this of the things asked for."""
+    return lambda things: Observed(list(found), [])
+
+
 def names(found, key):
     return [one["name"] for one in found[key]]
 
@@ -137,9 +144,7 @@ def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
     lost = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
     began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     cluster = Cluster(live(topic(annotations=began), lost))
-    found = diff(
-        cluster, [topic()], [], SETTINGS, lambda things: [{"displayName": ""} if in_aws else None for _one in things]
-    )
+    found = diff(cluster, [topic()], [], SETTINGS, aws_has({"displayName": ""} if in_aws else None))
     assert found["unfinished"][0]["in_aws"] is in_aws
     assert set(found["to_look_at"][0]["metadata"]["annotations"]) == {
         "localcloud.dev/look-again",
@@ -160,9 +165,7 @@ def test_what_another_made_meanwhile_is_not_taken_for_a_creation_of_unknown_end(
     lost = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
     began = {**annotations, "crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     cluster = Cluster(live(topic(annotations=began), lost))
-    found = diff(
-        cluster, [topic(annotations=annotations)], [], SETTINGS, lambda things: [{"tags": tags} for _thing in things]
-    )
+    found = diff(cluster, [topic(annotations=annotations)], [], SETTINGS, aws_has({"tags": tags}))
     assert {one: len(found[one]) for one in ("existing", "unfinished")} == {
         "existing": int(where == "existing"),
         "unfinished": int(where == "unfinished"),
@@ -207,21 +210,19 @@ def test_what_crossplane_saw_otherwise_is_looked_at_again():
 
 def test_aws_itself_counts_more_than_what_crossplane_saw():
     there = live(topic(displayName="Orders"), at_provider={"displayName": "Orders"})
-    found = diff(Cluster(there), [topic(displayName="Orders")], [], SETTINGS, lambda things: [{"displayName": "X"}])
+    found = diff(Cluster(there), [topic(displayName="Orders")], [], SETTINGS, aws_has({"displayName": "X"}))
     assert report(found) == ['Topic/orders: in AWS displayName: "X" -> "Orders"']
 
 
 def test_what_was_made_and_is_not_in_aws_is_gone_and_what_was_not_made_yet_is_not():
     made, unmade = live(topic("a", annotations=CREATED)), live(topic("b"), conditions=[])
-    found = diff(Cluster(made, unmade), [topic("a"), topic("b")], [], SETTINGS, lambda things: [None, None])
+    found = diff(Cluster(made, unmade), [topic("a"), topic("b")], [], SETTINGS, aws_has(None, None))
     assert names(found, "gone") == ["a"]
     assert names(found, "unready") == ["b"]
 
 
 def test_what_aws_has_already_is_left_alone_unless_asked_for():
-    def aws(things):
-        return [{"displayName": "Theirs", "tags": {}}]
-
+    aws = aws_has({"displayName": "Theirs", "tags": {}})
     assert names(diff(Cluster(), [topic()], [], SETTINGS, aws), "existing") == ["orders"]
     adopting = diff(Cluster(), [topic(annotations={"localcloud.dev/adopt": "true"})], [], SETTINGS, aws)
     assert (adopting["existing"], names(adopting, "missing")) == ([], ["orders"])
@@ -237,7 +238,7 @@ def test_what_is_taken_over_gets_its_external_name_and_keeps_it():
         [queue],
         [],
         Settings("ours", adopt=True),
-        lambda things: [{"(external name)": "http://sqs/0/orders"}],
+        aws_has({"(external name)": "http://sqs/0/orders"}),
     )
     assert adopting["to_apply"][0]["metadata"]["annotations"] == url
     there = live(queue, annotations=url)
@@ -248,7 +249,29 @@ def test_what_is_taken_over_gets_its_external_name_and_keeps_it():
 
 def test_what_crossplane_made_in_an_earlier_life_is_ours():
     tags = {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}
-    assert diff(Cluster(), [topic()], [], SETTINGS, lambda things: [{"tags": tags}])["existing"] == []
+    assert diff(Cluster(), [topic()], [], SETTINGS, aws_has({"tags": tags}))["existing"] == []
+
+
+def test_only_where_nothing_is_found_there_is_nothing_to_do():
+    there = live(topic(), at_provider={"displayName": "Orders"})
+    config = {"spec": {"endpoint": {"services": ["sqs"]}}}
+    waiting = ({"type": "Synced", "status": "True"},)
+
+    def done(cluster, declared=None, observe=None):
+        return converged(diff(cluster, declared or [topic()], [TOPIC], SETTINGS, observe))
+
+    assert done(Cluster(there))
+    assert done(Cluster(there), observe=lambda things: Observed([{}], ["sns/Topic"]))
+    assert not done(Cluster())
+    assert not done(Cluster(served=False))
+    assert not done(Cluster(there), [topic(displayName="New")])
+    assert not done(Cluster(there), observe=aws_has({"region": "us-east-1"}))
+    assert not done(Cluster(live(topic(), annotations=CREATED)), observe=aws_has(None))
+    assert not done(Cluster(live(topic(), conditions=waiting)))
+    assert not done(Cluster(live(topic(), deletionTimestamp="2026-01-01T00:00:00Z")))
+    assert not done(Cluster(there, live(topic("old"))))
+    assert not done(Cluster(live(topic(labels={"localcloud.dev/owner": "theirs"}))))
+    assert not done(Cluster(there, config=config))
 
 
 def test_an_object_of_another_owner_is_named_and_left_alone():
@@ -359,7 +382,7 @@ def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
                 return {"items": [{**there, "spec": {**there["spec"], **references}}], "metadata": {}}
             return super().get(path, params)
 
-    found = diff(Composites(made), [composite], [], SETTINGS, lambda things: [{}, None])
+    found = diff(Composites(made), [composite], [], SETTINGS, aws_has({}, None))
     assert report(found) == ["Topic/p-orders is gone from AWS"]
     assert [one["kind"] for one in found["to_look_at"]] == ["Topic"]
 

@@ -50,6 +50,17 @@ def test_objects_are_taken_as_they_are(run_module, compared):
     assert result["changed"] is False
 
 
+def test_what_can_be_declared_is_looked_through_for_what_is_no_more(run_module, compared):
+    extra = {"apiVersion": "ec2.aws.upbound.io/v1beta1", "kind": "VPC", "metadata": {"name": "net"}}
+    run_module(module, owner="orders", declared={"extra_manifests": [extra]}, target=TARGET)
+    assert compared["kinds"][0] == ("ec2.aws.upbound.io/v1beta1", "VPC")
+    assert {("sns.aws.upbound.io/v1beta1", "Topic"), ("sns.aws.m.upbound.io/v1beta1", "Topic")} < {*compared["kinds"]}
+    run_module(module, owner="orders", declared={"extra_manifests": [extra]}, target=TARGET, kinds=[])
+    assert compared["kinds"] == []
+    run_module(module, owner="orders", resources=[])
+    assert compared["kinds"] == []
+
+
 def test_what_is_wrong_with_the_lists_is_told_before_the_cluster_is_asked(run_module, compared):
     declared = {"topics": [{"name": "a b"}], "queues": [{"name": "q", "visibility_timeout_seconds": -1}]}
     result = run_module(module, owner="orders", declared=declared, target=TARGET)
