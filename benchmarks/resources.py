@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import re
 import statistics
 import subprocess
@@ -31,7 +32,7 @@ STATE = FOLDER / ".localcloud"
 SIZES = (10, 100, 1000)
 # The provider looks at thousands of resources rarely, so that what is measured is the client.
 STACK = {"localstack_service_engine": "ministack", "apps_producer_count": 1, "crossplane_poll_interval": "1h"}
-RUNS = 3
+RUNS = 5
 ENVIRONMENT = {**os.environ, "LOCALCLOUD_DIR": str(FOLDER), "KUBECONFIG": "/nonexistent"}
 WAIT = "20m"
 # Below this share of its processors, in per cent over so many seconds, a machine with a cluster that has nothing to do is at rest.
@@ -138,9 +139,13 @@ def rest() -> None:
 
 
 def median(work: Callable[[], Cost], other: Callable[[], Cost]) -> tuple[Cost, Cost]:
-    """Both ways in turn, several times, on a machine at rest; the medians of each."""
-    rest()
-    pairs = [(work(), other()) for _run in range(RUNS)]
+    """Both ways in turn, several times, each on a machine at rest; the medians of each."""
+
+    def rested(way: Callable[[], Cost]) -> Cost:
+        rest()
+        return way()
+
+    pairs = [(rested(work), rested(other)) for _run in range(RUNS)]
     return tuple(  # type: ignore[return-value]
         Cost(*(statistics.median(figures) for figures in zip(*costs, strict=True)))
         for costs in zip(*pairs, strict=True)
@@ -251,6 +256,8 @@ def main() -> None:
         rows = resources(sizes, facts)
     finally:
         playbook("playbooks/teardown.yml", localstack_service_engine="ministack")
+    # An interpreter that was built without optimisation takes a fifth longer.
+    print(f"With Python {platform.python_version()} of {sys.base_prefix}:\n")
     print(tabulate(whole, ["", "baseline.sh, s", "site.yml, s", "ratio"], tablefmt="github", floatfmt=".2f"))
     headers = [
         "resources",

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import typing as t
 import urllib.parse
+
+from ansible_collections.localcloud.stack.plugins.module_utils.settings import text_problem
 
 Json = dict[str, t.Any]
 
@@ -121,11 +122,8 @@ def problems(settings: t.Mapping[str, t.Any]) -> list[str]:
 
 def _ingress(settings: t.Mapping[str, t.Any]) -> list[str]:
     """Source ranges that no rule would enforce are worse than none."""
-    if isinstance(settings["source_ranges"], str):
-        example = json.dumps({"stack_ingress_source_ranges": [settings["source_ranges"]]})
-        return [
-            f"stack_ingress_source_ranges is a text, but must be a list. On the command line, give it as -e '{example}'."
-        ]
+    if problem := text_problem("stack_ingress_source_ranges", settings["source_ranges"], "list"):
+        return [problem]
     found = []
     for network in settings["source_ranges"]:
         try:
