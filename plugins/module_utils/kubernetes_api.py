@@ -102,6 +102,11 @@ class KubernetesApi:
         """Change an object by a JSON merge patch. ApiError if that is refused."""
         self._request(path, {}, READ_TIMEOUT, "patch", body=patch, content_type=MERGE_PATCH).release_conn()
 
+    def delete(self, path: str, uid: str) -> None:
+        """Delete the object of this UID. ApiError if that is refused, with status 409 if another has its name by now."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        self._request(path, {}, READ_TIMEOUT, "delete", body=options).release_conn()
+
     def _request(
         self, path: str, params: t.Mapping[str, str], read_timeout: float, method: str = "get", **more: t.Any
     ) -> t.Any:

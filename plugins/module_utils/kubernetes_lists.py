@@ -13,6 +13,7 @@ import typing as t
 from concurrent.futures import Executor
 
 Json = dict[str, t.Any]
+Answer = t.TypeVar("Answer")
 
 PAGE = "500"
 # No answer, too many requests, and what a starting or loaded API server says.
@@ -50,6 +51,12 @@ class Api(t.Protocol):
     def get(self, path: str, params: t.Mapping[str, str]) -> Json: ...
 
 
+class RemovingApi(Api, t.Protocol):
+    """What removal needs besides. Deletes the object of this UID, and no other of its name. Raises ApiError."""
+
+    def delete(self, path: str, uid: str) -> None: ...
+
+
 class PatientApi:
     """Asks again where the API server does not answer or has too much to do, as long as it may."""
 
@@ -59,9 +66,15 @@ class PatientApi:
         self._pause = threading.Event()
 
     def get(self, path: str, params: t.Mapping[str, str]) -> Json:
+        return self._answer(lambda: self.api.get(path, params))
+
+    def delete(self, path: str, uid: str) -> None:
+        self._answer(lambda: t.cast("RemovingApi", self.api).delete(path, uid))
+
+    def _answer(self, ask: t.Callable[[], Answer]) -> Answer:
         while True:
             try:
-                return self.api.get(path, params)
+                return ask()
             except UntrustedError:
                 raise
             except ApiError as error:
@@ -71,11 +84,12 @@ class PatientApi:
 
 
 class Served(t.NamedTuple):
-    """Where a kind is served: /apis/<group>/<version>, the plural name, and whether its objects have namespaces."""
+    """Where a kind is served: /apis/<group>/<version>, the plural name, whether its objects have namespaces, and what can be done."""
 
     base: str
     plural: str
     namespaced: bool
+    verbs: frozenset[str] = frozenset()
 
     def path(self, namespace: str | None = None) -> str:
         """The list of the kind, of one namespace if it has any."""
@@ -97,7 +111,7 @@ def served_kinds(api: Api, api_version: str) -> dict[str, Served]:
     """Where the kinds of a group and version are served; empty where it is not served (yet). Raises ApiError."""
     base = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     return {
-        one["kind"]: Served(base, one["name"], bool(one.get("namespaced")))
+        one["kind"]: Served(base, one["name"], bool(one.get("namespaced")), frozenset(one.get("verbs") or []))
         for one in (existing(api, base) or {}).get("resources") or []
         if "kind" in one and "/" not in one.get("name", "/")
     }
