@@ -93,7 +93,7 @@ class Clients:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._clients: dict[str, t.Any] = {}
+        self._clients: dict[tuple[str, str], t.Any] = {}
         if connection.aws_ca_bundle and not os.path.exists(connection.aws_ca_bundle):
             raise AwsError(
                 f"There is no file {connection.aws_ca_bundle} to check certificates against. "
@@ -148,23 +148,26 @@ class Clients:
         with aws_errors("reading the profile", None):
             return self._core.get_scoped_config()
 
-    def get(self, service: str) -> t.Any:
-        if service not in self._clients:
-            # An S3 client may be made without a region: refuse that here for all services alike.
-            if not self.region:
-                raise AwsError(
-                    "There is no region: neither argument nor environment nor profile gives one. "
-                    "Set region or AWS_REGION, for example eu-central-1."
-                )
-            self._clients[service] = self._make(service, self.endpoint_of(service))
-        return self._clients[service]
+    def get(self, service: str, region: str | None = None) -> t.Any:
+        """A service's client, of this region or of the connection's own."""
+        # An S3 client may be made without a region: refuse that here for all services alike.
+        if not (region or self.region):
+            raise AwsError(
+                "There is no region: neither argument nor environment nor profile gives one. "
+                "Set region or AWS_REGION, for example eu-central-1."
+            )
+        key = (service, str(region or self.region))
+        if key not in self._clients:
+            self._clients[key] = self._make(*key, self.endpoint_of(service))
+        return self._clients[key]
 
-    def _make(self, service: str, endpoint_url: str | None) -> t.Any:
+    def _make(self, service: str, region: str, endpoint_url: str | None) -> t.Any:
         doing = f"making the {service} client"
         with aws_errors(doing, endpoint_url):
             try:
                 return self._session.client(
                     t.cast("t.Any", service),
+                    region_name=region,
                     endpoint_url=endpoint_url,
                     verify=self.connection.verify,
                     config=client_config(endpoint_url, self.connection.aws_config),

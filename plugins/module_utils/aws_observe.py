@@ -10,13 +10,14 @@ where the thing does not exist; a field that is not in its answer is not compare
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Observed, Thing
 
 # Requests under way at once: an emulator is one process, more would only queue up there.
@@ -24,17 +25,25 @@ WORKERS = 8
 
 
 class Aws:
-    """The clients, and what is asked once only."""
+    """The clients of one region (none: the connection's own), and the account, which is asked for once only."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, region: str | None = None, main: Aws | None = None) -> None:
         self.clients = clients
+        self.region = region or clients.region
+        self._main = main or self
         self._account = ""
 
+    def within(self, region: str | None) -> Aws:
+        """The same in another region."""
+        return self if region in (None, "", self.region) else Aws(self.clients, region, self._main)
+
     def get(self, service: str) -> t.Any:
-        return self.clients.get(service)
+        return self.clients.get(service, self.region)
 
     @property
     def account(self) -> str:
+        if self._main is not self:
+            return self._main.account
         if not self._account:
             self._account = str(self.get("sts").get_caller_identity()["Account"])
         return self._account
@@ -48,14 +57,16 @@ def observe(clients: Clients, things: t.Sequence[Thing]) -> Observed:
     if not things:
         return Observed([], [])
     aws = Aws(clients)
-    for service in sorted({_service(one) for one in things if observable(one)} | {"sts"}):
-        clients.get(service)
+    clients.get("sts")
+    # Made here, as boto3's sessions are not thread-safe.
+    for service, region in sorted({(_service(one), _region(one)) for one in things if observable(one)}):
+        clients.get(service, region)
 
     def read(thing: Thing) -> Json | None:
         if not observable(thing):
             return {}
         with aws_errors(f"looking at {thing.kind} {thing.external_name}", clients.connection.endpoint_url):
-            return READERS[thing.kind](aws, thing)
+            return READERS[thing.kind](aws.within(_region(thing)), thing)
 
     with ThreadPoolExecutor(min(WORKERS, len(things))) as pool:
         found = list(pool.map(read, things))
@@ -65,13 +76,17 @@ def observe(clients: Clients, things: t.Sequence[Thing]) -> Observed:
 def observable(thing: Thing) -> bool:
     """Whether there is a reader for it, and the name by which AWS knows it."""
     needed = NEEDS.get(thing.kind, ())
-    return thing.kind in READERS and bool(
-        all(thing.parameters.get(one) for one in needed) if needed else thing.external_name
-    )
+    named = bool(thing.external_name) or (thing.kind in NEEDS and thing.kind not in NAMED_BESIDE)
+    return thing.kind in READERS and named and all(thing.parameters.get(one) for one in needed)
 
 
 def _service(thing: Thing) -> str:
     return thing.kind.split("/")[0]
+
+
+def _region(thing: Thing) -> str:
+    """Where a thing is; empty where the connection's own region is meant, as for all of IAM."""
+    return str(thing.parameters.get("region") or "")
 
 
 def _tags(listed: t.Iterable[Json]) -> dict[str, str]:
@@ -84,7 +99,7 @@ def _number(value: t.Any) -> int | None:
 
 def _topic(aws: Aws, thing: Thing) -> Json | None:
     sns, name = aws.get("sns"), thing.external_name
-    arn = name if name.startswith("arn:") else f"arn:aws:sns:{thing.parameters['region']}:{aws.account}:{name}"
+    arn = name if name.startswith("arn:") else f"arn:aws:sns:{aws.region}:{aws.account}:{name}"
     answer = existing(sns, "get_topic_attributes", TopicArn=arn)
     if answer is None:
         return None
@@ -171,9 +186,7 @@ def _table(aws: Aws, thing: Thing) -> Json | None:
         "globalSecondaryIndex": [_index(one) for one in known.get("GlobalSecondaryIndexes") or []],
         "streamEnabled": (known.get("StreamSpecification") or {}).get("StreamEnabled", False),
         "streamViewType": (known.get("StreamSpecification") or {}).get("StreamViewType"),
-        "tags": _tags(
-            (existing(dynamodb, "list_tags_of_resource", ResourceArn=known["TableArn"]) or {}).get("Tags", [])
-        ),
+        "tags": _tags(existing_pages(dynamodb, "list_tags_of_resource", "Tags", ResourceArn=known["TableArn"])),
         **_keys(known["KeySchema"]),
     }
     if found["billingMode"] == "PROVISIONED":
@@ -261,26 +274,62 @@ def _public_access(answer: Json) -> Json:
 
 
 def _lifecycle(answer: Json) -> Json:
-    """Rules as far as days go; filters by tags or sizes are not compared."""
     return {"rule": [_lifecycle_rule(one) for one in answer["Rules"]]}
 
 
 def _lifecycle_rule(rule: Json) -> Json:
-    blocks = {
+    """A rule with all of its filter: one that lost its prefix or tag now concerns the whole bucket."""
+    return {
+        "id": rule.get("ID"),
+        "status": rule.get("Status"),
+        "filter": [_lifecycle_filter(rule.get("Filter") or {"Prefix": rule.get("Prefix")})],
         "abortIncompleteMultipartUpload": [
             {"daysAfterInitiation": one["DaysAfterInitiation"]} for one in _some(rule, "AbortIncompleteMultipartUpload")
         ],
-        "expiration": [{"days": one["Days"]} for one in _some(rule, "Expiration") if "Days" in one],
+        "expiration": [
+            {
+                "days": one.get("Days"),
+                "date": _date(one.get("Date")),
+                "expiredObjectDeleteMarker": one.get("ExpiredObjectDeleteMarker", False),
+            }
+            for one in _some(rule, "Expiration")
+        ],
         "noncurrentVersionExpiration": [
-            {"noncurrentDays": one["NoncurrentDays"]} for one in _some(rule, "NoncurrentVersionExpiration")
+            _noncurrent(one, "noncurrentDays") for one in _some(rule, "NoncurrentVersionExpiration")
+        ],
+        "noncurrentVersionTransition": [
+            {**_noncurrent(one, "noncurrentDays"), "storageClass": one.get("StorageClass")}
+            for one in rule.get("NoncurrentVersionTransitions") or []
         ],
         "transition": [
-            {"days": one.get("Days"), "storageClass": one["StorageClass"]} for one in rule.get("Transitions") or []
+            {"days": one.get("Days"), "date": _date(one.get("Date")), "storageClass": one.get("StorageClass")}
+            for one in rule.get("Transitions") or []
         ],
     }
-    prefix = (rule.get("Filter") or {}).get("Prefix") or rule.get("Prefix")
-    found: Json = {"id": rule.get("ID"), "status": rule.get("Status"), **blocks}
-    return {**found, "filter": [{"prefix": prefix}]} if prefix else found
+
+
+def _noncurrent(block: Json, days: str) -> Json:
+    newer = block.get("NewerNoncurrentVersions")
+    return {days: block.get("NoncurrentDays"), "newerNoncurrentVersions": newer if newer is None else str(newer)}
+
+
+def _lifecycle_filter(given: Json) -> Json:
+    """In the provider's words; what stands in C(and) stands nowhere else."""
+    both = given.get("And")
+    return {
+        **_predicates(given),
+        "tag": [{"key": one["Key"], "value": one["Value"]} for one in _some(given, "Tag")],
+        "and": [{**_predicates(both), "tags": _tags(both.get("Tags") or [])}] if both else [],
+    }
+
+
+def _predicates(given: Json) -> Json:
+    names = ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
+    return {name[0].lower() + name[1:]: given.get(name) for name in names}
+
+
+def _date(value: t.Any) -> str | None:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime.datetime) else value
 
 
 def _some(rule: Json, name: str) -> list[Json]:
@@ -341,13 +390,15 @@ def _key(aws: Aws, thing: Thing) -> Json | None:
         "enableKeyRotation": (existing(kms, "get_key_rotation_status", KeyId=name) or {}).get(
             "KeyRotationEnabled", False
         ),
-        "tags": _tags((existing(kms, "list_resource_tags", KeyId=name) or {}).get("Tags") or []),
+        "tags": _tags(existing_pages(kms, "list_resource_tags", "Tags", KeyId=name)),
     }
 
 
 def _alias(aws: Aws, thing: Thing) -> Json | None:
+    # The provider takes "alias/" off the external name that it keeps.
+    name = f"alias/{thing.external_name.removeprefix('alias/')}"
     named = {one["AliasName"]: one for one in pages(aws.get("kms"), "list_aliases", "Aliases")}
-    return {"targetKeyId": named[thing.external_name].get("TargetKeyId")} if thing.external_name in named else None
+    return {"targetKeyId": named[name].get("TargetKeyId")} if name in named else None
 
 
 def _role(aws: Aws, thing: Thing) -> Json | None:
@@ -355,13 +406,12 @@ def _role(aws: Aws, thing: Thing) -> Json | None:
     if answer is None:
         return None
     known = answer["Role"]
-    tags = existing(aws.get("iam"), "list_role_tags", RoleName=thing.external_name) or {}
     return {
         "assumeRolePolicy": _document(known.get("AssumeRolePolicyDocument")),
         "description": known.get("Description"),
         "maxSessionDuration": known.get("MaxSessionDuration"),
         "path": known.get("Path"),
-        "tags": _tags(tags.get("Tags") or []),
+        "tags": _tags(existing_pages(aws.get("iam"), "list_role_tags", "Tags", RoleName=thing.external_name)),
     }
 
 
@@ -431,5 +481,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sqs/QueueRedriveAllowPolicy": ("queueUrl",),
     **{kind: ("bucket",) for kind in READERS if kind.startswith("s3/Bucket") and kind != "s3/Bucket"},
     "secretsmanager/SecretVersion": ("secretId",),
+    "iam/RolePolicy": ("role",),
     "iam/RolePolicyAttachment": ("role", "policyArn"),
 }
+# Of these the kinds that have a name, too.
+NAMED_BESIDE = frozenset({"iam/RolePolicy"})

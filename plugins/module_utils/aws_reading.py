@@ -125,3 +125,13 @@ def existing(client: t.Any, operation: str, **arguments: t.Any) -> Json | None:
         if is_not_found(error):
             return None
         raise
+
+
+def existing_pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t.Any]:
+    """Like C(pages); empty where the thing that is asked about doesn't exist (any more)."""
+    try:
+        return pages(client, operation, key, **arguments)
+    except client.exceptions.ClientError as error:
+        if is_not_found(error):
+            return []
+        raise

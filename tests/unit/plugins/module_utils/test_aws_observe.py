@@ -137,7 +137,7 @@ def data(clients):
             Thing("kms/Key", key, {}),
             {"description": "Orders", "enableKeyRotation": True, "tags": {"team": "blue"}},
         ),
-        "kms/Alias": (Thing("kms/Alias", "alias/orders", {}), {"targetKeyId": key}),
+        "kms/Alias": (Thing("kms/Alias", "orders", {}), {"targetKeyId": key}),
     }
 
 
@@ -204,7 +204,7 @@ def access(clients):
             Thing("iam/Role", "orders", {}),
             {"assumeRolePolicy": TRUST, "description": "Orders", "tags": {"team": "blue"}},
         ),
-        "iam/RolePolicy": (Thing("iam/RolePolicy", "orders:inline", {"role": "orders"}), {"policy": DOCUMENT}),
+        "iam/RolePolicy": (Thing("iam/RolePolicy", "inline", {"role": "orders"}), {"policy": DOCUMENT}),
         "iam/RolePolicyAttachment": (
             Thing("iam/RolePolicyAttachment", "x", {"role": "orders", "policyArn": arn}),
             {},
@@ -271,3 +271,70 @@ def test_crossplanes_tags_say_whose_it_is():
     assert made_by_crossplane({"tags": tags}, obj)
     assert not made_by_crossplane({"tags": {**tags, "crossplane-name": "other"}}, obj)
     assert not made_by_crossplane({}, obj)
+
+
+def test_each_thing_is_looked_for_in_its_own_region(aws):
+    clients, _made = aws
+    clients.get("ssm", "us-east-1").put_parameter(Name="elsewhere", Value="x", Type="String")
+    clients.get("sns", "us-east-1").create_topic(Name="elsewhere", Attributes={"DisplayName": "There"})
+    there = {"region": "us-east-1"}
+    things = [Thing("ssm/Parameter", "elsewhere", there), Thing("ssm/Parameter", "elsewhere", REGION)]
+    things += [Thing("sns/Topic", "elsewhere", there), Thing("sns/Topic", "elsewhere", {})]
+    found = observe(clients, things).found
+    assert [one is not None for one in found] == [True, False, True, False]
+    assert found[2]["displayName"] == "There"
+
+
+def test_an_inline_policy_whose_role_is_not_known_yet_is_not_observed():
+    assert not observable(Thing("iam/RolePolicy", "inline", {}))
+
+
+def test_tags_are_read_to_the_last_page(aws):
+    """DynamoDB gives ten at once."""
+    clients, made = aws
+    dynamodb = clients.get("dynamodb")
+    arn = dynamodb.describe_table(TableName="orders")["Table"]["TableArn"]
+    more = [{"Key": f"t{number:02}", "Value": "x"} for number in range(30)]
+    dynamodb.tag_resource(ResourceArn=arn, Tags=more)
+    try:
+        (found,) = observe(clients, [made["dynamodb/Table"][0]]).found
+    finally:
+        dynamodb.untag_resource(ResourceArn=arn, TagKeys=[one["Key"] for one in more])
+    assert {one["Key"] for one in more} <= found["tags"].keys()
+
+
+@pytest.mark.parametrize(
+    ("rule", "read"),
+    [
+        ({"Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}, {"filter": [{"prefix": ""}], "expiration": [{"days": 1}]}),
+        (
+            {"Filter": {"Tag": {"Key": "a", "Value": "b"}}, "Expiration": {"ExpiredObjectDeleteMarker": True}},
+            {"filter": [{"tag": [{"key": "a", "value": "b"}]}], "expiration": [{"expiredObjectDeleteMarker": True}]},
+        ),
+        (
+            {
+                "Filter": {"And": {"Prefix": "x/", "Tags": [{"Key": "a", "Value": "b"}]}},
+                "NoncurrentVersionTransitions": [{"NoncurrentDays": 9, "StorageClass": "GLACIER"}],
+            },
+            {
+                "filter": [{"and": [{"prefix": "x/", "tags": {"a": "b"}}]}],
+                "noncurrentVersionTransition": [{"noncurrentDays": 9, "storageClass": "GLACIER"}],
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_lifecycle_rules_are_read_with_their_filter_and_all_actions(aws, rule, read):
+    clients, _made = aws
+    clients.get("s3").create_bucket(Bucket="rules", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    try:
+        clients.get("s3").put_bucket_lifecycle_configuration(
+            Bucket="rules", LifecycleConfiguration={"Rules": [{"ID": "one", "Status": "Enabled", **rule}]}
+        )
+        kind = "s3/BucketLifecycleConfiguration"
+        (found,) = observe(clients, [Thing(kind, "x", {"bucket": "rules", **REGION})]).found
+    finally:
+        clients.get("s3").delete_bucket(Bucket="rules")
+    assert differences({"rule": [{"id": "one", **read}]}, found, observed=True) == []
+    everything = {"rule": [{"id": "one", "filter": [{"prefix": "", "tag": [], "and": []}]}]}
+    narrower = read["filter"] != [{"prefix": ""}]
+    assert bool(differences(everything, found, observed=True)) == narrower
