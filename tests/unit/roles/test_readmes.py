@@ -30,7 +30,7 @@ def test_what_is_checked_ahead_has_the_same_specs(role: Path) -> None:
 def test_a_readme_names_only_what_there_is(role: Path) -> None:
     text = (role / "README.md").read_text()
     defaults = yaml.safe_load((role / "defaults/main.yml").read_text())
-    named = set(re.findall(rf"`({role.name}_[a-z_]+)`", text)) - {f"{role.name}_facts"}
+    named = set(re.findall(rf"`({role.name}_[a-z_]+)`", text)) - {f"{role.name}_facts", f"{role.name}_foreign"}
     (example,) = re.findall(r"```yaml\n(.*?)```", text, re.S)
     ((play,),) = [yaml.safe_load(example)]
     assert set(play["roles"][0]["vars"]) | named <= set(defaults)
