@@ -11,6 +11,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import (
     ADOPTED_AS,
     Observed,
@@ -43,18 +44,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
 HIDDEN = "(hidden)"
 # Connections of the client's pool.
 PARALLEL = 4
-
-# What AWS knows by a name that we give: a second creation finds the first, so one of unknown end may be begun again.
-NAMED = {
-    "dynamodb/Table",
-    "iam/Policy",
-    "iam/Role",
-    "s3/Bucket",
-    "sns/Topic",
-    "sns/TopicSubscription",
-    "sqs/Queue",
-    "ssm/Parameter",
-}
 
 Observe = t.Callable[[t.Sequence[Thing]], Observed]
 Kind = tuple[str, str]
@@ -281,7 +270,7 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
 
 def _unfinished(obj: Json, live: Json) -> bool:
     """Whether the provider refuses to go on, as it lost how its creation ended, and it is safe to have it begin again."""
-    return service_kind_of(obj) in NAMED and conditions.creation_lost(live)
+    return service_kind_of(obj) in NAMED_BY_US and conditions.creation_lost(live)
 
 
 def _another_s(obj: Json, aws: Json | None, settings: Settings) -> bool:

@@ -12,22 +12,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import IMMUTABLE
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, Json, differences
 
-# Fields of spec.forProvider by service and kind: "ForceNew" in the schemas of terraform-provider-aws 5 and
-# 6 (internal/service/*), as far as aws_resources declares them.
-FIXED: dict[str, frozenset[str]] = {
-    "sns/Topic": frozenset({"name", "fifoTopic"}),
-    "sns/TopicSubscription": frozenset({"topicArn", "protocol", "endpoint"}),
-    "sqs/Queue": frozenset({"name", "fifoQueue"}),
-    "dynamodb/Table": frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
-    "s3/Bucket": frozenset({"objectLockEnabled"}),
-    "kms/Key": frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
-    "iam/Role": frozenset({"path"}),
-    "iam/Policy": frozenset({"path", "description"}),
-    "secretsmanager/Secret": frozenset({"name"}),
-}
 PARAMETER = re.compile(r"spec\.forProvider\.(\w+)")
 
 
@@ -37,7 +25,7 @@ def fixed_changes(obj: Json, live: Json, changes: t.Iterable[Change]) -> set[str
     C(live) says in C(status.atProvider) what is there. A field that this does not tell is fixed if it is new in the
     declaration; if it was another there, nobody knows whether that one was ever made.
     """
-    names = FIXED.get(kind_of(obj), frozenset())
+    names = IMMUTABLE.get(kind_of(obj), frozenset())
     actual = (live.get("status") or {}).get("atProvider") or {}
     if not names or not actual:
         return set()

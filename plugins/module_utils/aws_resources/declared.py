@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """From plain lists of AWS resources to the managed resources that Crossplane makes them by, and what is wrong with the lists.
 
-Pure. Each service has a file of its own beside this one.
+Pure. Each service has a file of its own in kinds/.
 """
 
 from __future__ import annotations
@@ -12,53 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .dynamodb import Table
+from .catalog import ENTRIES, REMOVAL
 from .entry import Context, Entry, Object, api_version
 from .extra import extra_object, extra_problems
 from .fields import short, tag_problems
-from .iam import Policy, Role
-from .kms import Key
 from .messages import join, messages, suggestion, type_name
 from .models import ValidationError
-from .s3 import Bucket
-from .secretsmanager import Secret
-from .sns import Subscription, Topic
-from .sqs import Queue
-from .ssm import Parameter
 from .target import Target
 
 Declared = Mapping[str, Any]
 
-# In the order in which they are declared to Crossplane: what others refer to goes first.
-ENTRIES: dict[str, type[Entry]] = {
-    model.list_name: model
-    for model in (Key, Topic, Queue, Subscription, Table, Bucket, Parameter, Secret, Policy, Role)
-}
 EXTRA = "extra_manifests"
-# In the order in which they are removed: what belongs to others goes first.
-KINDS = (
-    ("sns", "TopicSubscription"),
-    ("secretsmanager", "SecretPolicy"),
-    ("secretsmanager", "SecretVersion"),
-    ("iam", "RolePolicyAttachment"),
-    ("iam", "RolePolicy"),
-    ("kms", "Alias"),
-    ("s3", "BucketPolicy"),
-    ("s3", "BucketCorsConfiguration"),
-    ("s3", "BucketLifecycleConfiguration"),
-    ("s3", "BucketServerSideEncryptionConfiguration"),
-    ("s3", "BucketVersioning"),
-    ("s3", "BucketPublicAccessBlock"),
-    ("sns", "Topic"),
-    ("sqs", "Queue"),
-    ("dynamodb", "Table"),
-    ("s3", "Bucket"),
-    ("ssm", "Parameter"),
-    ("secretsmanager", "Secret"),
-    ("iam", "Role"),
-    ("iam", "Policy"),
-    ("kms", "Key"),
-)
 KUBERNETES_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?[.-]?")
 
 
@@ -72,7 +36,7 @@ def kinds(extra: object = ()) -> list[dict[str, str]]:
         for one in (extra if isinstance(extra, Sequence) else ())
         if not extra_problems(one)
     }
-    ours = [(api_version(service, namespaced), kind) for namespaced in (False, True) for service, kind in KINDS]
+    ours = [(api_version(service, namespaced), kind) for namespaced in (False, True) for service, kind in REMOVAL]
     wanted = [*(one for one in others if one not in ours), *ours]
     return [{"api_version": version, "kind": kind} for version, kind in wanted]
 

@@ -10,7 +10,8 @@ import json
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import READERS, observable, observe
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observable, observe
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing, made_by_crossplane
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import differences
 from moto import mock_aws

@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SNS: topics, and the queues' subscriptions to them. Pure."""
+"""SNS: topics, and the queues' subscriptions to them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Entry, Object, Problem, TaggedEntry, given
-from .fields import Flag, as_json, named, short, text
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Entry, Object, Problem, TaggedEntry, given
+from ..fields import Flag, as_json, named, short, text
+from ..kind import Kind
+from ..models import AfterValidator
+from ..observe import Aws, tag_map
+from ..target import object_name
 from .kms import KeyName, key_id, key_problems
-from .models import AfterValidator
-from .target import object_name
 
 FIFO = ".fifo"
 TopicName = Annotated[
@@ -165,3 +171,60 @@ class Subscription(Entry):
             arn = context.target.arn("sqs", self.dead_letter_queue)
             parameters["redrivePolicy"] = as_json({"deadLetterTargetArn": arn})
         return [context.managed(self, "sns", "TopicSubscription", parameters)]
+
+
+def _topic(aws: Aws, thing: Thing) -> Json | None:
+    sns, name = aws.get("sns"), thing.external_name
+    arn = name if name.startswith("arn:") else f"arn:aws:sns:{aws.region}:{aws.account}:{name}"
+    answer = existing(sns, "get_topic_attributes", TopicArn=arn)
+    if answer is None:
+        return None
+    known = answer["Attributes"]
+    return {
+        "contentBasedDeduplication": is_true(known.get("ContentBasedDeduplication")),
+        "displayName": known.get("DisplayName"),
+        "fifoTopic": is_true(known.get("FifoTopic")),
+        "kmsMasterKeyId": known.get("KmsMasterKeyId"),
+        "tags": tag_map((existing(sns, "list_tags_for_resource", ResourceArn=arn) or {}).get("Tags", [])),
+    }
+
+
+def _subscription(aws: Aws, thing: Thing) -> Json | None:
+    if not thing.external_name.startswith("arn:"):
+        return {}
+    answer = existing(aws.get("sns"), "get_subscription_attributes", SubscriptionArn=thing.external_name)
+    if answer is None:
+        return None
+    known = answer["Attributes"]
+    return {
+        "endpoint": known.get("Endpoint"),
+        "filterPolicy": known.get("FilterPolicy"),
+        "filterPolicyScope": known.get("FilterPolicyScope")
+        or ("MessageAttributes" if known.get("FilterPolicy") else ""),
+        "protocol": known.get("Protocol"),
+        "rawMessageDelivery": is_true(known.get("RawMessageDelivery")),
+        "redrivePolicy": known.get("RedrivePolicy"),
+    }
+
+
+KINDS = (
+    Kind(
+        "sns",
+        "Topic",
+        Topic,
+        _topic,
+        immutable=frozenset({"name", "fifoTopic"}),
+        named_by_us=True,
+        refers_to=("kms/Key",),
+    ),
+    Kind(
+        "sns",
+        "TopicSubscription",
+        Subscription,
+        _subscription,
+        immutable=frozenset({"topicArn", "protocol", "endpoint"}),
+        named_by_us=True,
+        refers_to=("sns/Topic", "sqs/Queue"),
+    ),
+    Kind("sns", "TopicPolicy"),
+)

@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SSM: parameters. Pure."""
+"""SSM: parameters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Object, Problem, TaggedEntry, given
-from .fields import SecretKey, named, text
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Object, Problem, TaggedEntry, given
+from ..fields import SecretKey, named, text
+from ..kind import Kind
+from ..models import AfterValidator
+from ..observe import Aws, tag_map
 from .kms import KeyName, key_id, key_problems
-from .models import AfterValidator
 
 MOST_LEVELS = 15
 LONGEST_VALUES = {"Standard": 4096, "Advanced": 8192, "Intelligent-Tiering": 8192}
@@ -107,3 +112,17 @@ class Parameter(TaggedEntry):
             "tags": self.all_tags(context),
         }
         return [context.managed(self, "ssm", "Parameter", parameters, external=self.name)]
+
+
+def _parameter(aws: Aws, thing: Thing) -> Json | None:
+    ssm, name = aws.get("ssm"), thing.external_name
+    answer = existing(ssm, "get_parameter", Name=name)
+    if answer is None:
+        return None
+    known = answer["Parameter"]
+    tags = existing(ssm, "list_tags_for_resource", ResourceType="Parameter", ResourceId=name) or {}
+    found = {"type": known.get("Type"), "tags": tag_map(tags.get("TagList") or [])}
+    return found if known.get("Type") == "SecureString" else {**found, "insecureValue": known.get("Value")}
+
+
+KINDS = (Kind("ssm", "Parameter", Parameter, _parameter, named_by_us=True, refers_to=("kms/Key",)),)

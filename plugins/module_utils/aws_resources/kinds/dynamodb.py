@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""DynamoDB: tables with their indexes. Pure."""
+"""DynamoDB: tables with their indexes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Object, Problem, ProtectedEntry, given, protect
-from .fields import ARN, Flag, Model, Whole, named, number, short, text
-from .models import BeforeValidator, Field
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Object, Problem, ProtectedEntry, given, protect
+from ..fields import ARN, Flag, Model, Whole, named, number, short, text
+from ..kind import Kind
+from ..models import BeforeValidator, Field
+from ..observe import Aws, tag_map
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html
 TableName = Annotated[str, named(r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, '_', '-' or '.'")]
@@ -174,3 +179,72 @@ class Table(ProtectedEntry):
         if self.encryption is None:
             return None
         return {"enabled": True, **given(self.encryption, {"kms_key_arn": "kmsKeyArn"})}
+
+
+def _table(aws: Aws, thing: Thing) -> Json | None:
+    dynamodb, name = aws.get("dynamodb"), thing.external_name
+    answer = existing(dynamodb, "describe_table", TableName=name)
+    if answer is None:
+        return None
+    known = answer["Table"]
+    found = {
+        "attribute": [
+            {"name": one["AttributeName"], "type": one["AttributeType"]} for one in known["AttributeDefinitions"]
+        ],
+        "billingMode": (known.get("BillingModeSummary") or {}).get("BillingMode") or "PROVISIONED",
+        "deletionProtectionEnabled": known.get("DeletionProtectionEnabled", False),
+        "globalSecondaryIndex": [_index(one) for one in known.get("GlobalSecondaryIndexes") or []],
+        "streamEnabled": (known.get("StreamSpecification") or {}).get("StreamEnabled", False),
+        "streamViewType": (known.get("StreamSpecification") or {}).get("StreamViewType"),
+        "tags": tag_map(existing_pages(dynamodb, "list_tags_of_resource", "Tags", ResourceArn=known["TableArn"])),
+        **_keys(known["KeySchema"]),
+    }
+    if found["billingMode"] == "PROVISIONED":
+        found |= _capacities(known)
+    if any(thing.parameters.get("ttl") or []):
+        found["ttl"] = _ttl(existing(dynamodb, "describe_time_to_live", TableName=name) or {})
+    if any(thing.parameters.get("pointInTimeRecovery") or []):
+        answer = existing(dynamodb, "describe_continuous_backups", TableName=name) or {}
+        recovery = (answer.get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
+        found["pointInTimeRecovery"] = [{"enabled": recovery.get("PointInTimeRecoveryStatus") == "ENABLED"}]
+    return found
+
+
+def _keys(schema: Iterable[Json]) -> Json:
+    by_type = {one["KeyType"]: one["AttributeName"] for one in schema}
+    return {"hashKey": by_type.get("HASH"), "rangeKey": by_type.get("RANGE")}
+
+
+def _capacities(described: Json) -> Json:
+    throughput = described.get("ProvisionedThroughput") or {}
+    return {"readCapacity": throughput.get("ReadCapacityUnits"), "writeCapacity": throughput.get("WriteCapacityUnits")}
+
+
+def _index(described: Json) -> Json:
+    projection = described.get("Projection") or {}
+    return {
+        "name": described["IndexName"],
+        "projectionType": projection.get("ProjectionType"),
+        "nonKeyAttributes": projection.get("NonKeyAttributes") or [],
+        **_keys(described["KeySchema"]),
+        **_capacities(described),
+    }
+
+
+def _ttl(answer: Json) -> list[Json]:
+    known = answer.get("TimeToLiveDescription") or {}
+    enabled = known.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    return [{"attributeName": known.get("AttributeName"), "enabled": enabled}]
+
+
+KINDS = (
+    Kind(
+        "dynamodb",
+        "Table",
+        Table,
+        _table,
+        immutable=frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
+        named_by_us=True,
+    ),
+    Kind("dynamodb", "TableItem"),
+)

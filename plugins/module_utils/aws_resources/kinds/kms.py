@@ -1,14 +1,19 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""KMS: keys, each with its alias. Pure."""
+"""KMS: keys, each with its alias."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import Flag, Whole, as_json, named, number, policy_document, short, text
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from ..fields import Flag, Whole, as_json, named, number, policy_document, short, text
+from ..kind import Kind
+from ..observe import Aws, tag_map
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
 # https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html
@@ -96,3 +101,33 @@ def key_reference(name: str, field: str, context: Context) -> Object:
 def key_problems(field: str, name: str | None, context: Context) -> Iterable[Problem]:
     if name and not context.knows(Key.list_name, name) and not name.startswith(("alias/", "arn:aws")):
         yield field, f"{short(name)} is neither in aws_resources_keys nor an alias ('alias/…') nor an ARN"
+
+
+def _key(aws: Aws, thing: Thing) -> Json | None:
+    kms, name = aws.get("kms"), thing.external_name
+    answer = existing(kms, "describe_key", KeyId=name)
+    if answer is None or answer["KeyMetadata"].get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
+        return None
+    known = answer["KeyMetadata"]
+    return {
+        "description": known.get("Description"),
+        "keyUsage": known.get("KeyUsage"),
+        "customerMasterKeySpec": known.get("KeySpec"),
+        "enableKeyRotation": (existing(kms, "get_key_rotation_status", KeyId=name) or {}).get(
+            "KeyRotationEnabled", False
+        ),
+        "tags": tag_map(existing_pages(kms, "list_resource_tags", "Tags", KeyId=name)),
+    }
+
+
+def _alias(aws: Aws, thing: Thing) -> Json | None:
+    # The provider takes "alias/" off the external name that it keeps.
+    name = f"alias/{thing.external_name.removeprefix('alias/')}"
+    named = {one["AliasName"]: one for one in pages(aws.get("kms"), "list_aliases", "Aliases")}
+    return {"targetKeyId": named[name].get("TargetKeyId")} if name in named else None
+
+
+KINDS = (
+    Kind("kms", "Key", Key, _key, immutable=frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"})),
+    Kind("kms", "Alias", Key, _alias, refers_to=("kms/Key",)),
+)

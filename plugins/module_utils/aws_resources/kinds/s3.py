@@ -1,18 +1,24 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""S3: buckets, each with its settings, which are managed resources of their own. Pure."""
+"""S3: buckets, each with its settings, which are managed resources of their own."""
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import Flag, Model, Tags, Whole, as_json, named, number, policy_document, text
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from ..fields import Flag, Model, Tags, Whole, as_json, named, number, policy_document, text
+from ..kind import Kind
+from ..models import BeforeValidator, Field
+from ..observe import Aws, Reader, tag_map
 from .kms import KeyName, key_arn, key_problems
-from .models import BeforeValidator, Field
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -212,3 +218,150 @@ class Bucket(ProtectedEntry):
             "applyServerSideEncryptionByDefault": context.single({"sseAlgorithm": wanted.algorithm, **key}),
             **given(wanted, {"bucket_key": "bucketKeyEnabled"}),
         }
+
+
+def _bucket(aws: Aws, thing: Thing) -> Json | None:
+    s3 = aws.get("s3")
+    if existing(s3, "head_bucket", Bucket=thing.external_name) is None:
+        return None
+    return {"tags": tag_map((existing(s3, "get_bucket_tagging", Bucket=thing.external_name) or {}).get("TagSet", []))}
+
+
+def _bucket_part(operation: str, fields: Callable[[Json], Json | None]) -> Reader:
+    """One of a bucket's settings that is a managed resource of its own."""
+
+    def read(aws: Aws, thing: Thing) -> Json | None:
+        answer = existing(aws.get("s3"), operation, Bucket=thing.parameters["bucket"])
+        return None if answer is None else fields(answer)
+
+    return read
+
+
+def _versioning(answer: Json) -> Json | None:
+    return {"versioningConfiguration": [{"status": answer["Status"]}]} if answer.get("Status") else None
+
+
+def _encryption(answer: Json) -> Json:
+    return {
+        "rule": [
+            {
+                "applyServerSideEncryptionByDefault": [
+                    {
+                        "sseAlgorithm": one["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
+                        "kmsMasterKeyId": one["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID"),
+                    }
+                ],
+                "bucketKeyEnabled": one.get("BucketKeyEnabled", False),
+            }
+            for one in answer["ServerSideEncryptionConfiguration"]["Rules"]
+        ]
+    }
+
+
+def _public_access(answer: Json) -> Json:
+    known = answer["PublicAccessBlockConfiguration"]
+    return {
+        name[0].lower() + name[1:]: known.get(name, False)
+        for name in ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    }
+
+
+def _lifecycle(answer: Json) -> Json:
+    return {"rule": [_lifecycle_rule(one) for one in answer["Rules"]]}
+
+
+def _lifecycle_rule(rule: Json) -> Json:
+    """A rule with all of its filter: one that lost its prefix or tag now concerns the whole bucket."""
+    return {
+        "id": rule.get("ID"),
+        "status": rule.get("Status"),
+        "filter": [_lifecycle_filter(rule.get("Filter") or {"Prefix": rule.get("Prefix")})],
+        "abortIncompleteMultipartUpload": [
+            {"daysAfterInitiation": one["DaysAfterInitiation"]} for one in _some(rule, "AbortIncompleteMultipartUpload")
+        ],
+        "expiration": [
+            {
+                "days": one.get("Days"),
+                "date": _date(one.get("Date")),
+                "expiredObjectDeleteMarker": one.get("ExpiredObjectDeleteMarker", False),
+            }
+            for one in _some(rule, "Expiration")
+        ],
+        "noncurrentVersionExpiration": [
+            _noncurrent(one, "noncurrentDays") for one in _some(rule, "NoncurrentVersionExpiration")
+        ],
+        "noncurrentVersionTransition": [
+            {**_noncurrent(one, "noncurrentDays"), "storageClass": one.get("StorageClass")}
+            for one in rule.get("NoncurrentVersionTransitions") or []
+        ],
+        "transition": [
+            {"days": one.get("Days"), "date": _date(one.get("Date")), "storageClass": one.get("StorageClass")}
+            for one in rule.get("Transitions") or []
+        ],
+    }
+
+
+def _noncurrent(block: Json, days: str) -> Json:
+    newer = block.get("NewerNoncurrentVersions")
+    return {days: block.get("NoncurrentDays"), "newerNoncurrentVersions": newer if newer is None else str(newer)}
+
+
+def _lifecycle_filter(given: Json) -> Json:
+    """In the provider's words; what stands in C(and) stands nowhere else."""
+    both = given.get("And")
+    return {
+        **_predicates(given),
+        "tag": [{"key": one["Key"], "value": one["Value"]} for one in _some(given, "Tag")],
+        "and": [{**_predicates(both), "tags": tag_map(both.get("Tags") or [])}] if both else [],
+    }
+
+
+def _predicates(given: Json) -> Json:
+    names = ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan")
+    return {name[0].lower() + name[1:]: given.get(name) for name in names}
+
+
+def _date(value: Any) -> str | None:
+    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime.datetime) else value
+
+
+def _some(rule: Json, name: str) -> list[Json]:
+    return [rule[name]] if rule.get(name) else []
+
+
+def _cors(answer: Json) -> Json:
+    names = ("AllowedHeaders", "AllowedMethods", "AllowedOrigins", "ExposeHeaders", "MaxAgeSeconds", "ID")
+    return {
+        "corsRule": [
+            {("id" if name == "ID" else name[0].lower() + name[1:]): rule.get(name) for name in names}
+            for rule in answer["CORSRules"]
+        ]
+    }
+
+
+def _setting(name: str, observe: Reader) -> Kind:
+    return Kind("s3", f"Bucket{name}", Bucket, observe, found_by=("bucket",), refers_to=("s3/Bucket",))
+
+
+KINDS = (
+    Kind(
+        "s3",
+        "Bucket",
+        Bucket,
+        _bucket,
+        immutable=frozenset({"objectLockEnabled"}),
+        named_by_us=True,
+        refers_to=("kms/Key",),
+    ),
+    _setting("PublicAccessBlock", _bucket_part("get_public_access_block", _public_access)),
+    _setting("Versioning", _bucket_part("get_bucket_versioning", _versioning)),
+    _setting("ServerSideEncryptionConfiguration", _bucket_part("get_bucket_encryption", _encryption)),
+    _setting("LifecycleConfiguration", _bucket_part("get_bucket_lifecycle_configuration", _lifecycle)),
+    _setting("CorsConfiguration", _bucket_part("get_bucket_cors", _cors)),
+    _setting("Policy", _bucket_part("get_bucket_policy", lambda answer: {"policy": answer["Policy"]})),
+    Kind("s3", "BucketAcl"),
+    Kind("s3", "BucketNotification"),
+    Kind("s3", "BucketOwnershipControls"),
+    Kind("s3", "BucketWebsiteConfiguration"),
+    Kind("s3", "Object"),
+)

@@ -1,14 +1,20 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""SQS: queues with their dead-letter queues and policies. Pure."""
+"""SQS: queues with their dead-letter queues and policies."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from .entry import Context, Object, Problem, TaggedEntry, given
-from .fields import Flag, Model, Whole, as_json, named, number, policy_document, short
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
+
+from ..entry import Context, Object, Problem, TaggedEntry, given
+from ..fields import Flag, Model, Whole, as_json, named, number, policy_document, short
+from ..kind import Kind
+from ..observe import Aws, Reader, to_int
 from .kms import KeyName, key_id, key_problems
 from .sns import FIFO, Subscription, fifo_problems
 
@@ -188,3 +194,64 @@ def _topics_send(name: str, topics: Sequence[str], context: Context) -> Object:
         "Resource": context.target.arn("sqs", name),
         "Condition": {"ArnEquals": {"aws:SourceArn": [context.target.arn("sns", one) for one in topics]}},
     }
+
+
+def _queue_attributes(aws: Aws, name: str) -> tuple[str, Json] | None:
+    """A queue's URL and attributes, by its name or the last part of its URL."""
+    sqs = aws.get("sqs")
+    url = existing(sqs, "get_queue_url", QueueName=name.rsplit("/", 1)[-1])
+    answer = url and existing(sqs, "get_queue_attributes", QueueUrl=url["QueueUrl"], AttributeNames=["All"])
+    return (url["QueueUrl"], answer.get("Attributes", {})) if url and answer else None
+
+
+def _queue(aws: Aws, thing: Thing) -> Json | None:
+    found = _queue_attributes(aws, str(thing.parameters.get("name") or thing.external_name))
+    if found is None:
+        return None
+    url, known = found
+    return {
+        ADOPTED_AS: url,
+        "contentBasedDeduplication": is_true(known.get("ContentBasedDeduplication")),
+        "delaySeconds": to_int(known.get("DelaySeconds")),
+        "fifoQueue": is_true(known.get("FifoQueue")),
+        "kmsMasterKeyId": known.get("KmsMasterKeyId"),
+        "maxMessageSize": to_int(known.get("MaximumMessageSize")),
+        "messageRetentionSeconds": to_int(known.get("MessageRetentionPeriod")),
+        "policy": known.get("Policy"),
+        "receiveWaitTimeSeconds": to_int(known.get("ReceiveMessageWaitTimeSeconds")),
+        "redriveAllowPolicy": known.get("RedriveAllowPolicy"),
+        "redrivePolicy": known.get("RedrivePolicy"),
+        "tags": (existing(aws.get("sqs"), "list_queue_tags", QueueUrl=url) or {}).get("Tags", {}),
+        "visibilityTimeoutSeconds": to_int(known.get("VisibilityTimeout")),
+    }
+
+
+def _queue_part(field: str, attribute: str) -> Reader:
+    """One of a queue's attributes that is a managed resource of its own."""
+
+    def read(aws: Aws, thing: Thing) -> Json | None:
+        found = _queue_attributes(aws, thing.parameters["queueUrl"])
+        return {field: found[1][attribute]} if found and found[1].get(attribute) else None
+
+    return read
+
+
+KINDS = (
+    Kind(
+        "sqs",
+        "Queue",
+        Queue,
+        _queue,
+        immutable=frozenset({"name", "fifoQueue"}),
+        named_by_us=True,
+        refers_to=("kms/Key",),
+    ),
+    Kind("sqs", "QueuePolicy", observe=_queue_part("policy", "Policy"), found_by=("queueUrl",)),
+    Kind("sqs", "QueueRedrivePolicy", observe=_queue_part("redrivePolicy", "RedrivePolicy"), found_by=("queueUrl",)),
+    Kind(
+        "sqs",
+        "QueueRedriveAllowPolicy",
+        observe=_queue_part("redriveAllowPolicy", "RedriveAllowPolicy"),
+        found_by=("queueUrl",),
+    ),
+)

@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""IAM: policies, and roles that service accounts of a cluster take. Pure."""
+"""IAM: policies, and roles that service accounts of a cluster take."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from .entry import Context, Object, Problem, TaggedEntry, given, part_of
-from .fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
-from .models import BeforeValidator, Field
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+
+from ..entry import Context, Object, Problem, TaggedEntry, given, part_of
+from ..fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
+from ..kind import NAME, Kind
+from ..models import BeforeValidator, Field
+from ..observe import Aws, document, tag_map
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and API_CreatePolicy.html
 RoleName = Annotated[str, named(r"[A-Za-z0-9_+=,.@-]{1,64}", "1 to 64 letters, digits and _ + = , . @ -")]
@@ -161,3 +166,66 @@ def _pods(identity: PodIdentity) -> Object:
         "Action": ["sts:AssumeRole", "sts:TagSession"],
         **({"Condition": {"StringEquals": conditions}} if conditions else {}),
     }
+
+
+def _role(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(aws.get("iam"), "get_role", RoleName=thing.external_name)
+    if answer is None:
+        return None
+    known = answer["Role"]
+    return {
+        "assumeRolePolicy": document(known.get("AssumeRolePolicyDocument")),
+        "description": known.get("Description"),
+        "maxSessionDuration": known.get("MaxSessionDuration"),
+        "path": known.get("Path"),
+        "tags": tag_map(existing_pages(aws.get("iam"), "list_role_tags", "Tags", RoleName=thing.external_name)),
+    }
+
+
+def _role_policy(aws: Aws, thing: Thing) -> Json | None:
+    name = thing.external_name.rsplit(":", 1)[-1]
+    answer = existing(aws.get("iam"), "get_role_policy", RoleName=thing.parameters["role"], PolicyName=name)
+    return None if answer is None else {"policy": document(answer["PolicyDocument"])}
+
+
+def _attachment(aws: Aws, thing: Thing) -> Json | None:
+    role, arn = thing.parameters["role"], thing.parameters["policyArn"]
+    if existing(aws.get("iam"), "get_role", RoleName=role) is None:
+        return None
+    attached = pages(aws.get("iam"), "list_attached_role_policies", "AttachedPolicies", RoleName=role)
+    return {} if arn in {one["PolicyArn"] for one in attached} else None
+
+
+def _policy(aws: Aws, thing: Thing) -> Json | None:
+    iam, name, path = aws.get("iam"), thing.external_name, thing.parameters.get("path", "/")
+    arn = name if name.startswith("arn:") else f"arn:aws:iam::{aws.account}:policy{path}{name}"
+    answer = existing(iam, "get_policy", PolicyArn=arn)
+    if answer is None:
+        return None
+    known = answer["Policy"]
+    version = existing(iam, "get_policy_version", PolicyArn=arn, VersionId=known["DefaultVersionId"]) or {}
+    return {
+        "description": known.get("Description"),
+        "policy": document((version.get("PolicyVersion") or {}).get("Document")),
+        "tags": tag_map(known.get("Tags") or []),
+    }
+
+
+KINDS = (
+    Kind("iam", "Policy", Policy, _policy, immutable=frozenset({"path", "description"}), named_by_us=True),
+    Kind("iam", "Role", Role, _role, immutable=frozenset({"path"}), named_by_us=True),
+    Kind("iam", "RolePolicy", Role, _role_policy, found_by=("role", NAME), refers_to=("iam/Role",)),
+    Kind(
+        "iam",
+        "RolePolicyAttachment",
+        Role,
+        _attachment,
+        found_by=("role", "policyArn"),
+        refers_to=("iam/Role", "iam/Policy"),
+    ),
+    Kind("iam", "AccessKey"),
+    Kind("iam", "InstanceProfile"),
+    Kind("iam", "OpenIDConnectProvider"),
+    Kind("iam", "User"),
+    Kind("iam", "UserPolicyAttachment"),
+)

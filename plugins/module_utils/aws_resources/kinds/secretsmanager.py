@@ -1,16 +1,21 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Secrets Manager: secrets, and their values from Kubernetes Secrets. Pure."""
+"""Secrets Manager: secrets, and their values from Kubernetes Secrets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from .entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
-from .fields import SecretKey, Whole, as_json, named, policy_document, text
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
+
+from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
+from ..fields import SecretKey, Whole, as_json, named, policy_document, text
+from ..kind import Kind
+from ..models import AfterValidator
+from ..observe import Aws, tag_map
 from .kms import KeyName, key_problems, key_reference
-from .models import AfterValidator
 
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 SecretName = Annotated[str, named(r"[A-Za-z0-9/_+=.@-]{1,512}", "1 to 512 letters, digits and / _ + = . @ -")]
@@ -61,3 +66,37 @@ class Secret(ProtectedEntry):
             values = {"secretArnRef": reference, "policy": as_json(self.policy)}
             made.append(part_of(secret, context.managed(self, "secretsmanager", "SecretPolicy", values)))
         return made
+
+
+def _secret(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(
+        aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters.get("name") or thing.external_name
+    )
+    if answer is None or answer.get("DeletedDate"):
+        return None
+    return {
+        ADOPTED_AS: answer.get("ARN"),
+        "name": answer.get("Name"),
+        "description": answer.get("Description"),
+        "kmsKeyId": answer.get("KmsKeyId"),
+        "tags": tag_map(answer.get("Tags") or []),
+    }
+
+
+def _secret_version(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters["secretId"])
+    return {} if answer and answer.get("VersionIdsToStages") else None
+
+
+KINDS = (
+    Kind("secretsmanager", "Secret", Secret, _secret, immutable=frozenset({"name"}), refers_to=("kms/Key",)),
+    Kind(
+        "secretsmanager",
+        "SecretVersion",
+        Secret,
+        _secret_version,
+        found_by=("secretId",),
+        refers_to=("secretsmanager/Secret",),
+    ),
+    Kind("secretsmanager", "SecretPolicy", Secret, refers_to=("secretsmanager/Secret",)),
+)
