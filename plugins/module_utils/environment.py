@@ -1,0 +1,137 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which variables of the environment redirect a client, and what is done about them. Pure: the environment is an argument.
+
+Kubeconfig, context, endpoint and account come from arguments. A variable that would lead a client elsewhere is left out.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import typing as t
+from urllib.parse import urlsplit
+
+try:
+    import psutil
+except ImportError:  # addresses of this machine's own networks are then not known to be direct
+    psutil = None
+
+Environment = t.Mapping[str, str]
+
+# What kubernetes.core takes where an option is not given: kubernetes/core/plugins/module_utils/args_common.py, client.py.
+_KUBERNETES_CORE = (
+    "API_KEY", "CA_CERT", "CERT_FILE", "CLIENT_CERT", "CLIENT_KEY", "CONTEXT", "HOST", "IMPERSONATE_GROUPS",
+    "IMPERSONATE_USER", "KEY_FILE", "KUBECONFIG", "NO_PROXY", "PASSWORD", "PERSIST_CONFIG", "PROXY", "PROXY_HEADERS",
+    "PROXY_HEADERS_BASIC_AUTH", "PROXY_HEADERS_PROXY_BASIC_AUTH", "PROXY_HEADERS_USER_AGENT", "SSL_CA_CERT", "USERNAME",
+    "VALIDATE_CERTS", "VERIFY_SSL",
+)  # fmt: skip
+# https://helm.sh/docs/helm/helm/ lists them. What is not here (folders, repositories, registries) leads no release elsewhere.
+_HELM = (
+    "BIN", "DEBUG", "DRIVER", "DRIVER_SQL_CONNECTION_STRING", "KUBEAPISERVER", "KUBEASGROUPS", "KUBEASUSER", "KUBECAFILE",
+    "KUBECONTEXT", "KUBEINSECURE_SKIP_TLS_VERIFY", "KUBETLS_SERVER_NAME", "KUBETOKEN", "MAX_HISTORY", "NAMESPACE",
+)  # fmt: skip
+# Of clients of Kubernetes and Helm.
+CLUSTER_VARIABLES = (*(f"K8S_AUTH_{name}" for name in _KUBERNETES_CORE), *(f"HELM_{name}" for name in _HELM))
+_CLUSTER_PATTERN = re.compile(r"K8S_AUTH_\w+|HELM_KUBE\w+|" + "|".join(CLUSTER_VARIABLES))
+# They name a cluster by themselves, without a kubeconfig.
+_CLUSTER_ALONE = ("K8S_AUTH_HOST", "HELM_KUBEAPISERVER")
+DEFAULT_KUBECONFIG = "~/.kube/config"
+
+
+class UndecidedClusterError(Exception):
+    """The environment leaves open which cluster is meant; the message names the variables and the next step."""
+
+
+class Cluster(t.NamedTuple):
+    """Which cluster is meant. C(kubeconfig) is None for the pod's service account, C(context) for the current one."""
+
+    kubeconfig: str | None
+    context: str | None
+
+
+def cluster_variables(names: t.Iterable[str]) -> list[str]:
+    """Those of these variables that lead clients of Kubernetes or Helm elsewhere."""
+    return sorted(name for name in names if _CLUSTER_PATTERN.fullmatch(name))
+
+
+def without_cluster_variables(environ: Environment) -> dict[str, str]:
+    """The environment for a process of kubectl, Helm or the Kubernetes client."""
+    return {name: value for name, value in environ.items() if not _CLUSTER_PATTERN.fullmatch(name)}
+
+
+def chosen_cluster(kubeconfig: str | None, context: str | None, environ: Environment) -> Cluster:
+    """The cluster of these arguments; an empty one counts as not given.
+
+    Variables stand in for a kubeconfig that is not given: K8S_AUTH_KUBECONFIG with K8S_AUTH_CONTEXT, then KUBECONFIG, then the
+    default file, then the pod's service account. Raises UndecidedClusterError where they name a cluster without a kubeconfig.
+    """
+    if kubeconfig:
+        return Cluster(os.path.expanduser(kubeconfig), context or None)
+    alone = [name for name in _CLUSTER_ALONE if environ.get(name)]
+    if alone and not environ.get("K8S_AUTH_KUBECONFIG"):
+        raise UndecidedClusterError(
+            f"No kubeconfig is given, and the environment names a cluster by {' and '.join(alone)}, which is not used: only a "
+            "kubeconfig decides which cluster is meant. Give kubeconfig and context, or unset the variable, then run again."
+        )
+    path = environ.get("K8S_AUTH_KUBECONFIG") or environ.get("KUBECONFIG") or DEFAULT_KUBECONFIG
+    expanded = os.path.expanduser(path)
+    if path == DEFAULT_KUBECONFIG and not os.path.exists(expanded) and "KUBERNETES_SERVICE_HOST" in environ:
+        return Cluster(None, None)
+    return Cluster(expanded, context or environ.get("K8S_AUTH_CONTEXT") or None)
+
+
+def own_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """The networks that this machine has an address in."""
+    if psutil is None:
+        return []
+    found = []
+    for addresses in psutil.net_if_addrs().values():
+        for one in addresses:
+            try:
+                found.append(ipaddress.ip_network(f"{one.address.split('%')[0]}/{one.netmask}", strict=False))
+            except ValueError:  # hardware addresses, and networks of IPv6, whose mask is no number for Python
+                continue
+    return found
+
+
+def is_direct(host: str, networks: t.Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    """Whether a host is reached without a proxy, whatever the environment says: this machine and what it is next to."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or any(address in network for network in networks if network.version == address.version)
+    )
+
+
+def server_of(kubeconfig: t.Mapping[str, t.Any], context: str | None) -> str | None:
+    """The API server's URL in a kubeconfig's content; None where that is not as it should be."""
+    try:
+        name = context or kubeconfig["current-context"]
+        (chosen,) = (one["context"] for one in kubeconfig["contexts"] if one["name"] == name)
+        (cluster,) = (one["cluster"] for one in kubeconfig["clusters"] if one["name"] == chosen["cluster"])
+        return str(cluster["server"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def proxy_exception(
+    url: str | None, environ: Environment, networks: t.Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]
+) -> dict[str, str]:
+    """Variables to set so that a proxy of the environment is not used for this URL; none where that may be as it is."""
+    host = urlsplit(url or "").hostname
+    if not host or not is_direct(host, networks):
+        return {}
+    # Clients read one case or the other.
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    excepted = ",".join(part for part in (given, host) if part)
+    return {"NO_PROXY": excepted, "no_proxy": excepted}

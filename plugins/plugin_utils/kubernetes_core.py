@@ -1,0 +1,97 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Modules of kubernetes.core that work on the cluster of their arguments, whatever the environment says.
+
+Their own rules let variables beat a kubeconfig that is given: K8S_AUTH_HOST sends objects, with a token, to another server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+    CLUSTER_VARIABLES,
+    UndecidedClusterError,
+    chosen_cluster,
+    cluster_variables,
+    own_networks,
+    proxy_exception,
+    server_of,
+)
+
+
+class WithoutVariables(ActionBase):
+    """Goes before an action's class: its module starts without the variables that would lead it elsewhere."""
+
+    # Variables that the module gets besides.
+    added: Mapping[str, str]
+
+    def _compute_environment_string(self, raw_environment_out: dict[str, Any] | None = None) -> str:
+        """What stands before the module's command: the task's `environment`, and env(1), which alone can unset variables."""
+        declared: dict[str, Any] = {}
+        prefix = super()._compute_environment_string(declared)
+        if raw_environment_out is not None:
+            raw_environment_out.clear()
+            raw_environment_out.update(declared)
+        here = self._connection.transport == "local"
+        left_out = cluster_variables({*os.environ, *declared}) if here else CLUSTER_VARIABLES
+        words = [f"-u {name}" for name in left_out] + [
+            f"{name}={self._connection._shell.quote(value)}" for name, value in self.added.items()
+        ]
+        return " ".join([prefix, "env", *words]).strip() if words else prefix
+
+
+class KubernetesCore(ActionBase):
+    """Run the module of the same name of kubernetes.core, for the cluster that its arguments name."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        name = f"kubernetes.core.{self._task.action.rpartition('.')[2]}"
+        loader = self._shared_loader_obj.action_loader
+        action = loader.get(name, class_only=True, collection_list=None)
+        if action is None:
+            raise AnsibleActionFail(
+                f"There is no {name}: the collection kubernetes.core is not installed. "
+                "Install it with `ansible-galaxy collection install kubernetes.core`, then run again."
+            )
+        task = self._task.copy(exclude_parent=False)
+        task.action = name
+        added: dict[str, str] = {}
+        if self._connection.transport == "local":
+            try:
+                task.args, added = self._for_cluster(dict(self._task.args))
+            except UndecidedClusterError as error:
+                raise AnsibleActionFail(str(error)) from None
+        kind = type("ActionModule", (WithoutVariables, action), {"added": added})
+        done: dict[str, Any] = kind(
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        ).run(task_vars=task_vars)
+        return done
+
+    def _for_cluster(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+        """The arguments with the cluster that is meant, and the variables that let the API server be reached."""
+        kubeconfig, context = arguments.pop("kubeconfig", None), arguments.pop("context", None)
+        content: Any = kubeconfig
+        if not isinstance(kubeconfig, Mapping):
+            kubeconfig, context = chosen_cluster(kubeconfig, context, os.environ)
+            content = self._content(kubeconfig)
+        given = {"kubeconfig": kubeconfig, "context": context}
+        arguments.update({name: value for name, value in given.items() if value})
+        return arguments, proxy_exception(server_of(content, context), os.environ, own_networks())
+
+    def _content(self, kubeconfig: str | None) -> Any:
+        """What a kubeconfig says; nothing where it can't be read, which the module itself tells."""
+        try:
+            return yaml.safe_load(Path(kubeconfig).read_text()) if kubeconfig else None
+        except (OSError, ValueError, yaml.YAMLError):
+            return None
