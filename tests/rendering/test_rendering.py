@@ -95,6 +95,20 @@ def test_the_provider_has_its_role(rendered: tuple[str, dict[str, str]]) -> None
     assert bool(objects(files["providers.yml"], "NetworkPolicy")) is (engine == "emulator")
 
 
+def test_the_providers_policy_selects_the_pods_of_each_provider(rendered: tuple[str, dict[str, str]]) -> None:
+    """Crossplane gives a provider's pods the labels of the pod template only, not those of the Deployment."""
+    _engine, files = rendered
+    text = files["providers.yml"]
+    runtimes = objects(text, "DeploymentRuntimeConfig")
+    assert runtimes
+    for policy in objects(text, "NetworkPolicy"):
+        (expression,) = policy["spec"]["podSelector"]["matchExpressions"]
+        assert expression["operator"] == "Exists"
+        for runtime in runtimes:
+            pods = runtime["spec"]["deploymentTemplate"]["spec"]["template"]["metadata"]["labels"]
+            assert expression["key"] in pods, runtime["metadata"]["name"]
+
+
 def test_the_applications_have_their_role(rendered: tuple[str, dict[str, str]]) -> None:
     engine, files = rendered
     accounts = objects(files["applications"], "ServiceAccount")
