@@ -189,6 +189,22 @@ def billing_mode(table: Json) -> str:
     return "PROVISIONED" if number(capacity, 1) else "PAY_PER_REQUEST"
 
 
+def table_class(table: Json) -> str:
+    """DynamoDB leaves the summary out of tables that always had the usual class."""
+    return str((table.get("TableClassSummary") or {}).get("TableClass") or "STANDARD")
+
+
+def may_rotate(key: Json) -> bool:
+    """KMS refuses the question for keys that AWS itself manages, that are not symmetric, or that go."""
+    spec = key.get("KeySpec") or key.get("CustomerMasterKeySpec")
+    return (
+        key.get("KeyManager", "CUSTOMER") == "CUSTOMER"
+        and spec == "SYMMETRIC_DEFAULT"
+        and key.get("KeyState") in ("Enabled", "Disabled")
+        and key.get("Origin", "AWS_KMS") == "AWS_KMS"
+    )
+
+
 def capacity(table: Json) -> Json | None:
     if billing_mode(table) != "PROVISIONED":
         return None

@@ -213,24 +213,15 @@ def keys(reading: Reading) -> dict[str, list[Json]]:
         if answer is None:
             return None
         key = answer["KeyMetadata"]
-        rotation = reading.ask(identifier, "get_key_rotation_status", KeyId=identifier) if _may_rotate(key) else None
+        rotation = (
+            reading.ask(identifier, "get_key_rotation_status", KeyId=identifier) if facts.may_rotate(key) else None
+        )
         return facts.key_facts(key, sorted(aliases.get(identifier, [])), rotation)
 
     def wanted(identifier: str) -> bool:
         return any(facts.wanted(name, reading.query.names) for name in aliases.get(identifier, [identifier]))
 
     return {"keys": sorted(reading.each(describe, filter(wanted, ids)), key=lambda one: str(one["name"]))}
-
-
-def _may_rotate(key: Json) -> bool:
-    """KMS refuses the question for keys that AWS itself manages, that are not symmetric, or that go."""
-    spec = key.get("KeySpec") or key.get("CustomerMasterKeySpec")
-    return (
-        key.get("KeyManager") == "CUSTOMER"
-        and spec == "SYMMETRIC_DEFAULT"
-        and key.get("KeyState") in ("Enabled", "Disabled")
-        and key.get("Origin", "AWS_KMS") == "AWS_KMS"
-    )
 
 
 def roles_and_policies(reading: Reading) -> dict[str, list[Json]]:

@@ -16,11 +16,19 @@ ADOPTED_AS = "(external name)"
 
 
 class Thing(t.NamedTuple):
-    """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider."""
+    """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider.
+
+    declared: the fields of forProvider that are declared, as others need not be read; None for all.
+    """
 
     kind: str
     external_name: str
     parameters: Json
+    declared: frozenset[str] | None = None
+
+    def declares(self, *fields: str) -> bool:
+        """Whether one of these is to be read, where that takes a request of its own."""
+        return self.declared is None or not self.declared.isdisjoint(fields)
 
     @classmethod
     def of(cls, declared: Json, live: Json | None) -> Thing:
@@ -28,7 +36,7 @@ class Thing(t.NamedTuple):
         annotations = {**_annotations(declared), **_annotations(live or {})}
         parameters = {**_parameters(declared), **_parameters(live or {})}
         name = annotations.get(EXTERNAL_NAME) or parameters.get("name") or ""
-        return cls(kind_of(declared), str(name), parameters)
+        return cls(kind_of(declared), str(name), parameters, frozenset(_parameters(declared)))
 
 
 class Observed(t.NamedTuple):

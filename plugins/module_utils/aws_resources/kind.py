@@ -14,6 +14,9 @@ from .entry import Entry
 from .observe import Reader
 
 NAME = "(external name)"
+# Reasons why a field is not read.
+ON_DELETION = "says how the provider deletes it, and is nowhere in AWS before"
+SECRET = "a secret's value is never read"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from typing import Any
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from .target import Target
+
 
 class Aws:
     """The clients of one region (none: the connection's own), and the account, which is asked for once only."""
@@ -35,6 +37,10 @@ class Aws:
         if not self._account:
             self._account = str(self.get("sts").get_caller_identity()["Account"])
         return self._account
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of this account and region."""
+        return Target(region=str(self.region), account=self.account).arn(service, resource)
 
 
 # Gives the fields that it can see, or None where the resource does not exist.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
+from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
@@ -187,26 +188,28 @@ def _table(aws: Aws, thing: Thing) -> Json | None:
     if answer is None:
         return None
     known = answer["Table"]
+    stream = known.get("StreamSpecification") or {}
     found = {
         "attribute": [
             {"name": one["AttributeName"], "type": one["AttributeType"]} for one in known["AttributeDefinitions"]
         ],
-        "billingMode": (known.get("BillingModeSummary") or {}).get("BillingMode") or "PROVISIONED",
+        "billingMode": facts.billing_mode(known),
         "deletionProtectionEnabled": known.get("DeletionProtectionEnabled", False),
-        "globalSecondaryIndex": [_index(one) for one in known.get("GlobalSecondaryIndexes") or []],
-        "streamEnabled": (known.get("StreamSpecification") or {}).get("StreamEnabled", False),
-        "streamViewType": (known.get("StreamSpecification") or {}).get("StreamViewType"),
+        "globalSecondaryIndex": [_global_index(one) for one in known.get("GlobalSecondaryIndexes") or []],
+        "localSecondaryIndex": [_local_index(one) for one in known.get("LocalSecondaryIndexes") or []],
+        "serverSideEncryption": [_server_side_encryption(known)],
+        "streamEnabled": stream.get("StreamEnabled", False),
+        "streamViewType": stream.get("StreamViewType"),
+        "tableClass": facts.table_class(known),
         "tags": tag_map(existing_pages(dynamodb, "list_tags_of_resource", "Tags", ResourceArn=known["TableArn"])),
         **_keys(known["KeySchema"]),
+        **_capacities(known),
     }
-    if found["billingMode"] == "PROVISIONED":
-        found |= _capacities(known)
-    if any(thing.parameters.get("ttl") or []):
+    if thing.declares("ttl"):
         found["ttl"] = _ttl(existing(dynamodb, "describe_time_to_live", TableName=name) or {})
-    if any(thing.parameters.get("pointInTimeRecovery") or []):
-        answer = existing(dynamodb, "describe_continuous_backups", TableName=name) or {}
-        recovery = (answer.get("ContinuousBackupsDescription") or {}).get("PointInTimeRecoveryDescription") or {}
-        found["pointInTimeRecovery"] = [{"enabled": recovery.get("PointInTimeRecoveryStatus") == "ENABLED"}]
+    if thing.declares("pointInTimeRecovery"):
+        backups = existing(dynamodb, "describe_continuous_backups", TableName=name)
+        found["pointInTimeRecovery"] = [{"enabled": bool(facts.recovery(backups))}]
     return found
 
 
@@ -220,15 +223,27 @@ def _capacities(described: Json) -> Json:
     return {"readCapacity": throughput.get("ReadCapacityUnits"), "writeCapacity": throughput.get("WriteCapacityUnits")}
 
 
+def _global_index(described: Json) -> Json:
+    return {**_index(described), **_keys(described["KeySchema"]), **_capacities(described)}
+
+
+def _local_index(described: Json) -> Json:
+    return {**_index(described), "rangeKey": _keys(described["KeySchema"])["rangeKey"]}
+
+
 def _index(described: Json) -> Json:
     projection = described.get("Projection") or {}
     return {
         "name": described["IndexName"],
         "projectionType": projection.get("ProjectionType"),
         "nonKeyAttributes": projection.get("NonKeyAttributes") or [],
-        **_keys(described["KeySchema"]),
-        **_capacities(described),
     }
+
+
+def _server_side_encryption(table: Json) -> Json:
+    """By a key of KMS, or by DynamoDB's own, which counts as none."""
+    found = facts.encryption_of_table(table)
+    return {"enabled": found is not None, "kmsKeyArn": (found or {}).get("kms_key")}
 
 
 def _ttl(answer: Json) -> list[Json]:

@@ -13,7 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 
 from ..entry import Context, Object, Problem, TaggedEntry, given, part_of
 from ..fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
-from ..kind import NAME, Kind
+from ..kind import NAME, ON_DELETION, Kind
 from ..models import BeforeValidator, Field
 from ..observe import Aws, document, tag_map
 
@@ -178,6 +178,7 @@ def _role(aws: Aws, thing: Thing) -> Json | None:
         "description": known.get("Description"),
         "maxSessionDuration": known.get("MaxSessionDuration"),
         "path": known.get("Path"),
+        "permissionsBoundary": (known.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
         "tags": tag_map(existing_pages(aws.get("iam"), "list_role_tags", "Tags", RoleName=thing.external_name)),
     }
 
@@ -198,7 +199,7 @@ def _attachment(aws: Aws, thing: Thing) -> Json | None:
 
 def _policy(aws: Aws, thing: Thing) -> Json | None:
     iam, name, path = aws.get("iam"), thing.external_name, thing.parameters.get("path", "/")
-    arn = name if name.startswith("arn:") else f"arn:aws:iam::{aws.account}:policy{path}{name}"
+    arn = name if name.startswith("arn:") else aws.arn("iam", f"policy{path}{name}")
     answer = existing(iam, "get_policy", PolicyArn=arn)
     if answer is None:
         return None
@@ -206,6 +207,7 @@ def _policy(aws: Aws, thing: Thing) -> Json | None:
     version = existing(iam, "get_policy_version", PolicyArn=arn, VersionId=known["DefaultVersionId"]) or {}
     return {
         "description": known.get("Description"),
+        "path": known.get("Path"),
         "policy": document((version.get("PolicyVersion") or {}).get("Document")),
         "tags": tag_map(known.get("Tags") or []),
     }
@@ -213,7 +215,15 @@ def _policy(aws: Aws, thing: Thing) -> Json | None:
 
 KINDS = (
     Kind("iam", "Policy", Policy, _policy, immutable=frozenset({"path", "description"}), named_by_us=True),
-    Kind("iam", "Role", Role, _role, immutable=frozenset({"path"}), named_by_us=True),
+    Kind(
+        "iam",
+        "Role",
+        Role,
+        _role,
+        immutable=frozenset({"path"}),
+        named_by_us=True,
+        unobserved={"forceDetachPolicies": ON_DELETION},
+    ),
     Kind("iam", "RolePolicy", Role, _role_policy, found_by=("role", NAME), refers_to=("iam/Role",)),
     Kind(
         "iam",

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import may_rotate
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import Flag, Whole, as_json, named, number, policy_document, short, text
-from ..kind import Kind
+from ..kind import ON_DELETION, Kind
 from ..observe import Aws, tag_map
 
 SYMMETRIC = "SYMMETRIC_DEFAULT"
@@ -109,25 +110,37 @@ def _key(aws: Aws, thing: Thing) -> Json | None:
     if answer is None or answer["KeyMetadata"].get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
         return None
     known = answer["KeyMetadata"]
-    return {
+    rotation = (existing(kms, "get_key_rotation_status", KeyId=name) if may_rotate(known) else None) or {}
+    found: Json = {
         "description": known.get("Description"),
         "keyUsage": known.get("KeyUsage"),
-        "customerMasterKeySpec": known.get("KeySpec"),
-        "enableKeyRotation": (existing(kms, "get_key_rotation_status", KeyId=name) or {}).get(
-            "KeyRotationEnabled", False
-        ),
+        "customerMasterKeySpec": known.get("KeySpec") or known.get("CustomerMasterKeySpec"),
+        "enableKeyRotation": rotation.get("KeyRotationEnabled", False),
+        "multiRegion": known.get("MultiRegion", False),
+        # Not every emulator tells it.
+        **({"rotationPeriodInDays": rotation["RotationPeriodInDays"]} if "RotationPeriodInDays" in rotation else {}),
         "tags": tag_map(existing_pages(kms, "list_resource_tags", "Tags", KeyId=name)),
     }
+    if thing.declares("policy"):
+        found["policy"] = (existing(kms, "get_key_policy", KeyId=name, PolicyName="default") or {}).get("Policy")
+    return found
 
 
 def _alias(aws: Aws, thing: Thing) -> Json | None:
     # The provider takes "alias/" off the external name that it keeps.
     name = f"alias/{thing.external_name.removeprefix('alias/')}"
-    named = {one["AliasName"]: one for one in pages(aws.get("kms"), "list_aliases", "Aliases")}
-    return {"targetKeyId": named[name].get("TargetKeyId")} if name in named else None
+    answer = existing(aws.get("kms"), "describe_key", KeyId=name)
+    return {"targetKeyId": answer["KeyMetadata"]["KeyId"]} if answer else None
 
 
 KINDS = (
-    Kind("kms", "Key", Key, _key, immutable=frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"})),
+    Kind(
+        "kms",
+        "Key",
+        Key,
+        _key,
+        immutable=frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
+        unobserved={"deletionWindowInDays": ON_DELETION},
+    ),
     Kind("kms", "Alias", Key, _alias, refers_to=("kms/Key",)),
 )

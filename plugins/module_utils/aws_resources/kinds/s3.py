@@ -15,7 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import Flag, Model, Tags, Whole, as_json, named, number, policy_document, text
-from ..kind import Kind
+from ..kind import ON_DELETION, Kind
 from ..models import BeforeValidator, Field
 from ..observe import Aws, Reader, tag_map
 from .kms import KeyName, key_arn, key_problems
@@ -242,18 +242,18 @@ def _versioning(answer: Json) -> Json | None:
 
 
 def _encryption(answer: Json) -> Json:
+    """Rules as far as they say how; an emulator's may not."""
+    rules = (answer.get("ServerSideEncryptionConfiguration") or {}).get("Rules") or []
     return {
         "rule": [
             {
                 "applyServerSideEncryptionByDefault": [
-                    {
-                        "sseAlgorithm": one["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"],
-                        "kmsMasterKeyId": one["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID"),
-                    }
+                    {"sseAlgorithm": default.get("SSEAlgorithm"), "kmsMasterKeyId": default.get("KMSMasterKeyID")}
+                    for default in _some(one, "ApplyServerSideEncryptionByDefault")
                 ],
                 "bucketKeyEnabled": one.get("BucketKeyEnabled", False),
             }
-            for one in answer["ServerSideEncryptionConfiguration"]["Rules"]
+            for one in rules
         ]
     }
 
@@ -352,6 +352,7 @@ KINDS = (
         immutable=frozenset({"objectLockEnabled"}),
         named_by_us=True,
         refers_to=("kms/Key",),
+        unobserved={"forceDestroy": ON_DELETION},
     ),
     _setting("PublicAccessBlock", _bucket_part("get_public_access_block", _public_access)),
     _setting("Versioning", _bucket_part("get_bucket_versioning", _versioning)),

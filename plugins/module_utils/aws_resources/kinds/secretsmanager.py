@@ -12,7 +12,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import SecretKey, Whole, as_json, named, policy_document, text
-from ..kind import Kind
+from ..kind import ON_DELETION, SECRET, Kind
 from ..models import AfterValidator
 from ..observe import Aws, tag_map
 from .kms import KeyName, key_problems, key_reference
@@ -88,8 +88,21 @@ def _secret_version(aws: Aws, thing: Thing) -> Json | None:
     return {} if answer and answer.get("VersionIdsToStages") else None
 
 
+def _secret_policy(aws: Aws, thing: Thing) -> Json | None:
+    answer = existing(aws.get("secretsmanager"), "get_resource_policy", SecretId=thing.parameters["secretArn"])
+    return {"policy": answer["ResourcePolicy"]} if answer and answer.get("ResourcePolicy") else None
+
+
 KINDS = (
-    Kind("secretsmanager", "Secret", Secret, _secret, immutable=frozenset({"name"}), refers_to=("kms/Key",)),
+    Kind(
+        "secretsmanager",
+        "Secret",
+        Secret,
+        _secret,
+        immutable=frozenset({"name"}),
+        refers_to=("kms/Key",),
+        unobserved={"recoveryWindowInDays": ON_DELETION},
+    ),
     Kind(
         "secretsmanager",
         "SecretVersion",
@@ -97,6 +110,14 @@ KINDS = (
         _secret_version,
         found_by=("secretId",),
         refers_to=("secretsmanager/Secret",),
+        unobserved={"secretStringSecretRef": SECRET},
     ),
-    Kind("secretsmanager", "SecretPolicy", Secret, refers_to=("secretsmanager/Secret",)),
+    Kind(
+        "secretsmanager",
+        "SecretPolicy",
+        Secret,
+        _secret_policy,
+        found_by=("secretArn",),
+        refers_to=("secretsmanager/Secret",),
+    ),
 )

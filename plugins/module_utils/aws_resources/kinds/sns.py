@@ -175,7 +175,7 @@ class Subscription(Entry):
 
 def _topic(aws: Aws, thing: Thing) -> Json | None:
     sns, name = aws.get("sns"), thing.external_name
-    arn = name if name.startswith("arn:") else f"arn:aws:sns:{aws.region}:{aws.account}:{name}"
+    arn = name if name.startswith("arn:") else aws.arn("sns", name)
     answer = existing(sns, "get_topic_attributes", TopicArn=arn)
     if answer is None:
         return None
@@ -204,6 +204,7 @@ def _subscription(aws: Aws, thing: Thing) -> Json | None:
         "protocol": known.get("Protocol"),
         "rawMessageDelivery": is_true(known.get("RawMessageDelivery")),
         "redrivePolicy": known.get("RedrivePolicy"),
+        "topicArn": known.get("TopicArn"),
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true, name_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
 
@@ -212,11 +212,14 @@ def _queue(aws: Aws, thing: Thing) -> Json | None:
     return {
         ADOPTED_AS: url,
         "contentBasedDeduplication": is_true(known.get("ContentBasedDeduplication")),
+        "deduplicationScope": known.get("DeduplicationScope"),
         "delaySeconds": to_int(known.get("DelaySeconds")),
         "fifoQueue": is_true(known.get("FifoQueue")),
+        "fifoThroughputLimit": known.get("FifoThroughputLimit"),
         "kmsMasterKeyId": known.get("KmsMasterKeyId"),
         "maxMessageSize": to_int(known.get("MaximumMessageSize")),
         "messageRetentionSeconds": to_int(known.get("MessageRetentionPeriod")),
+        "name": name_of(url),
         "policy": known.get("Policy"),
         "receiveWaitTimeSeconds": to_int(known.get("ReceiveMessageWaitTimeSeconds")),
         "redriveAllowPolicy": known.get("RedriveAllowPolicy"),

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from ..entry import Context, Object, Problem, TaggedEntry, given
 from ..fields import SecretKey, named, text
-from ..kind import Kind
+from ..kind import SECRET, Kind
 from ..models import AfterValidator
 from ..observe import Aws, tag_map
 from .kms import KeyName, key_id, key_problems
@@ -121,8 +121,36 @@ def _parameter(aws: Aws, thing: Thing) -> Json | None:
         return None
     known = answer["Parameter"]
     tags = existing(ssm, "list_tags_for_resource", ResourceType="Parameter", ResourceId=name) or {}
-    found = {"type": known.get("Type"), "tags": tag_map(tags.get("TagList") or [])}
+    found = {
+        "dataType": known.get("DataType"),
+        "type": known.get("Type"),
+        "tags": tag_map(tags.get("TagList") or []),
+        **(_described(ssm, name) if thing.declares(*DESCRIBED) else {}),
+    }
+    # AWS chooses one of the other two itself.
+    if thing.parameters.get("tier") == "Intelligent-Tiering" and found.get("tier"):
+        found["tier"] = "Intelligent-Tiering"
     return found if known.get("Type") == "SecureString" else {**found, "insecureValue": known.get("Value")}
 
 
-KINDS = (Kind("ssm", "Parameter", Parameter, _parameter, named_by_us=True, refers_to=("kms/Key",)),)
+# What is told of a parameter without its value only.
+DESCRIBED = {"allowedPattern": "AllowedPattern", "description": "Description", "keyId": "KeyId", "tier": "Tier"}
+
+
+def _described(ssm: Any, name: str) -> Json:
+    wanted = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    listed = pages(ssm, "describe_parameters", "Parameters", ParameterFilters=wanted)
+    return {field: one.get(theirs) for one in listed[:1] for field, theirs in DESCRIBED.items()}
+
+
+KINDS = (
+    Kind(
+        "ssm",
+        "Parameter",
+        Parameter,
+        _parameter,
+        named_by_us=True,
+        refers_to=("kms/Key",),
+        unobserved={"valueSecretRef": SECRET},
+    ),
+)

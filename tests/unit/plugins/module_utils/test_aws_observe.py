@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observable, observe
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import READERS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES, READERS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing, made_by_crossplane
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import differences
 from moto import mock_aws
@@ -19,13 +23,37 @@ from moto import mock_aws
 SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam", "sts")
 REGION = {"region": "eu-central-1"}
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]})
+DENY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "secretsmanager:*", "Resource": "*"}],
+    }
+)
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
     }
 )
+BOUNDARY = "arn:aws:iam::aws:policy/PowerUserAccess"
 TAGS = [{"Key": "team", "Value": "blue"}]
+EVERY_FIELD = yaml.safe_load((Path(__file__).parent / "fixtures/aws_resources_every_field.yml").read_text())
+
+
+def declared_fields():
+    """By kind, the fields of forProvider that the lists can declare, references by what they become."""
+    objects, problems = derive(EVERY_FIELD, Target("eu-central-1"))
+    assert problems == []
+    found = {}
+    for one in objects:
+        fields = {
+            name if name.endswith("SecretRef") else name.removesuffix("Ref") for name in one["spec"]["forProvider"]
+        }
+        found.setdefault(f"{one['apiVersion'].split('.')[0]}/{one['kind']}", set()).update(fields)
+    return found
+
+
+DECLARED = declared_fields()
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +88,8 @@ def messages(clients):
         Attributes={"RawMessageDelivery": "true", "FilterPolicy": '{"kind": ["order"]}'},
         ReturnSubscriptionArn=True,
     )["SubscriptionArn"]
+    fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)
     return {
         "sns/Topic": (Thing("sns/Topic", "orders", REGION), {"displayName": "Orders", "tags": {"team": "blue"}}),
         "sns/TopicSubscription": (
@@ -87,7 +117,7 @@ def data(clients):
     dynamodb.create_table(
         TableName="orders",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("id", "at", "who")],
+        AttributeDefinitions=[{"AttributeName": one, "AttributeType": "S"} for one in ("id", "at", "who", "total")],
         GlobalSecondaryIndexes=[
             {
                 "IndexName": "by-who",
@@ -95,7 +125,18 @@ def data(clients):
                 "Projection": {"ProjectionType": "ALL"},
             }
         ],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": "by-total",
+                "KeySchema": [
+                    {"AttributeName": "id", "KeyType": "HASH"},
+                    {"AttributeName": "total", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["state"]},
+            }
+        ],
         BillingMode="PAY_PER_REQUEST",
+        SSESpecification={"Enabled": True, "SSEType": "KMS"},
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
         Tags=TAGS,
     )
@@ -108,9 +149,13 @@ def data(clients):
     table = {
         "hashKey": "id",
         "rangeKey": "at",
-        "attribute": [{"name": one, "type": "S"} for one in ("who", "at", "id")],
+        "attribute": [{"name": one, "type": "S"} for one in ("who", "at", "id", "total")],
         "billingMode": "PAY_PER_REQUEST",
         "globalSecondaryIndex": [{"name": "by-who", "hashKey": "who", "projectionType": "ALL"}],
+        "localSecondaryIndex": [
+            {"name": "by-total", "rangeKey": "total", "projectionType": "INCLUDE", "nonKeyAttributes": ["state"]}
+        ],
+        "serverSideEncryption": [{"enabled": True}],
         "streamEnabled": True,
         "streamViewType": "NEW_IMAGE",
         "ttl": [{"attributeName": "expires", "enabled": True}],
@@ -118,25 +163,58 @@ def data(clients):
         "tags": {"team": "blue"},
     }
     ssm, secrets, kms = clients.get("ssm"), clients.get("secretsmanager"), clients.get("kms")
-    ssm.put_parameter(Name="/orders/limit", Value="5", Type="String", Tags=TAGS)
-    secrets.create_secret(Name="orders", SecretString="hush", Description="Key", Tags=TAGS)
-    key = kms.create_key(Description="Orders", Tags=[{"TagKey": "team", "TagValue": "blue"}])["KeyMetadata"]["KeyId"]
+    ssm.put_parameter(
+        Name="/orders/limit",
+        Value="5",
+        Type="String",
+        Tags=TAGS,
+        Description="Most",
+        AllowedPattern=r"\d",
+        DataType="text",
+    )
+    secret = secrets.create_secret(Name="orders", SecretString="hush", Description="Key", Tags=TAGS)["ARN"]
+    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=DENY)
+    policy = json.loads(DOCUMENT)
+    policy["Statement"][0] |= {"Principal": "*", "Action": "kms:*"}
+    key = kms.create_key(
+        Description="Orders",
+        Tags=[{"TagKey": "team", "TagValue": "blue"}],
+        Policy=json.dumps(policy),
+        MultiRegion=True,
+    )["KeyMetadata"]["KeyId"]
     kms.enable_key_rotation(KeyId=key)
     kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
     return {
         "dynamodb/Table": (Thing("dynamodb/Table", "orders", table), table),
         "ssm/Parameter": (
             Thing("ssm/Parameter", "/orders/limit", {}),
-            {"type": "String", "insecureValue": "5", "tags": {"team": "blue"}},
+            {
+                "type": "String",
+                "insecureValue": "5",
+                "tags": {"team": "blue"},
+                "description": "Most",
+                "allowedPattern": r"\d",
+                "dataType": "text",
+            },
         ),
         "secretsmanager/Secret": (
             Thing("secretsmanager/Secret", "orders", {"name": "orders"}),
             {"description": "Key", "tags": {"team": "blue"}},
         ),
+        "secretsmanager/SecretPolicy": (
+            Thing("secretsmanager/SecretPolicy", "p", {"secretArn": secret}),
+            {"policy": DENY},
+        ),
         "secretsmanager/SecretVersion": (Thing("secretsmanager/SecretVersion", "v", {"secretId": "orders"}), {}),
         "kms/Key": (
             Thing("kms/Key", key, {}),
-            {"description": "Orders", "enableKeyRotation": True, "tags": {"team": "blue"}},
+            {
+                "description": "Orders",
+                "enableKeyRotation": True,
+                "multiRegion": True,
+                "policy": json.dumps(policy),
+                "tags": {"team": "blue"},
+            },
         ),
         "kms/Alias": (Thing("kms/Alias", "orders", {}), {"targetKeyId": key}),
     }
@@ -197,13 +275,19 @@ def storage(clients):
 def access(clients):
     iam = clients.get("iam")
     iam.create_role(RoleName="orders", AssumeRolePolicyDocument=TRUST, Description="Orders", Tags=TAGS)
+    iam.put_role_permissions_boundary(RoleName="orders", PermissionsBoundary=BOUNDARY)
     iam.put_role_policy(RoleName="orders", PolicyName="inline", PolicyDocument=DOCUMENT)
     arn = iam.create_policy(PolicyName="orders", PolicyDocument=DOCUMENT, Tags=TAGS)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName="orders", PolicyArn=arn)
     return {
         "iam/Role": (
             Thing("iam/Role", "orders", {}),
-            {"assumeRolePolicy": TRUST, "description": "Orders", "tags": {"team": "blue"}},
+            {
+                "assumeRolePolicy": TRUST,
+                "description": "Orders",
+                "permissionsBoundary": BOUNDARY,
+                "tags": {"team": "blue"},
+            },
         ),
         "iam/RolePolicy": (Thing("iam/RolePolicy", "inline", {"role": "orders"}), {"policy": DOCUMENT}),
         "iam/RolePolicyAttachment": (
@@ -236,6 +320,95 @@ def test_what_was_not_made_is_none(aws, kind):
     if kind.startswith("sqs/"):
         other = {"queueUrl": "http://sqs/0/others", "name": "others"}
     assert observe(clients, [Thing(kind, name, {**other, **REGION})]).found == [None]
+
+
+# Read by a test below.
+UNTOLD_BY_MOTO = {"kms/Key": {"rotationPeriodInDays"}}
+
+
+@pytest.mark.parametrize("kind", [one for one in KINDS if one.entry], ids=lambda kind: kind.key)
+def test_what_is_declared_is_read_or_named_as_unread(aws, kind):
+    clients, made = aws
+    thing, _expected = made[kind.key]
+    (found,) = observe(clients, [thing]).found
+    read = {*found, *kind.found_by, "region"} | UNTOLD_BY_MOTO.get(kind.key, set())
+    assert DECLARED[kind.key] - read == kind.unobserved.keys()
+    assert not kind.unobserved.keys() & read
+    assert all(kind.unobserved.values())
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_field_of_an_entry_is_among_those(name):
+    given = {field for entry in EVERY_FIELD[name] for field in entry}
+    assert given == set(ENTRIES[name].model_fields)
+
+
+def test_attributes_of_fifo_queues_are_read(aws):
+    clients, _made = aws
+    (found,) = observe(clients, [Thing("sqs/Queue", "orders.fifo", REGION)]).found
+    assert (found["deduplicationScope"], found["fifoThroughputLimit"]) == ("messageGroup", "perMessageGroupId")
+
+
+@pytest.mark.parametrize(
+    ("described", "fields"),
+    [
+        ({}, {"tableClass": "STANDARD", "serverSideEncryption": [{"enabled": False, "kmsKeyArn": None}]}),
+        ({"TableClassSummary": {"TableClass": "STANDARD_INFREQUENT_ACCESS"}}, {"tableClass": "STANDARD_INFREQUENT_ACCESS"}),
+        # An emulator that leaves the summary out, and has no capacity either.
+        ({"ProvisionedThroughput": {"ReadCapacityUnits": 0}}, {"billingMode": "PAY_PER_REQUEST"}),
+        ({"ProvisionedThroughput": {"ReadCapacityUnits": 2}}, {"billingMode": "PROVISIONED", "readCapacity": 2}),
+    ],
+)  # fmt: skip
+def test_what_a_table_does_not_tell_is_what_aws_means_by_that(described, fields):
+    table = {"TableArn": "arn", "AttributeDefinitions": [], "KeySchema": [], **described}
+    found = read("dynamodb/Table", {"describe_table": {"Table": table}}, {"tags": {}})
+    assert {name: found[name] for name in fields} == fields
+
+
+def test_a_bucket_whose_encryption_says_nothing_is_read():
+    answer = {"ServerSideEncryptionConfiguration": {"Rules": [{"BucketKeyEnabled": False}]}}
+    kind = "s3/BucketServerSideEncryptionConfiguration"
+    for one, rules in ((answer, 1), ({"ServerSideEncryptionConfiguration": {}}, 0), ({}, 0)):
+        assert len(read(kind, {"get_bucket_encryption": one}, {"bucket": "b"})["rule"]) == rules
+
+
+@pytest.mark.parametrize("spec", ["RSA_2048", "HMAC_256"])
+def test_kms_is_not_asked_how_a_key_rotates_that_can_not(spec):
+    answer = {"KeyMetadata": {"KeySpec": spec, "KeyState": "Enabled"}}
+    found = read("kms/Key", {"describe_key": answer}, {"description": ""})
+    assert found["enableKeyRotation"] is False
+
+
+@pytest.mark.parametrize(
+    ("declared", "read_as"), [("Intelligent-Tiering", "Intelligent-Tiering"), ("Standard", "Advanced")]
+)
+def test_a_tier_that_aws_chooses_itself_is_no_difference(declared, read_as):
+    answers = {"get_parameter": {"Parameter": {}}, "describe_parameters": {"Parameters": [{"Tier": "Advanced"}]}}
+    assert read("ssm/Parameter", answers, {"tier": declared})["tier"] == read_as
+
+
+def test_a_parameter_takes_no_further_request_for_what_is_not_declared():
+    assert read("ssm/Parameter", {"get_parameter": {"Parameter": {"Type": "String"}}}, {"type": "String"})
+
+
+class Answers:
+    """A client that knows these answers and no others, but that nothing has tags."""
+
+    def __init__(self, answers):
+        self.answers = {"list_tags_for_resource": {}, "list_tags_of_resource": {}, "list_resource_tags": {}, **answers}
+        self.exceptions = type("Exceptions", (), {"ClientError": RuntimeError})
+
+    def can_paginate(self, operation):
+        return False
+
+    def __getattr__(self, operation):
+        return lambda **_arguments: self.answers[operation]
+
+
+def read(kind, answers, declared):
+    """What a reader makes of these answers."""
+    aws = type("Aws", (), {"get": lambda self, service: Answers(answers)})()
+    return READERS[kind](aws, Thing(kind, "name", declared, frozenset(declared)))
 
 
 def test_what_has_no_name_yet_is_not_observed(aws):
