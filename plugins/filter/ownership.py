@@ -22,8 +22,13 @@ def kept_objects(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{ownership.label(one)} stays: {one['reason']}" for one in plain(rows)]
 
 
+def object_labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Kind, name and namespace of each object, as messages have them."""
+    return [ownership.label(one) for one in plain(rows)]
+
+
 class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"foreign_problems": foreign_problems, "kept_objects": kept_objects}
+        return {"foreign_problems": foreign_problems, "kept_objects": kept_objects, "object_labels": object_labels}

@@ -69,6 +69,10 @@ class KubernetesApi:
         if self._dynamic is None:
             self._dynamic = DynamicClient(_connect(*self._where), discoverer=_NoDiscovery)
 
+    def server(self) -> str:
+        """The URL of the API server that the kubeconfig names. Call C(connect) first."""
+        return str(self._dynamic.client.configuration.host)
+
     def get(self, path: str, params: t.Mapping[str, str]) -> Json:
         response = self._request(path, params, READ_TIMEOUT)
         try:

@@ -83,6 +83,11 @@ kubeconfig:
   returned: when RV(kind) is V(existing)
   type: str
   sample: /root/.kube/config
+server:
+  description: Address of an existing cluster's API server.
+  returned: when RV(kind) is V(existing)
+  type: str
+  sample: https://127.0.0.1:6443
 server_version:
   description: Version of an existing cluster.
   returned: when RV(kind) is V(existing)
@@ -155,8 +160,8 @@ def read_contexts(path: str) -> tuple[list[str], str | None]:
     return [context["name"] for context in contexts], current["name"]
 
 
-def server_version(path: str, context: str) -> str:
-    """Ask the cluster for its version. Raises ChoiceError."""
+def server_of(path: str, context: str) -> tuple[str, str]:
+    """The cluster's address, and its version as it answers. Raises ChoiceError."""
     api = KubernetesApi(path, context)
     try:
         api.connect()
@@ -168,7 +173,7 @@ def server_version(path: str, context: str) -> str:
         raise ChoiceError(explain_unreachable(context, status + error.message)) from None
     if "gitVersion" not in answer:
         raise ChoiceError(explain_unreachable(context, "it tells no version: is this a Kubernetes API server?"))
-    return str(answer["gitVersion"])
+    return api.server(), str(answer["gitVersion"])
 
 
 def decide(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +190,14 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
     if kind == "existing":
         tools = {name for name in ("docker", "kind") if shutil.which(name)}
         delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
-        version = server_version(path, context)
-        return {**result, "kubeconfig": path, "server_version": version, "image_delivery": delivery._asdict()}
+        server, version = server_of(path, context)
+        return {
+            **result,
+            "kubeconfig": path,
+            "server": server,
+            "server_version": version,
+            "image_delivery": delivery._asdict(),
+        }
     missing = [name for name, command in arguments["commands"].items() if not there(command)]
     return {**result, "missing_packages": missing}
 

@@ -46,7 +46,7 @@ def choose(run_module, monkeypatch, tmp_path):
 def test_its_version(choose):
     result = choose({"gitVersion": "v1.34.2"})
     assert (result["changed"], result["kind"], result["context"]) == (False, "existing", "mine")
-    assert result["server_version"] == "v1.34.2"
+    assert (result["server"], result["server_version"]) == ("https://127.0.0.1:1", "v1.34.2")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filters about what a stack remembers of its clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.localcloud.stack.plugins.module_utils import stack_state
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
+
+
+def cluster_key(cluster: Mapping[str, Any]) -> str:
+    """A file name for a cluster."""
+    return stack_state.cluster_key(plain(cluster))
+
+
+def known_records(
+    folder: str, cluster: Mapping[str, Any], installed: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """What is remembered of every cluster. Raises AnsibleFilterError."""
+    try:
+        return stack_state.known_records(Path(folder), plain(cluster), plain(installed))
+    except stack_state.RecordError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def remembered(record: Mapping[str, Any], cluster: Mapping[str, Any], installed: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a cluster with what a run installs there."""
+    return stack_state.remembered(plain(record), plain(cluster), plain(installed))
+
+
+def removal_steps(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What removal does in a cluster, in order."""
+    return stack_state.removal_steps(plain(record))
+
+
+def is_contained(record: Mapping[str, Any]) -> bool:
+    """Whether all that was installed goes with the embedded node."""
+    return stack_state.is_contained(plain(record))
+
+
+def described_cluster(record: Mapping[str, Any]) -> str:
+    """A cluster in a message."""
+    return stack_state.described(plain(record))
+
+
+class FilterModule:
+    """Filters of this file."""
+
+    def filters(self) -> dict[str, Any]:
+        return {
+            "cluster_key": cluster_key,
+            "known_records": known_records,
+            "remembered": remembered,
+            "removal_steps": removal_steps,
+            "is_contained": is_contained,
+            "described_cluster": described_cluster,
+        }

@@ -1,0 +1,115 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a stack's state folder remembers of the clusters that it was installed in, so that removal finds all of it.
+
+A record has C(cluster), the facts of the role C(cluster), and C(installed), what was brought up there: maps of blueprint,
+namespace, release, suffix (of the resources' owner), engine and, for an external emulator, endpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+EMBEDDED = "embedded"
+# Engines that run inside the cluster, and go with it.
+INSIDE = frozenset({"localstack", "ministack"})
+
+
+class RecordError(Exception):
+    """A record can't be read; the message says which, and what to do."""
+
+
+def known_records(folder: Path, cluster: Mapping[str, Any], installed: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """Every record in the folder, sorted by key, as C(key) and C(record).
+
+    A cluster that is known without a record was used before there were any: then C(installed) may be there. Raises RecordError.
+    """
+    found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    key = cluster_key(cluster)
+    if key and key not in found:
+        found[key] = {"cluster": dict(cluster), "installed": [dict(one) for one in installed]}
+    return [{"key": name, "record": record} for name, record in found.items()]
+
+
+def _read(path: Path) -> Json:
+    try:
+        record: Json = json.loads(path.read_text())
+        return {"cluster": dict(record["cluster"]), "installed": [dict(one) for one in record["installed"]]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} says which cluster has to be emptied, but can't be read ({type(error).__name__}: {error}). Correct it, or remove it "
+            "if nothing is installed there any more, then run again."
+        ) from None
+
+
+def cluster_key(cluster: Mapping[str, Any]) -> str:
+    """A file name for a cluster: the same for the same API server, whatever its context is called later; '' for no cluster."""
+    if not cluster:
+        return ""
+    if cluster["kind"] == EMBEDDED:
+        return EMBEDDED
+    where = cluster.get("server") or f"{cluster['kubeconfig']}#{cluster['context']}"
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", cluster["context"]).strip("-.")[:40]
+    return f"{name}-{hashlib.sha256(where.encode()).hexdigest()[:10]}"
+
+
+def remembered(record: Mapping[str, Any], cluster: Mapping[str, Any], installed: Mapping[str, Any]) -> Json:
+    """The record with what a run installs. Earlier entries stay: what they name may still be there."""
+    before = [dict(one) for one in record.get("installed") or []]
+    return {
+        "cluster": dict(cluster),
+        "installed": before if dict(installed) in before else [*before, dict(installed)],
+    }
+
+
+def removal_steps(record: Mapping[str, Any]) -> list[Json]:
+    """What removal does, in order: applications, composites, AWS resources, Crossplane, emulators.
+
+    Each step has C(role), C(tasks), and of what was installed the entry that it is about.
+    """
+    installed: Sequence[Json] = list(record.get("installed") or [])
+    # Composites before the resources, which they would make again.
+    order = (
+        ("apps", "absent", ("namespace", "release")),
+        ("crossplane", "absent_composites", ()),
+        ("aws_resources", "absent", ("suffix",)),
+        ("crossplane", "absent", ()),
+        ("localstack_service", "absent", ("namespace",)),
+    )
+    return [
+        {"role": role, "tasks": tasks, "entry": entry}
+        for role, tasks, fields in order
+        for entry in _first_by(installed, fields)
+    ]
+
+
+def _first_by(installed: Iterable[Json], fields: tuple[str, ...]) -> list[Json]:
+    """One entry for each value of these fields."""
+    found: dict[tuple[Any, ...], Json] = {}
+    for one in installed:
+        found.setdefault(tuple(one.get(field) for field in fields), one)
+    return list(found.values())
+
+
+def is_contained(record: Mapping[str, Any]) -> bool:
+    """Whether all that was installed goes with the embedded node."""
+    return record["cluster"]["kind"] == EMBEDDED and all(one["engine"] in INSIDE for one in record["installed"])
+
+
+def described(record: Mapping[str, Any]) -> str:
+    """The cluster in a message, with the emulators that its resources are in."""
+    cluster = record["cluster"]
+    where = (
+        "the embedded node"
+        if cluster["kind"] == EMBEDDED
+        else f"context {cluster['context']} of {cluster['kubeconfig']}"
+    )
+    engines = [one["endpoint"] or one["engine"] for one in record["installed"]]
+    return f"{where} ({', '.join(dict.fromkeys(engines))})" if engines else where
