@@ -233,3 +233,66 @@ def test_credentials_of_another_aws_account(run: Run, tmp_path: Path, monkeypatc
         server.stop()
     assert "are of the account 123456789012, but localstack_service_account allows only 210987654321" in output
     assert list(tmp_path.iterdir()) == []
+
+
+def record(folder: Path, name: str, server: str, engine: str = "outside") -> Path:
+    """What a stack at this folder remembers of a cluster whose kubeconfig has this name."""
+    facts = {
+        "kind": "existing",
+        "stack": "localcloud-0",
+        "context": name,
+        "kubeconfig": str(folder / name),
+        "server": server,
+        "parts": {},
+        "helm": "helm",
+        "kubectl": "kubectl",
+    }
+    installed = {
+        "blueprint": "pipeline",
+        "namespace": "n",
+        "release": "r",
+        "suffix": "",
+        "engine": engine,
+        "endpoint": "",
+    }
+    path = folder / f".localcloud/clusters/{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"cluster": facts, "installed": [installed]}))
+    return path
+
+
+def test_removal_names_every_cluster_that_it_cannot_reach(tmp_path: Path) -> None:
+    gone, silent = record(tmp_path, "gone", "https://127.0.0.1:1"), record(tmp_path, "silent", "https://127.0.0.1:2")
+    kubeconfig(tmp_path, "silent", "https://127.0.0.1:2").rename(tmp_path / "silent")
+    done = subprocess.run(
+        ["ansible-playbook", "playbooks/teardown.yml"],
+        cwd=PROJECT,
+        env={**os.environ, "LOCALCLOUD_DIR": str(tmp_path), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert f"context gone of {tmp_path}/gone (outside): its kubeconfig is not there any more" in output
+    assert f"context silent of {tmp_path}/silent (outside): " in output
+    assert "Bring these clusters within reach, then run `make down` again" in output
+    assert gone.exists()
+    assert silent.exists()
+
+
+def test_removal_refuses_a_record_that_it_cannot_read(tmp_path: Path) -> None:
+    path = record(tmp_path, "half", "https://127.0.0.1:1")
+    path.write_text(path.read_text()[:40])
+    done = subprocess.run(
+        ["ansible-playbook", "playbooks/teardown.yml"],
+        cwd=PROJECT,
+        env={**os.environ, "LOCALCLOUD_DIR": str(tmp_path), "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "half.json says which cluster has to be emptied, but can't be read" in " ".join(
+        done.stderr.split() + done.stdout.split()
+    )
