@@ -8,6 +8,18 @@ PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEP
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
+# for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/environment.py does the
+# same for clients of Kubernetes, Helm and AWS where no make runs.
+KEPT := ANSIBLE_ASK_VAULT_PASS ANSIBLE_CALLBACK_% ANSIBLE_DEBUG ANSIBLE_DISPLAY_% ANSIBLE_FORCE_COLOR ANSIBLE_GALAXY_% \
+	ANSIBLE_KEEP_REMOTE_FILES ANSIBLE_LOG_% ANSIBLE_NOCOLOR ANSIBLE_TEST_% ANSIBLE_VAULT_% ANSIBLE_VERBOSITY
+unexport $(filter-out $(KEPT),$(filter ANSIBLE_% K8S_AUTH_% HELM_KUBE%,$(.VARIABLES))) HELM_BIN HELM_DEBUG HELM_DRIVER \
+	HELM_DRIVER_SQL_CONNECTION_STRING HELM_MAX_HISTORY HELM_NAMESPACE PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONSAFEPATH
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+# Ansible refuses any other encoding.
+ifneq ($(shell locale charmap 2>/dev/null),UTF-8)
+export LC_ALL := C.UTF-8
+endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
