@@ -34,3 +34,16 @@ def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: 
     measured = json.loads(stack.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"))["items"]
     assert [one["metadata"]["name"] for one in measured] == [stack.facts["context"]]
     assert stack.kubectl("get", DEFINITION, "-o", "name")
+
+
+def test_what_others_run_under_these_names_is_refused(stack: Any, playbook: Any, later: Any) -> None:
+    deployment = ("-n", "kube-system", "deployment/metrics-server")
+    label = ("label", *deployment, "--overwrite")
+    later(stack.kubectl, *label, f"localcloud.dev/owner={stack.facts['stack']}")
+    stack.kubectl(*label, "localcloud.dev/owner=theirs")
+    fields = ("get", *deployment, "-o", "jsonpath={.metadata.generation} {.metadata.labels}")
+    before = stack.kubectl(*fields)
+    refused = playbook("playbooks/users_api.yml", localstack_service_engine="ministack", stack_domain=DOMAIN)
+    assert refused.returncode != 0
+    assert "Deployment/metrics-server (kube-system), owner theirs" in " ".join(refused.stdout.split())
+    assert stack.kubectl(*fields) == before
