@@ -23,7 +23,7 @@ endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	molecule refusals faults setup setup-test clean-cache
+	generate molecule refusals faults setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -52,6 +52,10 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	yamllint .
 	ansible-lint
 	antsibull-changelog lint
+
+generate: setup-test ## write what follows from the kinds of AWS resources into defaults, argument specs, README and parts
+	python scripts/generate.py
+	ruff format --quiet plugins/module_utils/aws_resources/kinds
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest

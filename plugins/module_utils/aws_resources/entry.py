@@ -27,9 +27,14 @@ Problem = tuple[str, str]
 
 
 class Entry(Model):
-    """An entry of a list. object_name replaces the derived name of its Kubernetes objects; adopt takes over what exists."""
+    """An entry of a list. object_name replaces the derived name of its Kubernetes objects; adopt takes over what exists.
+
+    list_name: the list's name after aws_resources_; described: what it is a list of; notes: what the README says of a field.
+    """
 
     list_name: ClassVar[str]
+    described: ClassVar[str]
+    notes: ClassVar[Mapping[str, str]] = {}
 
     object_name: ObjectName | None = None
     adopt: Flag = False

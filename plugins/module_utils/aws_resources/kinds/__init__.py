@@ -1,13 +1,26 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The kinds of each service. Written by `make generate` from the files beside this one: Ansible packs what is imported."""
+"""The kinds of each service. `make generate` writes this from the files beside it, as Ansible packs only what is imported."""
 
 from __future__ import annotations
 
 from ..kind import Kind
-from . import dynamodb, iam, kms, s3, secretsmanager, sns, sqs, ssm
+
+# generated: imports
+from . import (
+    dynamodb,
+    iam,
+    kms,
+    s3,
+    secretsmanager,
+    sns,
+    sqs,
+    ssm,
+)
+# end of imports
 
 KINDS: tuple[Kind, ...] = (
+    # generated: kinds
     *dynamodb.KINDS,
     *iam.KINDS,
     *kms.KINDS,
@@ -16,4 +29,5 @@ KINDS: tuple[Kind, ...] = (
     *sns.KINDS,
     *sqs.KINDS,
     *ssm.KINDS,
+    # end of kinds
 )

@@ -82,6 +82,7 @@ class Encryption(Model):
 
 class Table(ProtectedEntry):
     list_name: ClassVar[str] = "tables"
+    described: ClassVar[str] = "DynamoDB tables"
 
     name: TableName
     hash_key: Attribute

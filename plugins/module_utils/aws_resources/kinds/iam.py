@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
@@ -28,6 +28,7 @@ OIDC = re.compile(r"(?:https://|arn:aws[a-z-]*:iam::\d{12}:oidc-provider/)?([A-Z
 
 class Policy(TaggedEntry):
     list_name: ClassVar[str] = "policies"
+    described: ClassVar[str] = "Policies of IAM"
 
     name: PolicyName
     path: IamPath | None = None
@@ -72,6 +73,8 @@ def _pod_identity(value: object) -> object:
 
 class Role(TaggedEntry):
     list_name: ClassVar[str] = "roles"
+    described: ClassVar[str] = "Roles of IAM"
+    notes: ClassVar[Mapping[str, str]] = {"service_account": "or `pod_identity` or `trust_policy` (one is required)"}
 
     name: RoleName
     path: IamPath | None = None

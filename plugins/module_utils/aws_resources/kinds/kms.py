@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import may_rotate
@@ -34,6 +34,8 @@ KeyName = Annotated[str, named(r"[A-Za-z0-9/_:-]{1,2048}", "names of aws_resourc
 
 class Key(ProtectedEntry):
     list_name: ClassVar[str] = "keys"
+    described: ClassVar[str] = "Keys of KMS"
+    notes: ClassVar[Mapping[str, str]] = {"name": "(the alias without `alias/`)"}
 
     name: AliasName
     description: Annotated[str, text(8192)] | None = None

@@ -142,6 +142,7 @@ class CorsRule(Model):
 
 class Bucket(ProtectedEntry):
     list_name: ClassVar[str] = "buckets"
+    described: ClassVar[str] = "S3 buckets"
 
     name: BucketName
     versioning: Flag | None = None

@@ -29,6 +29,7 @@ def _check_window(days: int) -> int:
 
 class Secret(ProtectedEntry):
     list_name: ClassVar[str] = "secrets"
+    described: ClassVar[str] = "Secrets of Secrets Manager"
 
     name: SecretName
     description: Annotated[str, text(2048)] | None = None

@@ -32,6 +32,8 @@ TopicName = Annotated[
 
 class Topic(TaggedEntry):
     list_name: ClassVar[str] = "topics"
+    described: ClassVar[str] = "SNS topics"
+    notes: ClassVar[Mapping[str, str]] = {"name": "(with `.fifo`: a FIFO topic)"}
 
     name: TopicName
     display_name: Annotated[str, text(100)] | None = None
@@ -112,6 +114,7 @@ class Subscription(Entry):
     """What a queue gets of a topic. The queues' policies follow from it."""
 
     list_name: ClassVar[str] = "subscriptions"
+    described: ClassVar[str] = "What queues get of topics; the queues' policies follow from it"
 
     topic: str
     queue: str

@@ -51,6 +51,8 @@ class DeadLetter(Model):
 
 class Queue(TaggedEntry):
     list_name: ClassVar[str] = "queues"
+    described: ClassVar[str] = "SQS queues"
+    notes: ClassVar[Mapping[str, str]] = {"name": "(with `.fifo`: a FIFO queue)"}
 
     name: QueueName
     visibility_timeout_seconds: Annotated[Whole, number(0, 43200)] | None = None

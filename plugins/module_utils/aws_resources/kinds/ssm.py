@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
@@ -50,6 +50,8 @@ class Parameter(TaggedEntry):
     """A value, plain or from a key of a Kubernetes Secret, from which alone a SecureString may come."""
 
     list_name: ClassVar[str] = "parameters"
+    described: ClassVar[str] = "Parameters of SSM"
+    notes: ClassVar[Mapping[str, str]] = {"value": "or `value_from_secret` (one is required)"}
 
     name: ParameterName
     type: Literal["String", "StringList", "SecureString"] = "String"

@@ -1,0 +1,192 @@
+"""Write what follows from the catalog of AWS kinds (plugins/module_utils/aws_resources/kinds/) into the files that say it too.
+
+    generate.py            writes the marked sections
+    generate.py --check    only names the files that differ, and then ends with 1
+
+To add a kind, describe it in its service's file and run `make generate`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
+
+PROJECT = Path(__file__).resolve().parent.parent
+KINDS = Path("plugins/module_utils/aws_resources/kinds")
+INDEX = KINDS / "__init__.py"
+ROLE = Path("roles/aws_resources")
+WIDTH = 160
+# What every entry has.
+COMMON = ("object_name", "adopt", "tags")
+
+
+class Section(NamedTuple):
+    """A part of a file between two lines that name it."""
+
+    path: Path
+    name: str
+    lines: Callable[[], Iterable[str]]
+
+    def within(self, text: str) -> str:
+        """The file's text with this section as it should be. Raises ValueError if the marks are missing."""
+        marks = r"(?ms)^([^\n]*\bgenerated: {0}\b[^\n]*\n).*?^([^\n]*\bend of {0}\b)"
+        new, count = re.subn(marks.format(self.name), lambda found: found[1] + self._text() + found[2], text)
+        if count != 1:
+            raise ValueError(f"{self.path} has {count} sections 'generated: {self.name}' … 'end of {self.name}'")
+        return new
+
+    def _text(self) -> str:
+        return "".join(f"{line}\n" for line in self.lines())
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    if not check:
+        # First, as the catalog has only what this imports.
+        (PROJECT / INDEX).write_text(dict(generated([INDEX]))[INDEX])
+    found = generated(dict.fromkeys(one.path for one in SECTIONS))
+    differing = [path for path, text in found if (PROJECT / path).read_text() != text]
+    for path, text in found:
+        if path in differing and check:
+            print(f"{path} is not as the kinds say. Run `make generate`.")
+        elif path in differing:
+            (PROJECT / path).write_text(text)
+    return int(check and bool(differing))
+
+
+def generated(paths: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Each of these files with its text as it should be."""
+    found = []
+    for path in paths:
+        text = (PROJECT / path).read_text()
+        for section in SECTIONS:
+            text = section.within(text) if section.path == path else text
+        found.append((path, text))
+    return found
+
+
+def services() -> list[str]:
+    """The services that have a file."""
+    return sorted(path.stem for path in (PROJECT / KINDS).glob("*.py") if path.stem != "__init__")
+
+
+def index_imports() -> list[str]:
+    return ["from . import (", *(f"    {one}," for one in services()), ")"]
+
+
+def index_kinds() -> list[str]:
+    return [f"    *{one}.KINDS," for one in services()]
+
+
+def catalog() -> Any:
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import catalog as found
+
+    return found
+
+
+def entries() -> dict[str, Any]:
+    """The lists' entries by the lists' names, by service."""
+    return {kind.entry.list_name: kind.entry for kind in catalog().BY_KEY.values() if kind.entry}
+
+
+def defaults() -> list[str]:
+    return [f"aws_resources_{name}: []" for name in entries()]
+
+
+def argument_specs() -> list[str]:
+    return [
+        line
+        for name, entry in entries().items()
+        for line in (
+            f"      aws_resources_{name}:",
+            f"        description: '{entry.described.replace(chr(39), chr(39) * 2)}: a list of maps.'",
+            "        type: raw",
+        )
+    ]
+
+
+def role_vars() -> list[str]:
+    return [f'  {name}: "{{{{ aws_resources_{name} }}}}"' for name in entries()]
+
+
+def hand_over() -> list[str]:
+    # By get, as a map without the key would answer stack_handed_over.keys with its method.
+    return [f"""aws_resources_{name}: "{{{{ stack_handed_over.get('{name}', []) }}}}\"""" for name in entries()]
+
+
+def provider_kinds() -> list[str]:
+    """The kinds that the trimmed provider serves, in the form of toolchain/parts.yml."""
+    by_service: dict[str, list[str]] = {}
+    for kind in catalog().BY_KEY.values():
+        by_service.setdefault(kind.service, []).append(kind.name.lower())
+    lines = []
+    for service, names in sorted(by_service.items()):
+        line = f"      {service}: [{', '.join(sorted(names))}]"
+        block = [f"      {service}:", *(f"        - {name}" for name in sorted(names))]
+        lines += [line] if len(line) <= WIDTH else block
+    return lines
+
+
+def readme_fields() -> list[str]:
+    rows = [f"| `{name}` | {entry.described} | {', '.join(fields_of(entry))} |" for name, entry in entries().items()]
+    return ["", "| list | what | fields (required ones first, in bold) |", "|---|---|---|", *rows, ""]
+
+
+def fields_of(entry: Any) -> list[str]:
+    """An entry's fields for a reader, the required ones first, those that it shares with others last."""
+    own = {name: field for name, field in entry.model_fields.items() if name not in COMMON}
+    shared = {name for one in entry.__mro__[1:] for name in getattr(one, "model_fields", {})}
+    ordered = sorted(own, key=lambda name: (not own[name].is_required(), name in shared))
+    return [
+        " ".join(
+            one
+            for one in (
+                f"**`{name}`**" if own[name].is_required() else f"`{name}`",
+                entry.notes.get(name) or parts(own[name]),
+            )
+            if one
+        )
+        for name in ordered
+    ]
+
+
+def parts(field: Any) -> str:
+    """The fields of a field that is a map with known ones."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Model
+
+    either = get_origin(field.annotation) in (Union, UnionType)
+    models: list[Any] = [
+        one
+        for one in (get_args(field.annotation) if either else [field.annotation])
+        if isinstance(one, type) and issubclass(one, Model)
+    ]
+    return "".join(f"`{{{', '.join(one.model_fields)}}}`" for one in models)
+
+
+def unobserved() -> list[str]:
+    rows = [
+        f"| `{kind.split('/')[1]}` | `{field}` | {reason} |"
+        for kind, fields in catalog().UNOBSERVED.items()
+        for field, reason in fields.items()
+    ]
+    return ["", "| kind | field | why |", "|---|---|---|", *rows, ""]
+
+
+SECTIONS = (
+    Section(INDEX, "imports", index_imports),
+    Section(INDEX, "kinds", index_kinds),
+    Section(ROLE / "defaults/main.yml", "lists", defaults),
+    Section(ROLE / "meta/argument_specs.yml", "lists", argument_specs),
+    Section(ROLE / "vars/main.yml", "lists", role_vars),
+    Section(ROLE / "README.md", "fields", readme_fields),
+    Section(ROLE / "README.md", "unobserved", unobserved),
+    Section(Path("playbooks/roles/stack/vars/main.yml"), "lists", hand_over),
+    Section(Path("toolchain/parts.yml"), "kinds", provider_kinds),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
