@@ -16,6 +16,14 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (8, 8)) -> bytes:
     return file.getvalue()
 
 
+def phone_picture() -> bytes:
+    """Make a JPEG with a second picture behind the first, as phones do for portrait and HDR."""
+    file = io.BytesIO()
+    first = Image.new("RGB", (8, 8), (200, 30, 30))
+    first.save(file, "MPO", save_all=True, append_images=[Image.new("L", (4, 4), 90)])
+    return file.getvalue()
+
+
 def png_of(size: int) -> bytes:
     """Make a PNG of exactly `size` bytes, by a chunk of text that viewers ignore."""
     plain = picture()

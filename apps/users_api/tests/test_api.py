@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
-from pictures import bomb, picture, png_of
+from pictures import bomb, phone_picture, picture, png_of
 from running import BUCKET, TABLE
 
 from localcloud_users_api.readiness import Readiness
@@ -47,6 +49,18 @@ def test_avatars_come_back_byte_by_byte_and_do_nothing_in_a_browser(api, post, k
     assert "sandbox" in answer.headers["content-security-policy"]
     again = api.get(url, headers={"If-None-Match": f'"other", W/{answer.headers["etag"]}'})
     assert again.status_code == 304 and again.content == b""
+
+
+def test_a_phones_jpeg_is_a_jpeg(api, post, aws):
+    content = phone_picture()
+    answer = api.get(post(api, avatar=content).json()["avatar_url"])
+    assert answer.content == content and answer.headers["content-type"] == "image/jpeg"
+    assert aws.keys()[0].endswith(".jpg")
+    # Its index may be broken: the first picture is there nevertheless.
+    broken = content.replace(b"MPF\0II*\0", b"MPF\0XX*\0")
+    assert broken != content
+    with pytest.warns(UserWarning, match="malformed MPO"):
+        assert post(api, email="bob@example.com", avatar=broken).status_code == 201
 
 
 def test_a_second_post_of_an_address_is_a_conflict_and_changes_nothing(api, post, aws):
@@ -161,13 +175,49 @@ def test_pages_hold_everybody_once(api, post):
     assert sorted(seen) == sorted(emails) and pages == 3
 
 
+def walk(api, limit):
+    """Read all pages; give them."""
+    pages, cursor = [], None
+    while not pages or cursor:
+        answer = api.get("/users", params={"limit": limit, **({"next": cursor} if cursor else {})})
+        assert answer.status_code == 200, answer.text
+        pages.append([user["email"] for user in answer.json()["users"]])
+        cursor = answer.json()["next"]
+    return pages
+
+
+def put_foreign(aws, *keys):
+    for key in keys:
+        aws.dynamodb.put_item(TableName=TABLE, Item={"email": {"S": key}, "total": {"N": "1"}})
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
+def test_items_of_others_do_not_end_a_listing(api, post, aws, limit):
+    put_foreign(aws, "no address", "Not@Normal.example")
+    for number in range(4):
+        post(api, email=f"user{number}@example.com")
+        put_foreign(aws, *(f"foreign {number} {place}" for place in range(5)))
+    pages = walk(api, limit)
+    assert sorted(chain.from_iterable(pages)) == [f"user{number}@example.com" for number in range(4)]
+    assert {len(page) for page in pages[:-1]} <= {limit}, "only the last page is shorter"
+
+
+def test_a_listing_that_takes_long_goes_on_behind_items_of_others(monkeypatch, api, post, aws):
+    monkeypatch.setattr("localcloud_users_api.store.READING", -1.0)
+    put_foreign(aws, *(f"no address {number}" for number in range(4)))
+    post(api)
+    pages = walk(api, 1)
+    assert list(chain.from_iterable(pages)) == ["ann@example.com"] and [] in pages[:-1]
+
+
 def test_the_last_page_knows_itself(api, post):
     for number in range(3):
         post(api, email=f"user{number}@example.com")
     assert api.get("/users", params={"limit": 3}).json()["next"] is None
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "####", "bm8gYWRkcmVzcw", "QU5OQGV4YW1wbGUuY29t", "w6k", "é", "a" * 5000])
+@pytest.mark.parametrize("cursor", ["", "x", "####", "bm8gYWRkcmVzcw", "QU5OQGV4YW1wbGUuY29t", "w6k", "é", "a" * 5000,
+                                    ".", ".x", ".YW5uQGV4YW1wbGUuY29t", "." + "YWFh" * 1000])  # fmt: skip
 def test_bad_cursors(api, cursor):
     assert_problem(api.get("/users", params={"next": cursor}), 400)
 

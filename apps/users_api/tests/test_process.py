@@ -161,6 +161,11 @@ def test_callers_that_leave_do_not_break_it(server):
         connection.close()
     wait_until("nothing is in progress", lambda: in_progress(server.url) == 0)
     assert httpx2.get(f"{server.url}/user/left0@example.com").status_code == 404
+    text = httpx2.get(f"{server.url}/metrics").text
+    assert 'status="500"' not in text and 'route="/user",status="499"} 5.0' in text
+    server.process.terminate()
+    log, _ = server.process.communicate(timeout=30)
+    assert "a bug" not in log and "Traceback" not in log
 
 
 def test_paths_are_decoded_once(server):

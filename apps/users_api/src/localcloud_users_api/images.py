@@ -30,6 +30,8 @@ class Kind:
 
 
 KINDS = {"PNG": Kind("image/png", ".png"), "JPEG": Kind("image/jpeg", ".jpg"), "WEBP": Kind("image/webp", ".webp")}
+# A phone's JPEG with more pictures behind the first (portrait, HDR): only Pillow has another name for it (CIPA DC-007).
+ALIASES = {"MPO": "JPEG"}
 MEDIA_TYPES = {kind.suffix: kind.media_type for kind in KINDS.values()}
 
 
@@ -54,6 +56,7 @@ def _recognise(file: BinaryIO) -> Kind:
     image = Image.open(file, formats=list(KINDS))
     if image.width * image.height > MOST_PIXELS:
         raise TooManyPixelsError(f"{image.width} x {image.height} pixels")
-    kind = KINDS[image.format or ""]
+    name = image.format or ""
+    kind = KINDS[ALIASES.get(name, name)]
     image.verify()
     return kind

@@ -13,7 +13,11 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from localcloud_events.message import KEY_BYTES
+
 NAME_LENGTH = 200
+# What base64 has no use for.
+OTHER_KEY = "."
 
 
 class BadCursorError(ValueError):
@@ -96,17 +100,26 @@ def new_avatar_key(prefix: str, suffix: str) -> str:
     return f"{prefix}{uuid4()}{suffix}"
 
 
-def encode_cursor(email: str) -> str:
-    """Give the cursor of the page that follows the user of this key."""
-    return urlsafe_b64encode(email.encode()).decode().rstrip("=")
+def encode_cursor(key: str) -> str:
+    """Give the cursor of the page that follows this key of the table, which is marked where it is no user's."""
+    text = urlsafe_b64encode(key.encode()).decode().rstrip("=")
+    return text if _is_address(key) else f"{OTHER_KEY}{text}"
 
 
 def decode_cursor(cursor: str) -> str:
     """Give the key a cursor stands for; raises BadCursorError for what encode_cursor can't have given."""
+    text = cursor.removeprefix(OTHER_KEY)
     try:
-        email = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        if encode_cursor(email) == cursor and normalise_email(email) == email:
-            return email
+        key = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
     except ValueError:
-        pass
+        key = ""
+    if 0 < len(key.encode()) <= KEY_BYTES and encode_cursor(key) == cursor:
+        return key
     raise BadCursorError("next is not a cursor of this listing; leave it out to begin at the first page")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return normalise_email(text) == text
+    except ValueError:
+        return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+from starlette.requests import ClientDisconnect
 
 from localcloud_users_api import problem
 from localcloud_users_api.readiness import Readiness
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # Asked every few seconds by machines; not worth a line each.
 QUIET = {"/healthz", "/readyz", "/metrics"}
+# What nginx calls a request whose client went away; it is never sent.
+CLIENT_GONE = 499
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -55,6 +58,11 @@ class Observe:
             return
         request_id = _request_id(scope)
         begin = time.perf_counter()
+        with self._metrics.in_progress.track_inprogress():
+            status = await self._answer(scope, receive, send, request_id)
+        self._note(scope, request_id, status, time.perf_counter() - begin)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> int:
         status = 0
 
         async def watched(message: Message) -> None:
@@ -64,15 +72,17 @@ class Observe:
                 message["headers"] = [*message.get("headers", []), *self._headers(request_id)]
             await send(message)
 
-        with self._metrics.in_progress.track_inprogress():
-            try:
-                await self._app(scope, receive, watched)
-            except Exception:
-                self._log.exception("a bug ended a request", request_id=request_id.decode(), route=_route(scope))
-                if not status:
-                    answer = problem.response(500, "The service failed. Its log has the cause under this X-Request-ID.")
-                    await answer(scope, receive, watched)
-        self._note(scope, request_id, status, time.perf_counter() - begin)
+        try:
+            await self._app(scope, receive, watched)
+        except ClientDisconnect:
+            # It went away before all of its request had come: there is nobody to answer.
+            return CLIENT_GONE
+        except Exception:
+            self._log.exception("a bug ended a request", request_id=request_id.decode(), route=_route(scope))
+            if not status:
+                answer = problem.response(500, "The service failed. Its log has the cause under this X-Request-ID.")
+                await answer(scope, receive, watched)
+        return status
 
     def _headers(self, request_id: bytes) -> list[tuple[bytes, bytes]]:
         headers = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import time
@@ -18,6 +19,7 @@ from localcloud_events import logs
 from localcloud_events.problems import PROBLEMS
 from localcloud_events.settings import BadSettingsError
 from localcloud_users_api.clients import build_store
+from localcloud_users_api.connections import KEEP_ALIVE, Connection
 from localcloud_users_api.outages import explain
 from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import Settings, load
@@ -33,8 +35,8 @@ APP = "localcloud_users_api"
 FAILED, BAD_SETTINGS = 1, 2
 # Seconds for requests that run when the port is closed. With the delay before, less than a pod's 30.
 LAST_REQUESTS = 20
-# Seconds that an idle connection is kept: longer than proxies do (60), so that none sends a request into its closing.
-KEEP_ALIVE = 75
+# Ticks of uvicorn between two looks at all connections: one second.
+LOOK = 10
 
 
 class Server(uvicorn.Server):
@@ -57,7 +59,15 @@ class Server(uvicorn.Server):
             self._close_at = time.monotonic() + self._delay
         if self._close_at is not None and time.monotonic() >= self._close_at:
             self.should_exit = True
+        if counter % LOOK == 0:
+            self._drop_overdue()
         return await super().on_tick(counter)
+
+    def _drop_overdue(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for one in list(self.server_state.connections):
+            if isinstance(one, Connection) and one.overdue(now):
+                one.drop()
 
 
 def run(arguments: Sequence[str], stop: Stop) -> int:
@@ -87,7 +97,9 @@ def _serve(store: Store, settings: Settings, stop: Stop, log: FilteringBoundLogg
         host="0.0.0.0",  # noqa: S104
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
+        ws="none",
+        limit_concurrency=settings.max_connections,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -132,6 +144,8 @@ def _log_libraries() -> None:
             ],
         )
     )
+    # Pillow's, of a picture that is half broken.
+    logging.captureWarnings(True)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
 
 

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     max_avatar_bytes: Annotated[int, Field(validation_alias="MAX_AVATAR_BYTES", ge=KIB, le=64 * MIB)] = 2 * MIB
     # Calls to AWS at the same time; each has a thread and a connection.
     aws_concurrency: Annotated[int, Field(validation_alias="AWS_CONCURRENCY", ge=1, le=256)] = 16
+    # Connections at the same time. Above, those that wait for their client make room, and requests get a 503.
+    max_connections: Annotated[int, Field(validation_alias="MAX_CONNECTIONS", ge=16, le=65535)] = 512
     port: Annotated[int, Field(validation_alias="PORT", ge=0, le=65535)] = 8080
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(validation_alias="LOG_LEVEL")] = "INFO"
     # Seconds between readiness going false and the port's closing, in which the way to the service is taken away.

@@ -6,6 +6,7 @@ no user has, which sweep() removes, but never a user without an avatar.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,8 @@ BATCH = 1000
 # No address, so no user's key: reading it proves that the table answers.
 PROBE = "readiness"
 PRESIGNED_SECONDS = 3600
+# Items in each further call for a page, and seconds after which none follows.
+SCAN, READING = 1000, 2.0
 
 
 class UserExistsError(Exception):
@@ -78,15 +81,26 @@ class Store:
         self.s3.head_bucket(Bucket=self.bucket)
 
     def page(self, limit: int, after: str | None = None) -> tuple[list[User], str | None]:
-        """Read up to `limit` users that follow the key `after`; give them and the last one's key if there are more."""
-        start: Any = {"ExclusiveStartKey": _key(after)} if after else {}
+        """Read up to `limit` users that follow the key `after`; give them and the key to go on from if there are more.
+
+        Items of another shape are passed over. Where there are so many that it takes longer than READING, the page is
+        shorter than `limit`, or empty, and the key is the one that DynamoDB goes on from.
+        """
+        end = time.monotonic() + READING
+        users: list[User] = []
         # One more than asked for, so that the last page knows itself.
-        answer = self.dynamodb.scan(TableName=self.table, Limit=limit + 1, **start)
-        users = [user for item in answer["Items"] if (user := _from_item(item))]
-        if len(users) > limit:
-            return users[:limit], users[limit - 1].email
-        last = answer.get("LastEvaluatedKey")
-        return users, str(last["email"]["S"]) if last and len(answer["Items"]) <= limit else None
+        size = limit + 1
+        while True:
+            start: Any = {} if after is None else {"ExclusiveStartKey": _key(after)}
+            answer = self.dynamodb.scan(TableName=self.table, Limit=size, **start)
+            users += [user for item in answer["Items"] if (user := _from_item(item))]
+            if len(users) > limit:
+                return users[:limit], users[limit - 1].email
+            last = answer.get("LastEvaluatedKey")
+            after = str(last["email"]["S"]) if last else None
+            if after is None or time.monotonic() > end:
+                return users, after
+            size = SCAN
 
     def get(self, email: str) -> User:
         """Read one user; raises NoSuchUserError."""

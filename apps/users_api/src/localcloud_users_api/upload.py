@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from localcloud_users_api.model import NewUser
+from localcloud_users_api.pool import BusyError
 from localcloud_users_api.problem import FieldError, ProblemError, fields_of, invalid
 
 # Bytes for the two text fields and the boundaries.
@@ -21,8 +23,10 @@ OVERHEAD = 16 * 1024
 TEXT_FIELD = 4 * 1024
 # An avatar above this many bytes goes to a file, if there is a folder for it.
 SPOOL = 256 * 1024
-# Seconds for the whole of a request's body.
-PATIENCE = 60
+# Seconds for the whole of a request's body, and for each part of it that comes.
+PATIENCE, PAUSE = 60, 10
+# Bytes of all uploads at a time. They fit into the folder for them, which the chart makes of 64 MiB.
+ROOM = 48 * 1024 * 1024
 EXPECTED = "send multipart/form-data with the fields name, email and avatar (a file)"
 
 
@@ -32,6 +36,25 @@ class Upload:
 
     user: NewUser
     avatar: BinaryIO
+
+
+class Room:
+    """What uploads may take at a time, in bytes; only the event loop changes it."""
+
+    def __init__(self, limit: int) -> None:
+        # One upload of the limit fits always.
+        self._left = max(ROOM, limit + OVERHEAD)
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Have `size` bytes while the context is open; raises BusyError where there are fewer."""
+        if size > self._left:
+            raise BusyError
+        self._left -= size
+        try:
+            yield
+        finally:
+            self._left += size
 
 
 class _Parser(MultiPartParser):
@@ -65,27 +88,26 @@ async def read_upload(request: Request, limit: int, parser: type[MultiPartParser
 
 
 async def _form(request: Request, limit: int, parser: type[MultiPartParser]) -> FormData:
-    if _announced(request) > limit + OVERHEAD:
-        raise _too_large(limit)
     try:
-        async with asyncio.timeout(PATIENCE):
-            reader = parser(
-                request.headers, _counted(request, limit), max_files=1, max_fields=3, max_part_size=TEXT_FIELD
-            )
-            return await reader.parse()
+        async with asyncio.timeout(min(PAUSE, PATIENCE)) as pause:
+            body = _counted(request, limit, pause)
+            return await parser(request.headers, body, max_files=1, max_fields=3, max_part_size=TEXT_FIELD).parse()
     except MultiPartException as error:
         raise ProblemError(400, f"The body can't be read ({error.message.rstrip('.')}): {EXPECTED}.") from None
     except TimeoutError:
-        raise ProblemError(408, f"The body did not come within {PATIENCE} s.", {"Connection": "close"}) from None
+        detail = f"The body did not come within {PATIENCE} s, or no part of it for {PAUSE} s."
+        raise ProblemError(408, detail, {"Connection": "close"}) from None
 
 
-async def _counted(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    """Pass the body on until it is more than an avatar of the limit can make it."""
-    taken = 0
+async def _counted(request: Request, limit: int, pause: asyncio.Timeout) -> AsyncGenerator[bytes, None]:
+    """Pass the body on until it is more than an avatar of the limit can make it. Each part prolongs the pause."""
+    taken, loop = 0, asyncio.get_running_loop()
+    end = loop.time() + PATIENCE
     async for chunk in request.stream():
         taken += len(chunk)
         if taken > limit + OVERHEAD:
             raise _too_large(limit)
+        pause.reschedule(min(loop.time() + PAUSE, end))
         yield chunk
 
 
@@ -104,9 +126,14 @@ def _upload(form: FormData, limit: int) -> Upload:
     return Upload(user, avatar.file)
 
 
-def _announced(request: Request) -> int:
-    length = request.headers.get("content-length", "0")
-    return int(length) if length.isascii() and length.isdigit() else 0
+def announced(request: Request, limit: int) -> int:
+    """Give the size of the request's body as its header tells, or else the most it can have; raises ProblemError."""
+    length = request.headers.get("content-length", "")
+    most = limit + OVERHEAD
+    size = int(length) if length.isascii() and length.isdigit() else most
+    if size > most:
+        raise _too_large(limit)
+    return size
 
 
 def _too_large(limit: int) -> ProblemError:

@@ -28,7 +28,7 @@ from localcloud_users_api.problem import FieldError, Problem, ProblemError, inva
 from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import Settings
 from localcloud_users_api.store import Store, avatar_tag
-from localcloud_users_api.upload import Upload, parser_for_this_machine, read_upload
+from localcloud_users_api.upload import Room, Upload, announced, parser_for_this_machine, read_upload
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -196,15 +196,17 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
     )
     async def create_user(request: Request) -> Response:
         """Create a user. An address that has a user already is a conflict; delete that user first."""
-        upload = await read_upload(request, service.settings.max_avatar_bytes, parser)
         base = links.base(request)
-        try:
-            content = await run(service.create, upload, base)
-        finally:
-            upload.avatar.close()
+        with room.taken(announced(request, limit)):
+            upload = await read_upload(request, limit, parser)
+            try:
+                content = await run(service.create, upload, base)
+            finally:
+                upload.avatar.close()
         return _json(content, 201, {"Location": f"{base}{user_path(upload.user.email)}"})
 
-    parser = parser_for_this_machine()
+    limit, parser = service.settings.max_avatar_bytes, parser_for_this_machine()
+    room = Room(limit)
 
     # Before the next one, whose parameter takes all there is: a local part may have slashes.
     @app.get(
