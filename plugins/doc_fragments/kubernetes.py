@@ -12,12 +12,12 @@ class ModuleDocFragment:
 options:
   kubeconfig:
     description:
-      - Path of the kubeconfig file.
-      - Falls back on E(K8S_AUTH_KUBECONFIG), so that it is the file that kubernetes.core uses, then on E(KUBECONFIG),
-        then on C(~/.kube/config), then on the pod's service account.
+      - Path of the kubeconfig file. Where it is given, no variable of the environment chooses another cluster or context.
+      - Without it, it is E(K8S_AUTH_KUBECONFIG), then E(KUBECONFIG), then C(~/.kube/config), then the pod's service account. Where
+        E(K8S_AUTH_HOST) or E(HELM_KUBEAPISERVER) names a cluster without any of the first, the module fails.
     type: path
   context:
-    description: Context in the kubeconfig file. Falls back on E(K8S_AUTH_CONTEXT), then on the current one.
+    description: Context in the kubeconfig. Without it, the current one, and E(K8S_AUTH_CONTEXT) only where O(kubeconfig) is not given.
     type: str
 requirements:
   - kubernetes >= 25.3.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import typing as t
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ except ImportError:  # addresses of this machine's own networks are then not kno
     psutil = None
 
 Environment = t.Mapping[str, str]
+Networks = t.Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 # What kubernetes.core takes where an option is not given: kubernetes/core/plugins/module_utils/args_common.py, client.py.
 _KUBERNETES_CORE = (
@@ -88,17 +90,18 @@ def own_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """The networks that this machine has an address in."""
     if psutil is None:
         return []
-    found = []
-    for addresses in psutil.net_if_addrs().values():
-        for one in addresses:
-            try:
-                found.append(ipaddress.ip_network(f"{one.address.split('%')[0]}/{one.netmask}", strict=False))
-            except ValueError:  # hardware addresses, and networks of IPv6, whose mask is no number for Python
-                continue
-    return found
+    families = (socket.AF_INET, socket.AF_INET6)
+    found = (one for addresses in psutil.net_if_addrs().values() for one in addresses if one.family in families)
+    return [network(one.address, one.netmask) for one in found if one.netmask]
 
 
-def is_direct(host: str, networks: t.Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+def network(address: str, netmask: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """The network of an address. Python takes no mask of IPv6, but the number of its bits."""
+    bits = int(ipaddress.ip_address(netmask)).bit_count()
+    return ipaddress.ip_network(f"{address.split('%', maxsplit=1)[0]}/{bits}", strict=False)
+
+
+def is_direct(host: str, networks: Networks) -> bool:
     """Whether a host is reached without a proxy, whatever the environment says: this machine and what it is next to."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -114,19 +117,27 @@ def is_direct(host: str, networks: t.Iterable[ipaddress.IPv4Network | ipaddress.
 
 
 def server_of(kubeconfig: t.Mapping[str, t.Any], context: str | None) -> str | None:
-    """The API server's URL in a kubeconfig's content; None where that is not as it should be."""
+    """The URL of the API server that a kubeconfig's content reaches without a proxy of its own; None where there is none."""
     try:
         name = context or kubeconfig["current-context"]
         (chosen,) = (one["context"] for one in kubeconfig["contexts"] if one["name"] == name)
         (cluster,) = (one["cluster"] for one in kubeconfig["clusters"] if one["name"] == chosen["cluster"])
-        return str(cluster["server"])
-    except (KeyError, TypeError, ValueError):
+        return None if cluster.get("proxy-url") else str(cluster["server"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
 
 
-def proxy_exception(
-    url: str | None, environ: Environment, networks: t.Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> dict[str, str]:
+def proxy_for(url: str, environ: Environment, networks: Networks) -> str | None:
+    """The proxy that the environment names for this URL, but for exceptions in NO_PROXY; None if it is reached directly."""
+    parts = urlsplit(url)
+    if not parts.hostname or is_direct(parts.hostname, networks):
+        return None
+    # Lower case goes first, as with curl and Python.
+    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def proxy_exception(url: str | None, environ: Environment, networks: Networks) -> dict[str, str]:
     """Variables to set so that a proxy of the environment is not used for this URL; none where that may be as it is."""
     host = urlsplit(url or "").hostname
     if not host or not is_direct(host, networks):

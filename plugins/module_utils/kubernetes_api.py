@@ -14,7 +14,14 @@ import tempfile
 import traceback
 import typing as t
 
-from ansible.module_utils.basic import env_fallback, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+    DEFAULT_KUBECONFIG,
+    UndecidedClusterError,
+    chosen_cluster,
+    own_networks,
+    proxy_for,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     ApiError,
     KubernetesError,
@@ -36,11 +43,8 @@ except ImportError:
     KUBERNETES_IMPORT_ERROR = traceback.format_exc()
 
 Json = dict[str, t.Any]
-# As the doc fragment "kubernetes" describes them.
-KUBERNETES_ARGUMENTS: dict[str, t.Any] = {
-    "kubeconfig": {"type": "path", "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG", "KUBECONFIG"])},
-    "context": {"type": "str", "fallback": (env_fallback, ["K8S_AUTH_CONTEXT"])},
-}
+# As the doc fragment "kubernetes" describes them; chosen_cluster() says what stands in for one that is not given.
+KUBERNETES_ARGUMENTS: dict[str, t.Any] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
 UNTRUSTED = "certificate verify failed"
 MERGE_PATCH = "application/merge-patch+json"
 CONNECT_TIMEOUT = 3
@@ -150,28 +154,33 @@ def cluster_of(module: t.Any, failing: str, likely: str) -> t.Iterator[PatientAp
 
 
 def _connect(kubeconfig: str | None, context: str | None) -> t.Any:
+    try:
+        path, chosen = chosen_cluster(kubeconfig, context, os.environ)
+    except UndecidedClusterError as error:
+        raise KubernetesError(str(error)) from error
     configuration = kubernetes_client.Configuration()
     # We reconnect ourselves; urllib3's own retries would only hide for how long the server has been away.
     configuration.retries = False
-    path = kubeconfig and os.path.expanduser(kubeconfig)
-    default = os.path.expanduser("~/.kube/config")
-    in_cluster = not path and not os.path.exists(default) and "KUBERNETES_SERVICE_HOST" in os.environ
+    # The client takes the environment's for every server; the kubeconfig's own is set when that is read.
+    configuration.proxy = None
     try:
         with tempfile.TemporaryDirectory() as certificates:
-            if in_cluster:
+            if path is None:
                 kubernetes_config.load_incluster_config(client_configuration=configuration)
             else:
                 kubernetes_config.load_kube_config(
-                    config_file=path or default,
-                    context=context,
+                    config_file=path,
+                    context=chosen,
                     client_configuration=configuration,
                     temp_file_path=certificates,
                 )
+            if configuration.proxy is None:
+                configuration.proxy = proxy_for(configuration.host, os.environ, own_networks())
             client = kubernetes_client.ApiClient(configuration)
             _take_certificates(client, configuration)
     except Exception as error:  # the client raises its own, yaml's, base64's and the system's errors here
         raise KubernetesError(
-            f"The kubeconfig {path or default} cannot be used{f' with context {context}' if context else ''} "
+            f"The kubeconfig {path or DEFAULT_KUBECONFIG} cannot be used{f' with context {chosen}' if chosen else ''} "
             f"({_first_line(error)}); likely the path or context is wrong. Set kubeconfig or KUBECONFIG, and context."
         ) from error
     return client

@@ -7,8 +7,9 @@ Their own rules let variables beat a kubeconfig that is given: K8S_AUTH_HOST sen
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +82,19 @@ class KubernetesCore(ActionBase):
     def _for_cluster(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
         """The arguments with the cluster that is meant, and the variables that let the API server be reached."""
         kubeconfig, context = arguments.pop("kubeconfig", None), arguments.pop("context", None)
-        content: Any = kubeconfig
         if not isinstance(kubeconfig, Mapping):
             kubeconfig, context = chosen_cluster(kubeconfig, context, os.environ)
-            content = self._content(kubeconfig)
         given = {"kubeconfig": kubeconfig, "context": context}
         arguments.update({name: value for name, value in given.items() if value})
-        return arguments, proxy_exception(server_of(content, context), os.environ, own_networks())
+        server = next(filter(None, (server_of(content, context) for content in contents(kubeconfig))), None)
+        return arguments, proxy_exception(server, os.environ, own_networks())
 
-    def _content(self, kubeconfig: str | None) -> Any:
-        """What a kubeconfig says; nothing where it can't be read, which the module itself tells."""
-        try:
-            return yaml.safe_load(Path(kubeconfig).read_text()) if kubeconfig else None
-        except (OSError, ValueError, yaml.YAMLError):
-            return None
+
+def contents(kubeconfig: Any) -> Iterator[Any]:
+    """What a kubeconfig says, and each of several; nothing where one can't be read, which the module itself tells."""
+    if isinstance(kubeconfig, Mapping):
+        yield kubeconfig
+        return
+    for path in (kubeconfig or "").split(os.pathsep):
+        with contextlib.suppress(OSError, ValueError, yaml.YAMLError):
+            yield yaml.safe_load(Path(path).read_text())

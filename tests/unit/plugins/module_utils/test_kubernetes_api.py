@@ -32,6 +32,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SNS = "sns.aws.upbound.io/v1beta1"
+# Nothing listens there.
+DISCARD = 9
 TOPIC = Want(SNS, "Topic", ("Ready",), "orders")
 
 
@@ -105,8 +107,19 @@ def server():
 
 @pytest.fixture
 def kubeconfig(server, tmp_path, monkeypatch):
-    monkeypatch.delenv("HTTP_PROXY", raising=False)
-    monkeypatch.delenv("http_proxy", raising=False)
+    # None of these is asked for what is near, nor leads to another context.
+    for name in (
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "K8S_AUTH_PROXY",
+        "K8S_AUTH_HOST",
+    ):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{DISCARD}")
+    monkeypatch.setenv("K8S_AUTH_CONTEXT", "elsewhere")
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example.org")
     path = tmp_path / "config"
     document = {
         "apiVersion": "v1",
@@ -167,6 +180,32 @@ def test_nobody_there_is_told_as_such(server, kubeconfig):
 def test_a_kubeconfig_that_cannot_be_used(kubeconfig, where, says):
     with pytest.raises(KubernetesError, match=f"{says} .*likely the path or context is wrong"):
         KubernetesApi(where[0] or kubeconfig, where[1]).connect()
+
+
+def test_the_proxy_of_the_kubeconfig_is_used(server, kubeconfig):
+    path = pathlib.Path(kubeconfig)
+    document = yaml.safe_load(path.read_text())
+    document["clusters"][0]["cluster"] = {
+        "server": "http://127.0.0.1:9",
+        "proxy-url": f"http://127.0.0.1:{server.server_port}",
+    }
+    path.write_text(yaml.safe_dump(document))
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    with pytest.raises(ApiError):
+        api.get("/version", {})
+    assert [path for path, _params, _authorization in server.seen] == ["/version"]
+
+
+def test_a_proxy_of_the_environment_is_used_for_what_goes_out(server, kubeconfig, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    path = pathlib.Path(kubeconfig)
+    path.write_text(path.read_text().replace(f"127.0.0.1:{server.server_port}", "api.example.org"))
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    with pytest.raises(ApiError):
+        api.get("/version", {})
+    assert [path for path, _params, _authorization in server.seen] == ["/version"]
 
 
 @pytest.fixture

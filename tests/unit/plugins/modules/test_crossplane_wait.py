@@ -62,16 +62,6 @@ def test_arguments_that_do_not_go_together(run_module, arguments, says):
     assert says in run_module(module, **arguments)["msg"]
 
 
-def test_the_kubeconfig_is_the_one_that_kubernetes_core_uses(run_module, monkeypatch):
-    asked = []
-    monkeypatch.setattr(module, "KubernetesApi", lambda *where: asked.append(where) or Api(*where))
-    monkeypatch.setenv("KUBECONFIG", "/second")
-    run_module(module, True, resources=[TOPIC])
-    monkeypatch.setenv("K8S_AUTH_KUBECONFIG", "/first")
-    run_module(module, True, resources=[TOPIC])
-    assert asked == [("/second", None), ("/first", None)]
-
-
 def test_a_missing_library_is_named(run_module, monkeypatch):
     monkeypatch.setattr(module, "KUBERNETES_IMPORT_ERROR", "ImportError: kubernetes")
     assert "kubernetes" in run_module(module, resources=[TOPIC])["msg"]

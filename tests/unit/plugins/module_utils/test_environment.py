@@ -1,0 +1,123 @@
+"""Which cluster and which proxy are meant, by arguments and environment."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+    CLUSTER_VARIABLES,
+    Cluster,
+    UndecidedClusterError,
+    chosen_cluster,
+    is_direct,
+    network,
+    own_networks,
+    proxy_exception,
+    proxy_for,
+    server_of,
+    without_cluster_variables,
+)
+
+NETWORKS = [ip_network("10.213.176.36/30"), ip_network("fd00:1::/64")]
+EVERYTHING = dict.fromkeys(CLUSTER_VARIABLES, "elsewhere")
+
+
+def test_what_is_given_decides() -> None:
+    environ = {**EVERYTHING, "KUBECONFIG": "/other", "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert chosen_cluster("/given", "ours", environ) == Cluster("/given", "ours")
+    # The context of another kubeconfig is none of this one's.
+    assert chosen_cluster("/given", None, environ) == Cluster("/given", None)
+    assert chosen_cluster("/given", "", environ) == Cluster("/given", None)
+
+
+def test_what_stands_in_for_a_kubeconfig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    own = {"K8S_AUTH_KUBECONFIG": "/core", "K8S_AUTH_CONTEXT": "c", "K8S_AUTH_HOST": "https://elsewhere"}
+    assert chosen_cluster(None, None, {**own, "KUBECONFIG": "/shell"}) == Cluster("/core", "c")
+    assert chosen_cluster(None, "given", own) == Cluster("/core", "given")
+    assert chosen_cluster(None, None, {"KUBECONFIG": "/shell", **pod}) == Cluster("/shell", None)
+    assert chosen_cluster("", "", pod) == Cluster(None, None)
+    assert chosen_cluster(None, None, {}) == Cluster(str(tmp_path / ".kube/config"), None)
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube/config").touch()
+    assert chosen_cluster(None, None, pod) == Cluster(str(tmp_path / ".kube/config"), None)
+
+
+@pytest.mark.parametrize("name", ["K8S_AUTH_HOST", "HELM_KUBEAPISERVER"])
+def test_a_cluster_without_a_kubeconfig_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UndecidedClusterError, match=rf"by {name}, which is not used.* unset the variable"):
+        chosen_cluster(None, "ours", {name: "https://elsewhere", "KUBECONFIG": "/shell"})
+
+
+def test_the_environment_of_kubectl_and_helm() -> None:
+    kept = {
+        "PATH": "/bin",
+        "HELM_CACHE_HOME": "/c",
+        "HELM_REGISTRY_CONFIG": "/r",
+        "AWS_PROFILE": "eks",
+        "HELM": "/helm",
+    }
+    later = {"K8S_AUTH_OF_TOMORROW": "x", "HELM_KUBE_OF_TOMORROW": "x"}
+    assert without_cluster_variables({**EVERYTHING, **later, **kept}) == kept
+
+
+@pytest.mark.parametrize(
+    ("host", "direct"),
+    [
+        ("localhost", True),
+        ("api.localhost", True),
+        ("127.8.0.1", True),
+        ("::1", True),
+        ("169.254.10.1", True),
+        ("10.213.176.38", True),
+        ("fd00:1::2", True),
+        ("10.213.176.40", False),
+        ("fd00:2::2", False),
+        ("api.example.org", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_what_is_reached_directly(host: str, direct: bool) -> None:
+    assert is_direct(host, NETWORKS) is direct
+
+
+def test_networks_of_this_machine() -> None:
+    assert is_direct("127.0.0.1", own_networks())
+    assert network("fe80::1%eth0", "ffff:ffff:ffff:ffff::") == ip_network("fe80::/64")
+    assert network("10.1.2.3", "255.255.255.252") == ip_network("10.1.2.0/30")
+
+
+def test_a_proxy_is_for_what_goes_out() -> None:
+    proxies = {"https_proxy": "http://lower", "HTTPS_PROXY": "http://upper", "ALL_PROXY": "http://all"}
+    assert proxy_for("https://api.example.org:6443", proxies, NETWORKS) == "http://lower"
+    assert proxy_for("http://api.example.org", proxies, NETWORKS) == "http://all"
+    assert proxy_for("https://10.213.176.38:6443", proxies, NETWORKS) is None
+    assert proxy_for("https://api.example.org", {}, NETWORKS) is None
+
+
+def test_what_is_near_is_excepted_beside_what_was() -> None:
+    near = proxy_exception("https://10.213.176.38:6443", {"NO_PROXY": "example.org"}, NETWORKS)
+    assert near == {"NO_PROXY": "example.org,10.213.176.38", "no_proxy": "example.org,10.213.176.38"}
+    assert proxy_exception("https://[fd00:1::2]:6443", {}, NETWORKS)["NO_PROXY"] == "fd00:1::2"
+    assert proxy_exception("https://api.example.org", {}, NETWORKS) == {}
+    assert proxy_exception(None, {}, NETWORKS) == {}
+
+
+def test_the_server_of_a_kubeconfig() -> None:
+    content = {
+        "clusters": [
+            {"name": "near", "cluster": {"server": "https://127.0.0.1:6443"}},
+            {"name": "far", "cluster": {"server": "https://127.0.0.1:1", "proxy-url": "socks5://localhost:1080"}},
+        ],
+        "contexts": [{"name": name, "context": {"cluster": name}} for name in ("near", "far")],
+        "current-context": "near",
+    }
+    assert server_of(content, None) == "https://127.0.0.1:6443"
+    # It is reached by the kubeconfig's own proxy.
+    assert server_of(content, "far") is None
+    assert server_of(content, "missing") is None
+    for broken in ({}, {"contexts": [{}], "clusters": []}, {"current-context": "near", "contexts": "x"}):
+        assert server_of(broken, None) is None
