@@ -17,6 +17,7 @@ from . import (
     sqs,
     ssm,
 )
+
 # end of imports
 
 KINDS: tuple[Kind, ...] = (
