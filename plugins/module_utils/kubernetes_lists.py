@@ -57,6 +57,12 @@ class RemovingApi(Api, t.Protocol):
     def delete(self, path: str, uid: str) -> None: ...
 
 
+class ChangingApi(Api, t.Protocol):
+    """What changing needs besides: a JSON merge patch. Raises ApiError."""
+
+    def merge(self, path: str, patch: Json) -> None: ...
+
+
 class PatientApi:
     """Asks again where the API server does not answer or has too much to do, as long as it may."""
 
@@ -70,6 +76,9 @@ class PatientApi:
 
     def delete(self, path: str, uid: str) -> None:
         self._answer(lambda: t.cast("RemovingApi", self.api).delete(path, uid))
+
+    def merge(self, path: str, patch: Json) -> None:
+        self._answer(lambda: t.cast("ChangingApi", self.api).merge(path, patch))
 
     def _answer(self, ask: t.Callable[[], Answer]) -> Answer:
         while True:

@@ -12,9 +12,10 @@ version_added: 0.1.0
 description:
   - Reads what Helm remembers of a release, and tells whether it is installed with this chart and these values. Reads only, and
     never reports changed.
-  - It takes a tenth of the time of M(kubernetes.core.helm), which runs Helm several times, and is meant to go before it.
+  - It takes a tenth of the time of M(kubernetes.core.helm), which runs Helm several times, and is meant to go before
+    M(localcloud.stack.helm_release).
   - Of a chart, name and version are compared, not its templates. Let a value have their digest if they may change alone.
-  - It also finds what somebody deleted of the release, which Helm does not.
+  - It also finds what somebody deleted of the release, which Helm does not, an operation that did not end, and what others own.
 options:
   name:
     description: The release.
@@ -35,12 +36,23 @@ options:
     description: The values that it is to have.
     type: dict
     default: {}
+  owner:
+    description:
+      - Value of the label C(localcloud.dev/owner) that Helm's record of the release has if it is ours. Where it has none, the labels of
+        the release's objects count.
+      - Without it whatever is there counts as ours.
+    type: str
+    default: ""
+  timeout:
+    description: How many seconds an operation that Helm's record calls pending may be running.
+    type: int
+    default: 300
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
   - localcloud.stack.attributes
   - localcloud.stack.attributes.reads_only
 seealso:
-  - module: kubernetes.core.helm
+  - module: localcloud.stack.helm_release
 author:
   - localcloud.stack contributors (@localcloud)
 """
@@ -52,14 +64,24 @@ EXAMPLES = r"""
     namespace: crossplane-system
     chart: crossplane
     chart_version: 2.4.0
+    owner: localcloud-1a2b3c
   register: crossplane_release
 
+- name: Refuse to touch what others own, or what is being changed
+  ansible.builtin.assert:
+    that: problems | length == 0
+    fail_msg: "{{ problems | join(' ') }}"
+  vars:
+    problems: >-
+      {{ crossplane_release.foreign | localcloud.stack.foreign_problems('Take another name.') + crossplane_release.running }}
+
 - name: Install it where something differs
-  kubernetes.core.helm:
+  localcloud.stack.helm_release:
     name: crossplane
     namespace: crossplane-system
-    chart_ref: crossplane
-    chart_repo_url: https://charts.crossplane.io/stable
+    owner: localcloud-1a2b3c
+    chart: crossplane
+    chart_repository: https://charts.crossplane.io/stable
     chart_version: 2.4.0
   when: crossplane_release.differences | length > 0
 """
@@ -71,6 +93,40 @@ differences:
   type: list
   elements: str
   sample: [the value of image.tag differs]
+foreign:
+  description:
+    - What others own. The release itself, or objects of its names that were not made for it, which Helm would change and delete by name.
+    - Empty without O(owner).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Kind, or C(Helm release).
+      type: str
+      sample: Helm release
+    name:
+      description: Its name.
+      type: str
+      sample: shop
+    namespace:
+      description: Its namespace.
+      type: str
+      sample: shops
+    owner:
+      description: Value of the label C(localcloud.dev/owner); none without the label.
+      type: str
+      sample: localcloud-9f8e7d
+running:
+  description: Why the release must be left alone, as an operation on it may be running, and what to do. Empty where none is.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - >-
+      The release shop of shops is being changed, likely by somebody else's Helm: revision 2 is pending-upgrade since 2026-11-28 19:20:11 UTC
+      (40 s), 'Preparing upgrade'. It is left as it is. Wait until that operation has ended (helm history shows it), then run again. If that Helm
+      was killed, run again in 260 s, or at once with a Helm time-out that is shorter than its age.
 gone:
   description: Objects of the release that are not in the cluster any more, as Helm made them, for M(kubernetes.core.k8s). Secrets are left out.
   returned: success
@@ -82,12 +138,14 @@ gone:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import guard_of, unreadable
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_release import (
     chart_of,
-    decode,
     differences,
+    foreign,
     gone,
-    newest,
+    read_release,
+    running,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
@@ -101,6 +159,8 @@ def main() -> None:
             "chart": {"type": "str", "required": True},
             "chart_version": {"type": "str"},
             "values": {"type": "dict", "default": {}},
+            "owner": {"type": "str", "default": ""},
+            "timeout": {"type": "int", "default": 300},
             **KUBERNETES_ARGUMENTS,
         },
         supports_check_mode=True,
@@ -114,18 +174,19 @@ def main() -> None:
         module.fail_json(msg=f"The chart {params['chart']} can't be read: {error}. Correct its path.")
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
     with cluster_of(module, f"The release {params['name']} can't be looked at", likely) as api:
-        secret = newest(api, params["namespace"], params["name"])
         try:
-            release = decode(secret) if secret else None
+            release = read_release(api, params["namespace"], params["name"])
         except ValueError as error:
-            module.fail_json(
-                msg=f"The release {params['name']} of {params['namespace']} can't be read: {error}. Likely something else than Helm "
-                "wrote it. Look at helm history, delete that Secret if Helm can't read it either, then run again."
-            )
-        deleted = gone(api, release, params["namespace"])
+            module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
     # As Helm has them, which knows no other values than JSON's.
     values = json.loads(json.dumps(params["values"]))
-    module.exit_json(changed=False, differences=differences(release, chart, values), gone=deleted)
+    module.exit_json(
+        changed=False,
+        differences=differences(release, chart, values, params["owner"]),
+        foreign=foreign(release, params["owner"]),
+        running=running(release, guard_of(params["timeout"])),
+        gone=gone(release),
+    )
 
 
 if __name__ == "__main__":

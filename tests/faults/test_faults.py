@@ -6,6 +6,7 @@ The tests build on one another, in this order: each leaves a whole stack to the 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import subprocess
 import time
@@ -53,10 +54,33 @@ def test_a_helm_that_was_killed(stack: Any) -> None:
     running.kill()
     running.wait()
     assert "pending-upgrade" in status(stack)
-    stack.up()
+    served = uids(stack)
+    # It is not one of our runs, so it might be a colleague's that still works.
+    code, output = stack.run("site.yml")
+    said = " ".join(output.split())
+    assert code != 0
+    assert re.search(r"revision \d+ is pending-upgrade since \S+ \S+ UTC \(\d+ s\), 'Preparing upgrade'", said), said[
+        -3000:
+    ]
+    assert "pending-upgrade" in status(stack)
+    stack.up(apps_helm_timeout=1)
+    assert uids(stack) == served, "what serves was restarted"
     assert "deployed" in status(stack)
     images = stack.kubectl("-n", NAMESPACE, "get", "deployments", "-o", "jsonpath={..image}")
     assert "not-there" not in images
+
+
+def uids(stack: Any) -> set[str]:
+    """The pods of the release that are ready."""
+    selector = f"app.kubernetes.io/instance={RELEASE}"
+    found = json.loads(stack.kubectl("-n", NAMESPACE, "get", "pods", "--selector", selector, "-o", "json"))["items"]
+    return {
+        one["metadata"]["uid"]
+        for one in found
+        if any(
+            (condition["type"], condition["status"]) == ("Ready", "True") for condition in one["status"]["conditions"]
+        )
+    }
 
 
 def status(stack: Any) -> str:

@@ -33,7 +33,7 @@ def release(monkeypatch):
 
         def get(self, path, params=None):
             assert path == "/api/v1/namespaces/shops/secrets"
-            metadata = {"name": "sh.helm.release.v1.shop.v1", "labels": {"version": "1"}}
+            metadata = {"name": "sh.helm.release.v1.shop.v1", "labels": {"version": "1", "status": "deployed"}}
             return {"items": [{"metadata": metadata, "data": content}] if content["release"] is not None else []}
 
     monkeypatch.setattr(kubernetes_api, "KubernetesApi", Api)

@@ -1,0 +1,220 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: helm_release
+short_description: Install, upgrade or remove a Helm release that is ours, also after a Helm that was killed
+version_added: 0.2.0
+description:
+  - Installs or upgrades a release where chart, values or owner differ, and removes it.
+  - A release is ours if the newest of Helm's records has the label C(localcloud.dev/owner) with our owner, which this module gives to
+    Helm together with the operation. Where that record has no such label, the labels of the release's objects count. What others
+    own is never changed nor removed. To hand a release over, set that label on its newest record, a Secret.
+  - An operation that was killed leaves the release pending, and Helm then refuses each further one. A pending upgrade or rollback is
+    ended by a rollback to the last revision that was deployed, which changes only what differs, so that pods go on serving; then the
+    wanted upgrade goes on. What a pending installation had made is removed, and an interrupted removal is completed.
+  - An operation that may still be running is left alone. One of this module's is running if its process is; any other one until its
+    record is as old as O(timeout).
+  - M(kubernetes.core.helm) gives no labels to Helm, does not roll back, and takes a release that is pending for one that is not there.
+options:
+  name:
+    description: The release.
+    type: str
+    required: true
+  namespace:
+    description: Its namespace.
+    type: str
+    required: true
+  state:
+    description: Whether it is to be there.
+    type: str
+    choices: [present, absent]
+    default: present
+  owner:
+    description: Value of the label C(localcloud.dev/owner), which marks what this stack made.
+    type: str
+    required: true
+  chart:
+    description: The chart's folder, or its name in a repository. Needed for O(state=present).
+    type: str
+  chart_repository:
+    description: URL of the chart's repository.
+    type: str
+  chart_version:
+    description: The version of a chart from a repository.
+    type: str
+  values:
+    description: The values that it is to have. They are handed to Helm by its input, so that no process list shows them.
+    type: dict
+    default: {}
+  create_namespace:
+    description: Let Helm make the namespace.
+    type: bool
+    default: false
+  timeout:
+    description:
+      - Helm's own time-out for each operation, in seconds (C(helm --timeout)).
+      - A pending record that is younger may belong to an operation that is running, so it is refused.
+    type: int
+    default: 300
+  binary_path:
+    description: The command C(helm), 3.13 or later.
+    type: path
+    default: helm
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Says what is done and why. Values are not shown.
+  idempotent:
+    support: full
+seealso:
+  - module: localcloud.stack.helm_diff
+  - module: kubernetes.core.helm
+author:
+  - localcloud.stack contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Install the shop
+  localcloud.stack.helm_release:
+    name: shop
+    namespace: shops
+    owner: localcloud-1a2b3c
+    chart: ./charts/shop
+    values:
+      replicas: 2
+
+- name: Remove it again
+  localcloud.stack.helm_release:
+    name: shop
+    namespace: shops
+    owner: localcloud-1a2b3c
+    state: absent
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, in this order. In check mode what would be done.
+  returned: success
+  type: list
+  elements: str
+  sample: [roll back to revision 3, upgrade]
+differences:
+  description: What differed, in words that name no values.
+  returned: success
+  type: list
+  elements: str
+  sample: [its last operation is pending-upgrade, the value of image.tag differs]
+kept:
+  description: What stays although it was to be removed, as others own it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Always C(Helm release).
+      type: str
+      sample: Helm release
+    name:
+      description: Its name.
+      type: str
+      sample: shop
+    namespace:
+      description: Its namespace.
+      type: str
+      sample: shops
+    owner:
+      description: The owner in Helm's record; none without the label.
+      type: str
+      sample: localcloud-9f8e7d
+    reason:
+      description: Why it stays.
+      type: str
+      sample: owner localcloud-9f8e7d
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.helm_command import Chart, Helm, Where
+from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import Outcome, Wanted, install, remove
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+
+
+def helm_of(module: AnsibleModule) -> Helm:
+    """Helm for the module's release and cluster. Ends the module where there is none."""
+    params = module.params
+    where = Where(params["kubeconfig"], params["context"], params["namespace"])
+    binary = module.get_bin_path(params["binary_path"], required=True)
+    return Helm(module.run_command, binary, where, params["name"], params["timeout"])
+
+
+def outcome_of(module: AnsibleModule) -> Outcome:
+    """Bring the release to its state. Ends the module where that can't be done."""
+    params: dict[str, t.Any] = module.params
+    helm = helm_of(module)
+    likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
+    chart = Chart(params["chart"] or "", params["chart_repository"], params["chart_version"])
+    wanted = Wanted(
+        params["namespace"],
+        params["name"],
+        params["owner"],
+        chart,
+        params["values"],
+        params["create_namespace"],
+        params["timeout"],
+    )
+    with cluster_of(module, f"The release {params['name']} can't be changed", likely) as api:
+        act = install if params["state"] == "present" else remove
+        return act(api, helm, wanted, module.check_mode)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "required": True},
+            "namespace": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "owner": {"type": "str", "required": True},
+            "chart": {"type": "str"},
+            "chart_repository": {"type": "str"},
+            "chart_version": {"type": "str"},
+            "values": {"type": "dict", "default": {}},
+            "create_namespace": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 300},
+            "binary_path": {"type": "path", "default": "helm"},
+            **KUBERNETES_ARGUMENTS,
+        },
+        required_if=[("state", "present", ["chart"])],
+        supports_check_mode=True,
+    )
+    if problem := missing_packages("yaml"):
+        module.fail_json(msg=problem)
+    done = outcome_of(module)
+    for warning in done.warnings:
+        module.warn(warning)
+    module.exit_json(
+        changed=bool(done.actions),
+        actions=done.actions,
+        differences=done.differences,
+        kept=list(done.kept),
+        diff={"before": _lines(done.differences), "after": _lines(done.actions)},
+    )
+
+
+def _lines(some: list[str]) -> str:
+    return "".join(f"{one}\n" for one in some)
+
+
+if __name__ == "__main__":
+    main()
