@@ -75,7 +75,7 @@ def services() -> list[str]:
 
 
 def index_imports() -> list[str]:
-    return ["from . import (", *(f"    {one}," for one in services()), ")"]
+    return ["from . import (", *(f"    {one}," for one in services()), ")", ""]
 
 
 def index_kinds() -> list[str]:

@@ -17,7 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PROTECTION,
 )
 
-from .fields import Flag, Model, ObjectName, SecretKey, Tags, tag_problems
+from .fields import Flag, Model, ObjectName, SecretKey, SecretName, Tags, tag_problems
 from .models import Field
 from .target import Target, object_name
 
@@ -160,18 +160,21 @@ class Context:
         """A block that may be there once: a map, but a list of one in the older, cluster-scoped kinds."""
         return block if self.target.namespaced else [block]
 
+    def secret(self, namespace: str | None, name: str) -> Object:
+        """A reference to a Kubernetes Secret."""
+        return {"name": name} if self.target.namespaced else {"namespace": namespace or "", "name": name}
+
     def secret_key(self, key: SecretKey) -> Object:
         """A reference to a key of a Kubernetes Secret."""
-        reference = {"name": key.name, "key": key.key}
-        return reference if self.target.namespaced else {"namespace": key.namespace or "", **reference}
+        return {**self.secret(key.namespace, key.name), "key": key.key}
 
-    def secret_key_problems(self, field: str, key: SecretKey | None) -> Iterable[Problem]:
+    def namespace_problems(self, field: str, secret: SecretName | None) -> Iterable[Problem]:
         """What is wrong with the namespace of such a reference."""
-        if key is None:
+        if secret is None:
             return
-        if not self.target.namespaced and not key.namespace:
+        if not self.target.namespaced and not secret.namespace:
             yield f"{field}.namespace", "is missing"
-        if self.target.namespaced and key.namespace not in (None, self.target.namespace):
+        if self.target.namespaced and secret.namespace not in (None, self.target.namespace):
             yield (
                 f"{field}.namespace",
                 f"must be aws_resources_namespace ({self.target.namespace!r}), as the kinds are namespaced",

@@ -188,9 +188,14 @@ ObjectName = Annotated[
 KubernetesName = Annotated[str, Field(min_length=1, max_length=253)]
 
 
-class SecretKey(Model):
-    """A key of a Kubernetes Secret. The namespace is the objects' own where these are namespaced."""
+class SecretName(Model):
+    """A Kubernetes Secret. The namespace is the objects' own where these are namespaced."""
 
     namespace: KubernetesName | None = None
     name: KubernetesName
+
+
+class SecretKey(SecretName):
+    """A key of one."""
+
     key: KubernetesName

@@ -10,6 +10,9 @@ from ..kind import Kind
 from . import (
     dynamodb,
     iam,
+    iam_instance_profiles,
+    iam_oidc,
+    iam_users,
     kms,
     s3,
     secretsmanager,
@@ -24,6 +27,9 @@ KINDS: tuple[Kind, ...] = (
     # generated: kinds
     *dynamodb.KINDS,
     *iam.KINDS,
+    *iam_instance_profiles.KINDS,
+    *iam_oidc.KINDS,
+    *iam_users.KINDS,
     *kms.KINDS,
     *s3.KINDS,
     *secretsmanager.KINDS,

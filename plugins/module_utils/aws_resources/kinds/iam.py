@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages, pages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
-from ..entry import Context, Object, Problem, TaggedEntry, given, part_of
+from ..entry import Context, Entry, Object, Problem, TaggedEntry, given, part_of
 from ..fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
 from ..kind import NAME, ON_DELETION, Kind
 from ..models import BeforeValidator, Field
-from ..observe import Aws, document, tag_map
+from ..observe import Aws, Reader, document, tag_map
 
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html and API_CreatePolicy.html
 RoleName = Annotated[str, named(r"[A-Za-z0-9_+=,.@-]{1,64}", "1 to 64 letters, digits and _ + = , . @ -")]
@@ -98,11 +98,7 @@ class Role(TaggedEntry):
                 "",
                 f"must have one of service_account, pod_identity and trust_policy, which say who takes the role; {found}",
             )
-        for index, name in enumerate(self.policies):
-            if not name.startswith("arn:") and not context.knows(Policy.list_name, name):
-                yield f"policies[{index}]", f"{short(name)} is neither in aws_resources_policies nor an ARN"
-            if self.policies.index(name) < index:
-                yield f"policies[{index}]", f"{short(name)} is there twice"
+        yield from attached_problems(self.policies, context)
 
     def objects(self, context: Context) -> list[Object]:
         parameters = {
@@ -121,17 +117,9 @@ class Role(TaggedEntry):
             "tags": self.all_tags(context),
         }
         role = context.managed(self, "iam", "Role", parameters, external=self.name)
-        attached = [self._attachment(name, context) for name in self.policies]
+        attached = [attachment(self, "role", name, context) for name in self.policies]
         inline = [self._inline(name, context) for name in self.inline_policies]
         return [role, *(part_of(role, one) for one in (*attached, *inline))]
-
-    def _attachment(self, name: str, context: Context) -> Object:
-        arn = name.startswith("arn:")
-        policy = {"policyArn": name} if arn else {"policyArnRef": context.reference(Policy.list_name, name)}
-        values = {"roleRef": {"name": context.name_of(self)}, **policy}
-        return context.managed(
-            self, "iam", "RolePolicyAttachment", values, part=name.rsplit("/", 1)[-1] if arn else name
-        )
 
     def _inline(self, name: str, context: Context) -> Object:
         values = {"roleRef": {"name": context.name_of(self)}, "policy": as_json(self.inline_policies[name])}
@@ -146,6 +134,24 @@ class Role(TaggedEntry):
         else:
             return self.trust_policy or {}
         return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+def attached_problems(names: Sequence[str], context: Context) -> Iterable[Problem]:
+    """What is wrong with the policies that a role or user has by name or ARN."""
+    for index, name in enumerate(names):
+        if not name.startswith("arn:") and not context.knows(Policy.list_name, name):
+            yield f"policies[{index}]", f"{short(name)} is neither in aws_resources_policies nor an ARN"
+        if names.index(name) < index:
+            yield f"policies[{index}]", f"{short(name)} is there twice"
+
+
+def attachment(entry: Entry, holder: str, name: str, context: Context) -> Object:
+    """Attaches a policy, by name or ARN, to a role or user (C(holder))."""
+    arn = name.startswith("arn:")
+    policy = {"policyArn": name} if arn else {"policyArnRef": context.reference(Policy.list_name, name)}
+    values = {f"{holder}Ref": {"name": context.name_of(entry)}, **policy}
+    part = name.rsplit("/", 1)[-1] if arn else name
+    return context.managed(entry, "iam", f"{holder.capitalize()}PolicyAttachment", values, part=part)
 
 
 def _irsa(account: ServiceAccount, context: Context) -> Object:
@@ -192,12 +198,17 @@ def _role_policy(aws: Aws, thing: Thing) -> Json | None:
     return None if answer is None else {"policy": document(answer["PolicyDocument"])}
 
 
-def _attachment(aws: Aws, thing: Thing) -> Json | None:
-    role, arn = thing.parameters["role"], thing.parameters["policyArn"]
-    if existing(aws.get("iam"), "get_role", RoleName=role) is None:
-        return None
-    attached = pages(aws.get("iam"), "list_attached_role_policies", "AttachedPolicies", RoleName=role)
-    return {} if arn in {one["PolicyArn"] for one in attached} else None
+def attached(holder: str) -> Reader:
+    """Whether a role or user (C(holder)) has a policy."""
+    argument = f"{holder.capitalize()}Name"
+
+    def read(aws: Aws, thing: Thing) -> Json | None:
+        operation = f"list_attached_{holder}_policies"
+        named = {argument: thing.parameters[holder]}
+        found = existing_pages(aws.get("iam"), operation, "AttachedPolicies", **named)
+        return {} if thing.parameters["policyArn"] in {one["PolicyArn"] for one in found} else None
+
+    return read
 
 
 def _policy(aws: Aws, thing: Thing) -> Json | None:
@@ -232,13 +243,8 @@ KINDS = (
         "iam",
         "RolePolicyAttachment",
         Role,
-        _attachment,
+        attached("role"),
         found_by=("role", "policyArn"),
         refers_to=("iam/Role", "iam/Policy"),
     ),
-    Kind("iam", "AccessKey"),
-    Kind("iam", "InstanceProfile"),
-    Kind("iam", "OpenIDConnectProvider"),
-    Kind("iam", "User"),
-    Kind("iam", "UserPolicyAttachment"),
 )

@@ -40,7 +40,7 @@ class Secret(ProtectedEntry):
 
     def problems(self, context: Context) -> Iterable[Problem]:
         yield from super().problems(context)
-        yield from context.secret_key_problems("value_from_secret", self.value_from_secret)
+        yield from context.namespace_problems("value_from_secret", self.value_from_secret)
         yield from key_problems("kms_key", self.kms_key, context)
 
     def objects(self, context: Context) -> list[Object]:

@@ -70,7 +70,7 @@ class Parameter(TaggedEntry):
 
     def problems(self, context: Context) -> Iterable[Problem]:
         yield from super().problems(context)
-        yield from context.secret_key_problems("value_from_secret", self.value_from_secret)
+        yield from context.namespace_problems("value_from_secret", self.value_from_secret)
         yield from key_problems("kms_key", self.kms_key, context)
         yield from self._value_problems()
         if self.kms_key and self.type != "SecureString":

@@ -279,7 +279,36 @@ def access(clients):
     iam.put_role_policy(RoleName="orders", PolicyName="inline", PolicyDocument=DOCUMENT)
     arn = iam.create_policy(PolicyName="orders", PolicyDocument=DOCUMENT, Tags=TAGS)["Policy"]["Arn"]
     iam.attach_role_policy(RoleName="orders", PolicyArn=arn)
+    iam.create_user(UserName="orders", Path="/shop/", Tags=TAGS)
+    iam.attach_user_policy(UserName="orders", PolicyArn=arn)
+    key = iam.create_access_key(UserName="orders")["AccessKey"]["AccessKeyId"]
+    iam.create_instance_profile(InstanceProfileName="orders", Path="/shop/", Tags=TAGS)
+    iam.add_role_to_instance_profile(InstanceProfileName="orders", RoleName="orders")
+    issuer = {"Url": "https://oidc.example/orders", "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": ["a" * 40]}
+    oidc = iam.create_open_id_connect_provider(**issuer, Tags=TAGS)["OpenIDConnectProviderArn"]
     return {
+        "iam/User": (
+            Thing("iam/User", "orders", {}),
+            {"path": "/shop/", "tags": {"team": "blue"}},
+        ),
+        "iam/UserPolicyAttachment": (
+            Thing("iam/UserPolicyAttachment", "x", {"user": "orders", "policyArn": arn}),
+            {},
+        ),
+        "iam/AccessKey": (Thing("iam/AccessKey", key, {"user": "orders"}), {"status": "Active"}),
+        "iam/InstanceProfile": (
+            Thing("iam/InstanceProfile", "orders", {}),
+            {"path": "/shop/", "role": "orders", "tags": {"team": "blue"}},
+        ),
+        "iam/OpenIDConnectProvider": (
+            Thing("iam/OpenIDConnectProvider", oidc, {"thumbprintList": ["a" * 40]}),
+            {
+                "url": "https://oidc.example/orders",
+                "clientIdList": ["sts.amazonaws.com"],
+                "thumbprintList": ["a" * 40],
+                "tags": {"team": "blue"},
+            },
+        ),
         "iam/Role": (
             Thing("iam/Role", "orders", {}),
             {

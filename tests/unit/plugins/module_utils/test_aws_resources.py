@@ -50,6 +50,7 @@ def readable(made: dict[str, Any]) -> dict[str, Any]:
         "labels": labels,
         "annotations": metadata.get("annotations", {}),
         "parameters": parameters,
+        "secret": made.get("spec", {}).get("writeConnectionSecretToRef"),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -183,8 +184,8 @@ def test_long_names_stay_apart() -> None:
 
 
 def test_kinds_of_extra_manifests_are_removed_first() -> None:
-    extra = [{"apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "User", "metadata": {"name": "c"}}, "nonsense"]
-    assert kinds(extra)[0] == {"api_version": "iam.aws.upbound.io/v1beta1", "kind": "User"}
+    extra = [{"apiVersion": "s3.aws.upbound.io/v1beta1", "kind": "Object", "metadata": {"name": "c"}}, "nonsense"]
+    assert kinds(extra)[0] == {"api_version": "s3.aws.upbound.io/v1beta1", "kind": "Object"}
     assert len(kinds(extra)) == len(kinds()) + 1
 
 
