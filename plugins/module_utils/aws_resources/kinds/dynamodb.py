@@ -249,8 +249,7 @@ def _server_side_encryption(table: Json) -> Json:
 
 def _ttl(answer: Json) -> list[Json]:
     known = answer.get("TimeToLiveDescription") or {}
-    enabled = known.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
-    return [{"attributeName": known.get("AttributeName"), "enabled": enabled}]
+    return [{"attributeName": known.get("AttributeName"), "enabled": facts.ttl_facts(answer) is not None}]
 
 
 KINDS = (

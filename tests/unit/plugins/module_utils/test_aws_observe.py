@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observable, observe
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES, READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS
@@ -370,6 +372,62 @@ def test_what_is_declared_is_read_or_named_as_unread(aws, kind):
 def test_every_field_of_an_entry_is_among_those(name):
     given = {field for entry in EVERY_FIELD[name] for field in entry}
     assert given == set(ENTRIES[name].model_fields)
+
+
+# Kind, the list of localstack_info's facts, and which fact says the same as which field.
+SAID_TWICE = [
+    (
+        "sns/Topic",
+        "topics",
+        {
+            "display_name": "displayName",
+            "fifo": "fifoTopic",
+            "content_based_deduplication": "contentBasedDeduplication",
+        },
+    ),
+    (
+        "sqs/Queue",
+        "queues",
+        {
+            "name": "name",
+            "fifo": "fifoQueue",
+            "delay_seconds": "delaySeconds",
+            "receive_wait_seconds": "receiveWaitTimeSeconds",
+            "max_message_bytes": "maxMessageSize",
+            "visibility_timeout": "visibilityTimeoutSeconds",
+            "retention_seconds": "messageRetentionSeconds",
+            "deduplication_scope": "deduplicationScope",
+            "throughput_limit": "fifoThroughputLimit",
+        },
+    ),
+    ("dynamodb/Table", "tables", {"billing_mode": "billingMode", "deletion_protection": "deletionProtectionEnabled"}),
+    ("ssm/Parameter", "parameters", {"type": "type", "description": "description", "tier": "tier", "kms_key": "keyId"}),
+    ("secretsmanager/Secret", "secrets", {"name": "name", "description": "description", "kms_key": "kmsKeyId"}),
+    (
+        "kms/Key",
+        "keys",
+        {
+            "description": "description",
+            "usage": "keyUsage",
+            "spec": "customerMasterKeySpec",
+            "multi_region": "multiRegion",
+            "rotation": "enableKeyRotation",
+        },
+    ),
+    ("iam/Role", "roles", {"path": "path", "description": "description", "max_session_seconds": "maxSessionDuration"}),
+    ("iam/Policy", "policies", {"path": "path"}),
+]
+
+
+@pytest.mark.parametrize(("kind", "listed", "same"), SAID_TWICE, ids=[kind for kind, _listed, _same in SAID_TWICE])
+def test_facts_and_comparison_agree(aws, kind, listed, same):
+    """What localstack_info tells of the same resource is what is compared."""
+    clients, made = aws
+    (found,) = observe(clients, [made[kind][0]]).found
+    service = kind.split("/")[0]
+    facts = gather(clients, Query((service,), names=["orders", "/orders/limit"]))[listed]
+    (one,) = facts
+    assert {fact: one[fact] for fact in same} == {fact: found[field] for fact, field in same.items()}
 
 
 def test_attributes_of_fifo_queues_are_read(aws):
