@@ -9,6 +9,7 @@ Kubeconfig, context, endpoint and account come from arguments. A variable that w
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -16,6 +17,8 @@ import socket
 import typing as t
 from urllib.parse import urlsplit
 
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
 try:
     import psutil
 except ImportError:  # addresses of this machine's own networks are then not known to be direct
@@ -41,6 +44,18 @@ CLUSTER_VARIABLES = (*(f"K8S_AUTH_{name}" for name in _KUBERNETES_CORE), *(f"HEL
 _CLUSTER_PATTERN = re.compile(r"K8S_AUTH_\w+|HELM_KUBE\w+|" + "|".join(CLUSTER_VARIABLES))
 # They name a cluster by themselves, without a kubeconfig.
 _CLUSTER_ALONE = ("K8S_AUTH_HOST", "HELM_KUBEAPISERVER")
+# Of clients of AWS: endpoint, account and trust. https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html
+_AWS_PATTERN = re.compile(
+    r"AWS_(ENDPOINT_URL(_\w+)?|IGNORE_CONFIGURED_ENDPOINT_URLS|(DEFAULT_)?PROFILE|CONFIG_FILE|SHARED_CREDENTIALS_FILE|CA_BUNDLE"
+    r"|DATA_PATH|USE_FIPS_ENDPOINT|USE_DUALSTACK_ENDPOINT|STS_REGIONAL_ENDPOINTS|DEFAULTS_MODE)"
+)
+# As each program reads them, in one case or the other.
+PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy")
+# All that a machine's own programs need of the environment. Others are settings: Docker's registry takes each REGISTRY_* for one.
+_MACHINE_PATTERN = re.compile(
+    r"PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TERM|TMPDIR|SSL_CERT_\w+|LOCALCLOUD_\w+|NO_PROXY|no_proxy"
+)
+WITHOUT_PROXIES = ("env", *(word for name in PROXIES for word in ("-u", name)))
 DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
@@ -63,6 +78,28 @@ def cluster_variables(names: t.Iterable[str]) -> list[str]:
 def without_cluster_variables(environ: Environment) -> dict[str, str]:
     """The environment for a process of kubectl, Helm or the Kubernetes client."""
     return {name: value for name, value in environ.items() if not _CLUSTER_PATTERN.fullmatch(name)}
+
+
+def without_redirection(environ: Environment) -> dict[str, str]:
+    """The environment for a program whose cluster and AWS are said otherwise."""
+    return {
+        name: value for name, value in without_cluster_variables(environ).items() if not _AWS_PATTERN.fullmatch(name)
+    }
+
+
+def for_machine(environ: Environment, near: t.Sequence[str] = ()) -> dict[str, str]:
+    """The environment for programs that a machine of our own consists of.
+
+    With C(near), the addresses and networks that are reached directly, it has the proxies for everything else.
+    """
+    kept = {name: value for name, value in environ.items() if _MACHINE_PATTERN.fullmatch(name)}
+    proxies = {name: environ[name] for name in PROXIES if name in environ}
+    if not near or not proxies:
+        return kept
+    excepted = ",".join(
+        filter(None, (environ.get("no_proxy") or environ.get("NO_PROXY"), "localhost,127.0.0.0/8", *near))
+    )
+    return {**kept, **proxies, "NO_PROXY": excepted, "no_proxy": excepted}
 
 
 def chosen_cluster(kubeconfig: str | None, context: str | None, environ: Environment) -> Cluster:
@@ -125,6 +162,21 @@ def server_of(kubeconfig: t.Mapping[str, t.Any], context: str | None) -> str | N
         return None if cluster.get("proxy-url") else str(cluster["server"])
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
+
+
+def api_server(kubeconfig: t.Any, context: str | None) -> str | None:
+    """As server_of(), of a kubeconfig's content, or of one or more files; None also where one can't be read."""
+    if isinstance(kubeconfig, t.Mapping):
+        return server_of(kubeconfig, context)
+    for path in (kubeconfig or "").split(os.pathsep):
+        try:
+            with open(os.path.expanduser(path)) as file:
+                found = server_of(yaml.safe_load(file), context)
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if found:
+            return found
+    return None
 
 
 def proxy_for(url: str, environ: Environment, networks: Networks) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .environment import without_redirection
 from .processes import same_process
 from .waiting import WaitError, wait_for
 
@@ -26,6 +28,8 @@ PORTS = range(20000, 30000)
 STOP_SECONDS = 15
 # Stands for the port in a program's arguments and environment.
 PORT = "{port}"
+# The variable that holds the program's command line.
+COMMAND = "LOCALCLOUD_COMMAND"
 
 
 class SupervisedError(Exception):
@@ -78,17 +82,23 @@ def holder(port: int) -> str:
     return "another process"
 
 
-def supervisord_config(folder: Path, program: Program, port: int) -> str:
-    """A supervisor of this one program, which starts it again when it ends."""
-    command = shlex.join(argument.replace(PORT, str(port)) for argument in program.argv).replace("%", "%%")
-    environment = ",".join(
-        f'{name}="{value.replace(PORT, str(port))}"'.replace("%", "%%") for name, value in program.environment.items()
-    )
+def supervisord_config() -> str:
+    """A supervisor of the one program of its environment (see supervisor_environment), started again when it ends.
+
+    Neither the folder nor the program is in here: supervisord would take a part of many texts for a comment or a format.
+    """
     return (
-        f"[supervisord]\nlogfile={folder}/supervisord.log\npidfile={folder}/supervisord.pid\nnodaemon=true\n"
-        f"[program:program]\ncommand={command}\nenvironment={environment}\nautorestart=true\nstartsecs=0\nstartretries=1000000\n"
-        f"redirect_stderr=true\nstdout_logfile={folder}/program.log\nstdout_logfile_maxbytes=1MB\n"
+        "[supervisord]\nlogfile=supervisord.log\npidfile=supervisord.pid\nnodaemon=true\n"
+        f"[program:program]\ncommand=%(ENV_{COMMAND})s\ndirectory=/\nautorestart=true\nstartsecs=0\nstartretries=1000000\n"
+        "redirect_stderr=true\nstdout_logfile=program.log\nstdout_logfile_maxbytes=1MB\n"
     )
+
+
+def supervisor_environment(program: Program, port: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """What the supervisor, and the program by it, has in its environment: this machine's, without what leads clients astray."""
+    own = {name: value.replace(PORT, str(port)) for name, value in program.environment.items()}
+    command = shlex.join(argument.replace(PORT, str(port)) for argument in program.argv)
+    return {**without_redirection(environ), **own, COMMAND: command}
 
 
 def is_free(address: str, port: int) -> bool:
@@ -159,15 +169,16 @@ class Supervised:
 
     def _spawn(self, program: Program, port: int) -> None:
         config = self.folder / "supervisord.conf"
-        config.touch(mode=0o600)
-        config.write_text(supervisord_config(self.folder, program, port))
+        config.write_text(supervisord_config())
         child = subprocess.Popen(
-            [str(Path(sys.prefix) / "bin/supervisord"), "--configuration", str(config)],
+            [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(config)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True, cwd="/",
+            start_new_session=True, cwd=self.folder, env=supervisor_environment(program, port, os.environ),
         )  # fmt: skip
         created = psutil.Process(child.pid).create_time()
         self.record = {"pid": child.pid, "created": created, "port": port, "program": asdict(program)}
+        # It holds the program's environment.
+        self.record_path.touch(mode=0o600)
         self.record_path.write_text(json.dumps(self.record))
 
     def _last_words(self) -> str:

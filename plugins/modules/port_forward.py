@@ -79,10 +79,18 @@ port:
   sample: 23817
 """
 
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+    WITHOUT_PROXIES,
+    api_server,
+    is_direct,
+    own_networks,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
     PORT,
@@ -110,9 +118,12 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def program_of(arguments: dict[str, Any]) -> Program:
     """kubectl with the route that is asked for; it ends when a pod goes, and is started again."""
     service = f"service/{arguments['service']}"
+    kubeconfig = os.path.expanduser(arguments["kubeconfig"])
+    server = urlsplit(api_server(kubeconfig, arguments["context"]) or "").hostname
     return Program(
         argv=[
-            arguments["kubectl"], "--kubeconfig", arguments["kubeconfig"], "--context", arguments["context"],
+            *(WITHOUT_PROXIES if server and is_direct(server, own_networks()) else ()),
+            arguments["kubectl"], "--kubeconfig", kubeconfig, "--context", arguments["context"],
             "--namespace", arguments["namespace"], "port-forward", "--address", "127.0.0.1", service,
             f"{PORT}:{arguments['service_port']}",
         ],
@@ -138,7 +149,7 @@ def main() -> None:
         required_if=[("state", "present", ROUTE)],
         supports_check_mode=True,
     )
-    if problem := missing_packages("psutil", "supervisor"):
+    if problem := missing_packages("psutil", "supervisor", "yaml"):
         module.fail_json(msg=problem)
     try:
         module.exit_json(**result(module.params, module.check_mode))

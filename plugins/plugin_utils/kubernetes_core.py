@@ -7,23 +7,20 @@ Their own rules let variables beat a kubeconfig that is given: K8S_AUTH_HOST sen
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
     CLUSTER_VARIABLES,
     UndecidedClusterError,
+    api_server,
     chosen_cluster,
     cluster_variables,
     own_networks,
     proxy_exception,
-    server_of,
 )
 
 
@@ -86,15 +83,4 @@ class KubernetesCore(ActionBase):
             kubeconfig, context = chosen_cluster(kubeconfig, context, os.environ)
         given = {"kubeconfig": kubeconfig, "context": context}
         arguments.update({name: value for name, value in given.items() if value})
-        server = next(filter(None, (server_of(content, context) for content in contents(kubeconfig))), None)
-        return arguments, proxy_exception(server, os.environ, own_networks())
-
-
-def contents(kubeconfig: Any) -> Iterator[Any]:
-    """What a kubeconfig says, and each of several; nothing where one can't be read, which the module itself tells."""
-    if isinstance(kubeconfig, Mapping):
-        yield kubeconfig
-        return
-    for path in (kubeconfig or "").split(os.pathsep):
-        with contextlib.suppress(OSError, ValueError, yaml.YAMLError):
-            yield yaml.safe_load(Path(path).read_text())
+        return arguments, proxy_exception(api_server(kubeconfig, context), os.environ, own_networks())

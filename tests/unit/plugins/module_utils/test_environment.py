@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     CLUSTER_VARIABLES,
     Cluster,
     UndecidedClusterError,
+    api_server,
     chosen_cluster,
+    for_machine,
     is_direct,
     network,
     own_networks,
@@ -18,6 +21,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     proxy_for,
     server_of,
     without_cluster_variables,
+    without_redirection,
 )
 
 NETWORKS = [ip_network("10.213.176.36/30"), ip_network("fd00:1::/64")]
@@ -121,3 +125,44 @@ def test_the_server_of_a_kubeconfig() -> None:
     assert server_of(content, "missing") is None
     for broken in ({}, {"contexts": [{}], "clusters": []}, {"current-context": "near", "contexts": "x"}):
         assert server_of(broken, None) is None
+
+
+def test_the_server_of_kubeconfig_files(tmp_path: Path) -> None:
+    def cluster(name: str, server: str) -> str:
+        content = {
+            "clusters": [{"name": name, "cluster": {"server": server}}],
+            "contexts": [{"name": name, "context": {"cluster": name}}],
+            "current-context": name,
+        }
+        (tmp_path / name).write_text(json.dumps(content))
+        return str(tmp_path / name)
+
+    both = f"{cluster('one', 'https://one')}:/nonexistent:{cluster('two', 'https://two')}"
+    assert api_server(both, None) == "https://one"
+    assert api_server(both, "two") == "https://two"
+    assert api_server(both, "three") is None
+    assert api_server(None, None) is None
+
+
+def test_a_program_keeps_what_leads_it_nowhere_else() -> None:
+    aws = (
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_CA_BUNDLE",
+        "AWS_CONFIG_FILE",
+    )
+    kept = {"PATH": "/bin", "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "HTTPS_PROXY": "http://proxy"}
+    assert without_redirection({**EVERYTHING, **dict.fromkeys(aws, "elsewhere"), **kept}) == kept
+
+
+def test_a_machine_of_our_own_has_no_settings_of_the_shell() -> None:
+    kept = {"PATH": "/bin", "LC_ALL": "C", "LOCALCLOUD_DIR": "/d"}
+    proxy = {"https_proxy": "http://proxy", "NO_PROXY": "example.org"}
+    shell = {**EVERYTHING, **kept, **proxy, "REGISTRY_AUTH_FILE": "/auth.json", "KUBECONFIG": "/k", "GOFLAGS": "-x"}
+    assert for_machine(shell) == {**kept, "NO_PROXY": "example.org"}
+    near = for_machine(shell, near=["10.0.0.1", ".svc"])
+    assert near["https_proxy"] == "http://proxy"
+    assert near["NO_PROXY"] == near["no_proxy"] == "example.org,localhost,127.0.0.0/8,10.0.0.1,.svc"
+    assert for_machine(kept, near=["10.0.0.1"]) == kept

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import configparser
+import json
 import socket
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.supervised import
     Supervised,
     SupervisedError,
     choose_port,
-    supervisord_config,
 )
 
 FORWARD = Program(["kubectl", "--kubeconfig", "/home/me/my config", "service/localstack", "{port}:4566"])
@@ -35,15 +35,44 @@ def test_no_free_port_is_an_error() -> None:
         choose_port(FORWARD, "/a", lambda _: False)
 
 
-def test_the_supervisor_runs_the_quoted_command(tmp_path: Path) -> None:
-    parser = configparser.RawConfigParser()
-    program = Program(FORWARD.argv, {"GATEWAY_PORT": "{port}", "RATE": "5%"})
-    parser.read_string(supervisord_config(tmp_path, program, 23000))
-    section = parser["program:program"]
-    assert "'/home/me/my config'" in section["command"]
-    assert section["command"].endswith("service/localstack 23000:4566")
-    assert section["environment"] == 'GATEWAY_PORT="23000",RATE="5%%"'
-    assert section["autorestart"] == "true"
+# What a configuration file, a shell or a format would take for something of its own.
+HOSTILE = {
+    "QUOTES": """a"b'c`d""",
+    "COMMENTS": "one ;two #three",
+    "FORMATS": "5% %(here)s %%",
+    "LINES": "-----BEGIN-----\n[program:x]\n-----END-----\n",
+    "SHELL": "$(touch /nonexistent/x) $HOME",
+    "EMPTY": "",
+}
+ECHO = """\
+import http.server, json, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"argv": sys.argv[2:], "environment": dict(os.environ)}).encode())
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def test_what_a_program_is_given_arrives_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the folder's name has all that a configuration file trips over."""
+    for name in ("K8S_AUTH_HOST", "HELM_KUBETOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_SQS"):
+        monkeypatch.setenv(name, "elsewhere")
+    supervised = Supervised(tmp_path / "a \"folder\" ;with 'all' #of $(it) 5%")
+    port = supervised.start(Program([sys.executable, "-c", ECHO, "{port}", *HOSTILE.values()], HOSTILE), timeout=20)
+    try:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        seen = json.load(opener.open(f"http://127.0.0.1:{port}"))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in supervised.folder.iterdir()}
+    finally:
+        supervised.stop()
+    assert seen["argv"] == [*HOSTILE.values()]
+    assert {name: seen["environment"][name] for name in HOSTILE} == HOSTILE
+    assert not {"K8S_AUTH_HOST", "HELM_KUBETOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_SQS"} & {*seen["environment"]}
+    assert modes["program.json"] == 0o600
+    # What the program prints lies beside it.
+    assert {"program.json", "supervisord.conf", "supervisord.log", "program.log"} <= {*modes}
 
 
 def listener(port: int | None = None) -> Program:
