@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def test_a_chart_alone_makes_the_same_as_within_the_pipeline(app: str) -> None:
 def test_objects_of_the_release() -> None:
     kinds = {(kind, name.removeprefix("justtrack-t1-")) for kind, name in render("pipeline")}
     each = {(kind, app) for app in APPS for kind in ("Deployment", "NetworkPolicy", "ServiceAccount")}
-    assert kinds == each | {("Service", "dynamodb-admin")}
+    assert kinds == each | {("Service", "dynamodb-admin"), ("ConfigMap", "dynamodb-admin")}
 
 
 @pytest.mark.parametrize("app", APPS)
@@ -120,7 +120,12 @@ def test_environment_against_an_emulator() -> None:
         "PRODUCER_COUNT": "2000000",
     }
     assert environment("consumer", *LOCAL) == {**aws, "QUEUE_NAME": name, "TABLE_NAME": name}
-    assert environment("dynamodb-admin", *LOCAL) == {"DYNAMO_ENDPOINT": EMULATOR, "AWS_REGION": "eu-central-1"}
+    assert environment("dynamodb-admin", *LOCAL) == {
+        "DYNAMO_ENDPOINT": EMULATOR,
+        "AWS_REGION": "eu-central-1",
+        "NODE_OPTIONS": "--require /guard/guard.js",
+        "DYNAMODB_ADMIN_WRITABLE": "false",
+    }
     for app in APPS:
         assert container(app, *LOCAL)["envFrom"] == [{"secretRef": {"name": "aws"}}]
         assert "args" not in container(app, *LOCAL)
@@ -147,6 +152,16 @@ def test_role_of_aws() -> None:
     role = r"consumer.serviceAccount.annotations.eks\.amazonaws\.com/role-arn=arn:aws:iam::1:role/r"
     account = render("pipeline", role)[("ServiceAccount", "justtrack-t1-consumer")]
     assert account["metadata"]["annotations"] == {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"}
+
+
+def test_the_page_loads_its_guard_whatever_the_image() -> None:
+    pod = deployment("dynamodb-admin")["spec"]["template"]["spec"]
+    (volume,), (mount,) = pod["volumes"], pod["containers"][0]["volumeMounts"]
+    content = render("pipeline")[("ConfigMap", volume["configMap"]["name"])]["data"]
+    source = CHARTS / "dynamodb-admin/files/guard.js"
+    assert content == {"guard.js": source.read_text()}
+    assert environment("dynamodb-admin")["NODE_OPTIONS"] == f"--require {mount['mountPath']}/guard.js"
+    assert environment("dynamodb-admin", "dynamodb-admin.writable=true")["DYNAMODB_ADMIN_WRITABLE"] == "true"
 
 
 @pytest.mark.parametrize("app", ["producer", "consumer"])
@@ -284,3 +299,37 @@ def test_notes_tell_only_what_is_there(notes: Callable[..., str]) -> None:
     assert "against AWS (eu-central-1)." in told
     assert "port-forward" not in told
     assert "--endpoint-url" not in told
+
+
+def named(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every name of an object, and every label, with where it is."""
+    if isinstance(value, list):
+        for place, one in enumerate(value):
+            yield from named(one, f"{path}[{place}]")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if not isinstance(one, dict | list) and (key.lower().endswith(("name", "namespace")) or "abels" in path):
+                yield f"{path}.{key}", one
+            yield from named(one, f"{path}.{key}")
+
+
+@pytest.mark.parametrize("name", ["0123", "on", "1e3", "no", "null", "2026-01-01", "0x1f", "1-2"])
+def test_names_that_yaml_takes_for_something_else_stay_names(name: str) -> None:
+    texts = {
+        "fullnameOverride": name,
+        "global.aws.existingSecret": name,
+        "ingress.className": name,
+        "ingress.host": name,
+        "extraEnv[0].name": name,
+        "extraEnv[0].value": name,
+        "serviceAccount.annotations.a": name,
+    }
+    for chart in ("dynamodb-admin", "users-api"):
+        pairs = [argument for pair in texts.items() for argument in ("--set-string", "=".join(pair))]
+        on = ["--set", "ingress.enabled=true", "--set", "replicas=2"]
+        done = helm("template", name, chart, "--namespace", name, *pairs, *on)
+        assert done.returncode == 0, done.stderr
+        documents = [document for document in yaml.safe_load_all(done.stdout) if document]
+        found = [one for document in documents for one in named(document, document["kind"])]
+        assert len(found) > 30 and not [one for one in found if not isinstance(one[1], str)]
+        assert {document["metadata"]["name"] for document in documents} <= {name, f"{name}-aws"}

@@ -19,8 +19,8 @@ An app with autoscaling enabled has no number of replicas here: each upgrade wou
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ include "common.fullname" $root }}
-  namespace: {{ $root.Release.Namespace }}
+  name: {{ include "common.fullname" $root | quote }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "common.labels" $root | nindent 4 }}
   {{- with $values.global.chartDigest }}
@@ -49,7 +49,7 @@ spec:
         {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
-      serviceAccountName: {{ .account | default (include "common.fullname" $root) }}
+      serviceAccountName: {{ .account | default (include "common.fullname" $root) | quote }}
       # No app asks the Kubernetes API. A role of AWS comes by a token volume of its own.
       automountServiceAccountToken: false
       enableServiceLinks: false
@@ -72,7 +72,7 @@ spec:
           envFrom:
             {{- range . }}
             - secretRef:
-                name: {{ . }}
+                name: {{ . | quote }}
             {{- end }}
           {{- end }}
           ports:

@@ -5,8 +5,8 @@
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
-  name: {{ include "common.fullname" $ }}
-  namespace: {{ $.Release.Namespace }}
+  name: {{ include "common.fullname" $ | quote }}
+  namespace: {{ $.Release.Namespace | quote }}
   labels:
     {{- include "common.labels" $ | nindent 4 }}
   {{- with .annotations }}
@@ -15,7 +15,7 @@ metadata:
   {{- end }}
 spec:
   {{- with .className }}
-  ingressClassName: {{ . }}
+  ingressClassName: {{ . | quote }}
   {{- end }}
   {{- with .tls }}
   tls:
@@ -29,7 +29,7 @@ spec:
             pathType: Prefix
             backend:
               service:
-                name: {{ include "common.fullname" $ }}
+                name: {{ include "common.fullname" $ | quote }}
                 port:
                   number: {{ $.Values.service.port }}
 {{- end -}}

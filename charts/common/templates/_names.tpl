@@ -6,7 +6,7 @@
 {{/* What selects the app's pods. A Deployment's selector cannot change, so nothing else may come in here. */}}
 {{- define "common.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Labels of the pods. No versions, because a new label restarts them. */}}

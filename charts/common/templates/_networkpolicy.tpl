@@ -11,8 +11,8 @@ The app's NetworkPolicy. Takes a dict:
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ include "common.fullname" $root }}
-  namespace: {{ $root.Release.Namespace }}
+  name: {{ include "common.fullname" $root | quote }}
+  namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "common.labels" $root | nindent 4 }}
 spec:

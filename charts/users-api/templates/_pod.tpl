@@ -5,7 +5,7 @@ terminationGracePeriodSeconds: {{ add ($settings.SHUTDOWN_DELAY_SECONDS | float6
 {{- with .Values.spreadOver }}
 topologySpreadConstraints:
   {{- range . }}
-  - topologyKey: {{ . }}
+  - topologyKey: {{ . | quote }}
     maxSkew: 1
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
@@ -19,7 +19,7 @@ volumes:
   - name: spool
     emptyDir:
       {{- with .Values.spool.medium }}
-      medium: {{ . }}
+      medium: {{ . | quote }}
       {{- end }}
       sizeLimit: {{ .Values.spool.sizeLimit }}
 {{- end -}}

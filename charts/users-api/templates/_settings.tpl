@@ -28,7 +28,7 @@ AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
 {{- $keys := splitList " " (include "users-api.keys" .) -}}
 {{- range $name, $value := include "users-api.settings" . | fromYaml }}
 {{- if not (has $name $keys) }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   value: {{ $value | quote }}
 {{- end }}
 {{- end }}
