@@ -117,7 +117,7 @@ def test_the_status_is_what_aws_has(stack: Any) -> None:
     assert status["queueArn"] == attributes["QueueArn"]
     assert status["queueUrl"].endswith(f"/000000000000/{spec['queue']}")
     assert json.loads(attributes["RedrivePolicy"])["deadLetterTargetArn"] == status["deadLetterQueueArn"]
-    assert status["deadLetterQueueUrl"].endswith(f"/000000000000/{spec['queue']}-dead-letter")
+    assert status["deadLetterQueueUrl"].endswith(f"/000000000000/{spec['queue']}-dlq")
 
 
 def test_a_pipeline_filters_and_gives_up_on_what_nobody_deletes(
@@ -130,7 +130,7 @@ def test_a_pipeline_filters_and_gives_up_on_what_nobody_deletes(
             "price": {"DataType": "Number", "StringValue": price},
         }
         sns.publish(TopicArn=arn, Message=text, MessageAttributes=attributes)
-    queue, dead = url_of(stack, NAME), url_of(stack, f"{NAME}-dead-letter")
+    queue, dead = url_of(stack, NAME), url_of(stack, f"{NAME}-dlq")
     assert eventually(lambda: receive(stack, queue)) == ["wanted"]
 
     def given_up() -> list[str]:
@@ -179,7 +179,7 @@ def test_a_changed_tag_reaches_aws(stack: Any, pipelines: None, eventually: Call
     def everywhere() -> bool:
         topic = {tag["Key"]: tag["Value"] for tag in sns.list_tags_for_resource(ResourceArn=status["topicArn"])["Tags"]}
         table = dynamodb.list_tags_of_resource(ResourceArn=status["tableArn"])["Tags"]
-        queues = [sqs.list_queue_tags(QueueUrl=url_of(stack, one))["Tags"] for one in (NAME, f"{NAME}-dead-letter")]
+        queues = [sqs.list_queue_tags(QueueUrl=url_of(stack, one))["Tags"] for one in (NAME, f"{NAME}-dlq")]
         tags = [topic, {tag["Key"]: tag["Value"] for tag in table}, *queues]
         return [one.get("team") for one in tags] == ["second"] * len(tags)
 

@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from ansible.module_utils.parsing.convert_bool import BOOLEANS, boolean
-
 from .models import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 LONGEST_SHOWN = 60
+# Ansible's own words (ansible.module_utils.parsing.convert_bool), which the image of the kind EventPipeline has not.
+BOOLEANS = {
+    **dict.fromkeys(("y", "yes", "on", "1", "true", "t"), True),
+    **dict.fromkeys(("n", "no", "off", "0", "false", "f"), False),
+}
 
 
 class Model(BaseModel):
@@ -35,7 +38,7 @@ def _number_in(value: object) -> object:
 
 
 def _boolean_in(value: object) -> object:
-    return boolean(value) if isinstance(value, str) and value.lower() in BOOLEANS else value
+    return BOOLEANS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 # Templates of older Ansible and values of -e are always text; as an option of a module would, these take it for what it says.

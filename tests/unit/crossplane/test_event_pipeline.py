@@ -1,11 +1,12 @@
-"""The composition function and the lists make the same of the same pipeline.
-
-The function runs in an image of its own and has its own code; this holds both together.
-"""
+"""The composition function and the lists make the same of the same pipeline, by the same code, which is in the image."""
 
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources imp
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
 
+PROJECT = Path(__file__).resolve().parents[3]
 TARGET = Target("eu-central-1", "123456789012", "other", "localcloud-1", {"environment": "dev"})
 SPEC = {
     "region": TARGET.region,
@@ -34,6 +36,23 @@ SAME: dict[str, tuple[dict[str, dict[str, Any]], dict[str, Any]]] = {
     ),
     "long polling": ({"queue": {"receive_wait_time_seconds": 20}}, {"receiveWaitTimeSeconds": 20}),
     "raw": ({"subscription": {"raw_message_delivery": True}}, {"rawMessageDelivery": True}),
+    "filter": (
+        {"subscription": {"filter_policy": {"kind": ["a"]}, "filter_policy_scope": "MessageBody"}},
+        {"filterPolicy": {"kind": ["a"]}, "filterPolicyScope": "MessageBody"},
+    ),
+    "dead letter": (
+        {"queue": {"dead_letter": {"max_receive_count": 3, "message_retention_seconds": 600}}},
+        {"deadLetter": {"maxReceiveCount": 3, "messageRetentionSeconds": 600}},
+    ),
+    "fifo": (
+        {
+            "topic": {"name": "Producer_Events.fifo", "content_based_deduplication": True},
+            "queue": {"name": "consumer-events.fifo", "content_based_deduplication": True},
+            "subscription": {"topic": "Producer_Events.fifo", "queue": "consumer-events.fifo"},
+        },
+        {"fifo": True},
+    ),
+    "China": ({"target": {"region": "cn-north-1"}}, {"region": "cn-north-1"}),
     "keys": (
         {"table": {"hash_key": {"name": "Who", "type": "N"}, "range_key": {"name": "At", "type": "B"}}},
         {"hashKey": {"name": "Who", "type": "N"}, "rangeKey": {"name": "At", "type": "B"}},
@@ -54,7 +73,10 @@ def from_lists(entries: dict[str, dict[str, Any]]) -> dict[tuple[str, str], dict
             {"name": SPEC["table"], "hash_key": {"name": "Id", "type": "S"}, **UNPROTECTED, **entries.get("table", {})}
         ],
     }
-    return {(one["kind"], one["metadata"]["name"]): one for one in derive(declared, TARGET)[0]}
+    return {
+        (one["kind"], one["metadata"]["name"]): one
+        for one in derive(declared, replace(TARGET, **entries.get("target", {})))[0]
+    }
 
 
 def from_object(fields: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -72,6 +94,32 @@ def test_lists_and_object_make_the_same_resources(case: str) -> None:
 
 
 def test_the_readmes_example_is_a_pipeline() -> None:
-    text = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    text = (PROJECT / "README.md").read_text()
     (example,) = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", text, re.S) if "EventPipeline" in one]
     assert read(example["spec"]).table == "justtrack-dev-devops-consumer-events"
+
+
+def test_the_image_has_all_that_the_function_imports(tmp_path: Path) -> None:
+    """As toolchain/parts.yml and the Dockerfile put it together, where there is neither Ansible nor boto3."""
+    part = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]["event-pipeline"]
+    collection = tmp_path / "ansible_collections/localcloud/stack"
+    for source in map(Path, part["sources"]):
+        target = tmp_path if source.name == "src" else collection / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (PROJECT / source).is_dir() else shutil.copy
+        copy(PROJECT / source, target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
+    # So that it goes before the one that is installed here.
+    (collection / "plugins/module_utils/__init__.py").touch()
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys(("ansible", "boto3", "botocore", "kubernetes")))
+sys.path.insert(0, {str(tmp_path)!r})
+from localcloud_event_pipeline.resources import Pipeline, resources
+from localcloud_event_pipeline.spec import read
+import ansible_collections.localcloud.stack.plugins.module_utils.aws_resources as used
+assert used.__file__.startswith({str(tmp_path)!r}), used.__file__
+print(sorted(resources(Pipeline(read({SPEC!r})))))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['queue', 'subscription', 'table', 'topic']"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud_event_pipeline.resources import Pipeline, object_name, resources
-from localcloud_event_pipeline.spec import read
+import pytest
+
+from localcloud_event_pipeline.resources import Pipeline, resources
+from localcloud_event_pipeline.spec import InvalidSpecError, read
 
 LEAST: dict[str, Any] = {"region": "eu-central-1", "topic": "orders", "queue": "billing", "table": "invoices"}
 
@@ -61,11 +63,11 @@ def test_a_filter_policy_is_sent_as_json() -> None:
 def test_a_dead_letter_queue_is_made_and_used() -> None:
     found = made(deadLetter={"maxReceiveCount": 3, "messageRetentionSeconds": 600})
     assert json.loads(found["queue"]["spec"]["forProvider"]["redrivePolicy"]) == {
-        "deadLetterTargetArn": "arn:aws:sqs:eu-central-1:000000000000:billing-dead-letter",
+        "deadLetterTargetArn": "arn:aws:sqs:eu-central-1:000000000000:billing-dlq",
         "maxReceiveCount": 3,
     }
     dead = found["dead-letter-queue"]["spec"]["forProvider"]
-    assert (dead["name"], dead["messageRetentionSeconds"]) == ("billing-dead-letter", 600)
+    assert (dead["name"], dead["messageRetentionSeconds"]) == ("billing-dlq", 600)
     assert json.loads(dead["redriveAllowPolicy"])["sourceQueueArns"] == [
         "arn:aws:sqs:eu-central-1:000000000000:billing"
     ]
@@ -75,7 +77,7 @@ def test_fifo_names_and_flags_are_everywhere() -> None:
     found = made(fifo=True, deadLetter={})
     assert found["topic"]["metadata"]["annotations"] == {"crossplane.io/external-name": "orders.fifo"}
     assert found["topic"]["spec"]["forProvider"]["fifoTopic"] is True
-    for name, queue in (("queue", "billing.fifo"), ("dead-letter-queue", "billing-dead-letter.fifo")):
+    for name, queue in (("queue", "billing.fifo"), ("dead-letter-queue", "billing-dlq.fifo")):
         assert found[name]["spec"]["forProvider"]["name"] == queue
         assert found[name]["spec"]["forProvider"]["fifoQueue"] is True
     assert found["subscription"]["spec"]["forProvider"]["endpoint"].endswith(":billing.fifo")
@@ -102,4 +104,22 @@ def test_without_an_owner_there_is_no_label() -> None:
 
 
 def test_aws_names_become_object_names() -> None:
-    assert object_name("My_Table.v1") == "my-table.v1"
+    assert made(table="My_Table.v1")["table"]["metadata"]["name"] == "my-table.v1"
+
+
+def test_arns_have_the_regions_partition() -> None:
+    assert parameters("subscription", region="cn-north-1")["endpoint"].startswith("arn:aws-cn:sqs:cn-north-1:")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"filterPolicy": {}}, "spec.filterPolicy: is empty"),
+        ({"filterPolicy": {"kind": "order"}}, "spec.filterPolicy: 'kind' must have a list of values"),
+        ({"tags": {"a*": "b"}}, "spec.tags: 'a*': allowed are letters"),
+    ],
+)
+def test_what_the_lists_refuse_is_named_by_its_path_in_the_spec(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        made(**change)
+    assert str(caught.value).startswith(problem)

@@ -20,7 +20,7 @@ def test_four_words_are_enough() -> None:
 def test_an_empty_dead_letter_takes_the_defaults() -> None:
     spec = read({**LEAST, "deadLetter": {}})
     assert spec.dead_letter is not None
-    assert (spec.dead_letter_name, spec.dead_letter.max_receive_count) == ("billing-dead-letter", 5)
+    assert (spec.dead_letter_name, spec.dead_letter.max_receive_count) == ("billing-dlq", 5)
 
 
 def test_numbers_may_come_as_protobuf_sends_them() -> None:
@@ -44,7 +44,7 @@ def test_what_crossplane_adds_is_left_alone() -> None:
         ({"receiveWaitTimeSeconds": 21}, "spec.receiveWaitTimeSeconds: "),
         ({"deadLetter": {"maxReceiveCount": 0}}, "spec.deadLetter.maxReceiveCount: "),
         ({"deadLetter": {"name": "billing"}}, "spec.deadLetter.name: "),
-        ({"queue": "q" * 70, "deadLetter": {}}, "spec.deadLetter.name: "),
+        ({"queue": "q" * 77, "deadLetter": {}}, "spec.deadLetter.name: "),
         ({"queue": "q" * 76, "fifo": True}, "spec.queue: "),
         ({"topic": "t" * 252, "fifo": True}, "spec.topic: "),
         ({"hashKey": {"name": "Id", "type": "X"}}, "spec.hashKey.type: "),

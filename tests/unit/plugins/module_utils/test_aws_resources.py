@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.parsing import convert_bool
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import (
     Target,
     derive,
     kinds,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES, REMOVAL
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import BOOLEANS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS, sqs
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.target import object_name
 
@@ -187,6 +189,11 @@ def test_kinds_of_extra_manifests_are_removed_first() -> None:
     extra = [{"apiVersion": "s3.aws.upbound.io/v1beta1", "kind": "Object", "metadata": {"name": "c"}}, "nonsense"]
     assert kinds(extra)[0] == {"api_version": "s3.aws.upbound.io/v1beta1", "kind": "Object"}
     assert len(kinds(extra)) == len(kinds()) + 1
+
+
+def test_text_means_true_and_false_as_it_does_to_ansible() -> None:
+    words = {one for one in convert_bool.BOOLEANS if isinstance(one, str)}
+    assert {one: convert_bool.boolean(one) for one in words} == BOOLEANS
 
 
 def test_a_value_is_never_in_a_message() -> None:

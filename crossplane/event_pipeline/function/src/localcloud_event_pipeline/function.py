@@ -40,10 +40,11 @@ def compose(request: fnv1.RunFunctionRequest) -> fnv1.RunFunctionResponse:
     try:
         pipeline = Pipeline(read(composite.get("spec", {})), _owner(composite))
         check_account(pipeline.spec.account, observed)
+        made = resources(pipeline)
     except InvalidSpecError as error:
         response.fatal(answer, str(error))
         return answer
-    for name, desired in resources(pipeline).items():
+    for name, desired in made.items():
         resource.update(answer.desired.resources[name], desired)
         if is_ready(request.observed.resources.get(name)):
             answer.desired.resources[name].ready = fnv1.READY_TRUE

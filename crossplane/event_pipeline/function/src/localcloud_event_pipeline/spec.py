@@ -78,7 +78,7 @@ class Spec(Part):
     @property
     def dead_letter_name(self) -> str:
         """Name of the dead-letter queue, without suffix."""
-        return (self.dead_letter and self.dead_letter.name) or f"{self.queue}-dead-letter"
+        return (self.dead_letter and self.dead_letter.name) or f"{self.queue}-dlq"
 
     @model_validator(mode="after")
     def _names_fit(self) -> Self:
