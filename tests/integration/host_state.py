@@ -98,7 +98,11 @@ def processes(own: Path) -> Iterable[str]:
     for folder in Path("/proc").glob("[0-9]*"):
         pid, command = folder.name, command_of(folder.name)
         program = command.split(" ", 1)[0]
-        if any(sign in Path(program).name for sign in SIGNS) or "/bin/supervisord" in command or "supervisor.supervisord" in command:
+        if (
+            any(sign in Path(program).name for sign in SIGNS)
+            or "/bin/supervisord" in command
+            or "supervisor.supervisord" in command
+        ):
             found[pid] = (namespace_of(pid), command)
     # Looked for after the processes: whatever of another node was seen, its first process was there before.
     others = {

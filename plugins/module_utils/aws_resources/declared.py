@@ -160,14 +160,22 @@ def _colliding_objects(objects: Iterable[tuple[str, str, list[Object]]]) -> Iter
         if not made[0]["metadata"]["name"]:
             yield path, f"{path}: {short(title)} gives no name for a Kubernetes object; set object_name"
             continue
-        for one in made:
-            metadata = one["metadata"]
-            key = (one["apiVersion"], one["kind"], metadata.get("namespace", ""), metadata["name"])
+        keys = [_identity(one) for one in made]
+        for key in keys:
             other_path = first.setdefault(key, path)
+            made_twice = f"{key[1]} {key[3]!r}"
             if other_path != path:
-                made_twice = f"{one['kind']} {metadata['name']!r}"
                 yield (
                     path,
                     f"{path}: makes the same Kubernetes object as {other_path}: {made_twice}; set object_name in one of them",
                 )
                 break
+            if keys.count(key) > 1:
+                yield path, f"{path}: two parts of it make the same Kubernetes object: {made_twice}; rename one of them"
+                break
+
+
+def _identity(made: Object) -> tuple[str, str, str, str]:
+    """API version, kind, namespace and name."""
+    metadata = made["metadata"]
+    return made["apiVersion"], made["kind"], metadata.get("namespace", ""), metadata["name"]
