@@ -117,7 +117,7 @@ class Role(TaggedEntry):
             "tags": self.all_tags(context),
         }
         role = context.managed(self, "iam", "Role", parameters, external=self.name)
-        attached = [attachment(self, "role", name, context) for name in self.policies]
+        attached = [attachment(self, "role", name, context) for name in dict.fromkeys(self.policies)]
         inline = [self._inline(name, context) for name in self.inline_policies]
         return [role, *(part_of(role, one) for one in (*attached, *inline))]
 

@@ -54,7 +54,7 @@ class User(TaggedEntry):
             "tags": self.all_tags(context),
         }
         user = context.managed(self, "iam", "User", parameters, external=self.name)
-        made = [attachment(self, "user", name, context) for name in self.policies]
+        made = [attachment(self, "user", name, context) for name in dict.fromkeys(self.policies)]
         if self.access_key:
             made.append(self._key(self.access_key, context))
         return [user, *(part_of(user, one) for one in made)]
