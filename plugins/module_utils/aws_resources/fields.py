@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -120,6 +122,28 @@ def as_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
+def json_problems(value: object, path: str = "") -> list[str]:
+    """What of a document JSON can't hold, each with its place: YAML makes a date of 2012-10-17 without quotes."""
+    if isinstance(value, Mapping):
+        found = [f"{_at(path)}the key {short(key)} must be text" for key in value if not isinstance(key, str)]
+        for key, one in value.items():
+            found += json_problems(one, f"{path}.{key}" if path else str(key))
+        return found
+    if isinstance(value, list | tuple):
+        return [text for index, one in enumerate(value) for text in json_problems(one, f"{path}[{index}]")]
+    if isinstance(value, datetime.date | datetime.time):
+        return [f"{_at(path)}is a date, not text; put it into quotes: '{value.isoformat()}'"]
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{_at(path)}is {value}, which JSON does not have"]
+    if value is None or isinstance(value, str | bool | int | float):
+        return []
+    return [f"{_at(path)}is {type(value).__name__}, which JSON does not have; write it as text"]
+
+
+def _at(path: str) -> str:
+    return f"{path} " if path else ""
+
+
 def policy_document(longest: int, *, principal: bool) -> BeforeValidator:
     """A policy: a map or its JSON, at most so long without spaces; principal says whether it names one.
 
@@ -128,7 +152,7 @@ def policy_document(longest: int, *, principal: bool) -> BeforeValidator:
 
     def check(value: object) -> dict[str, Any]:
         document = _parsed(value)
-        if found := _policy_problems(document, principal):
+        if found := json_problems(document) or _policy_problems(document, principal):
             raise ValueError("is no policy document: " + "; ".join(found))
         whole = {"Version": "2012-10-17", **document}
         if (length := len(json.dumps(whole, separators=(",", ":")))) > longest:

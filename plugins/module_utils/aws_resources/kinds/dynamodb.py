@@ -155,12 +155,18 @@ class Table(ProtectedEntry):
             "tags": self.all_tags(context),
         }
         blocks: dict[str, Object | None] = {
-            "ttl": {"attributeName": self.ttl.attribute, "enabled": self.ttl.enabled} if self.ttl else None,
+            "ttl": self._ttl(),
             "pointInTimeRecovery": None if (wanted := self.point_in_time_recovery) is None else {"enabled": wanted},
             "serverSideEncryption": self._encryption(),
         }
         parameters.update({name: context.single(block) for name, block in blocks.items() if block is not None})
         return [protect(self, context.managed(self, "dynamodb", "Table", parameters, external=self.name))]
+
+    def _ttl(self) -> Object | None:
+        """The provider refuses the attribute's name where TTL is off."""
+        if self.ttl is None:
+            return None
+        return {**({"attributeName": self.ttl.attribute} if self.ttl.enabled else {}), "enabled": self.ttl.enabled}
 
     def _indexes(self) -> Object:
         found: dict[str, list[Any]] = {

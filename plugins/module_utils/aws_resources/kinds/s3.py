@@ -174,7 +174,8 @@ class Bucket(ProtectedEntry):
 
     def objects(self, context: Context) -> list[Object]:
         destroy = context.target.emulated if self.force_destroy is None else self.force_destroy
-        parameters = {**({"forceDestroy": True} if destroy else {}), "tags": self.all_tags(context)}
+        # Also if it is false: left out, the provider would keep what it was told before, and delete what is in the bucket.
+        parameters = {"forceDestroy": destroy, "tags": self.all_tags(context)}
         bucket = protect(self, context.managed(self, "s3", "Bucket", parameters, external=self.name))
         # Without the block the data would be open to the public, so it is kept as long as the bucket.
         block = protect(self, self._setting("BucketPublicAccessBlock", self._block(), context))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,7 +12,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading impor
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from ..entry import Context, Entry, Object, Problem, TaggedEntry, given
-from ..fields import Flag, as_json, named, short, text
+from ..fields import Flag, as_json, json_problems, named, short, text
 from ..kind import Kind
 from ..models import AfterValidator
 from ..observe import Aws, tag_map
@@ -78,21 +77,43 @@ def _check_filter(policy: dict[str, Any]) -> dict[str, Any]:
 
 
 def _filter_problems(policy: Mapping[str, Any]) -> list[str]:
-    """What SNS would refuse of a filter policy, be it of attributes or of the message's body."""
+    """What SNS would refuse of a filter policy, be it of attributes or of the message's body.
+
+    Of nested keys only the parents count as keys. Values that are combined are multiplied, each list's number by the depth at
+    which it stands; alternatives of C($or) are added.
+    """
     if not policy:
         return ["is empty; leave it out to get every message"]
-    leaves = list(_leaves(policy))
+    if found := json_problems(policy):
+        return found
     found = [
         f"{short(path)} must have a list of values, not {short(value)}"
-        for path, value in leaves
+        for path, value in _leaves(policy)
         if not isinstance(value, list) or not value
     ]
-    if len(leaves) > MOST_FILTER_KEYS:
-        found.append(f"has {len(leaves)} keys; AWS takes {MOST_FILTER_KEYS}")
-    combinations = math.prod(len(value) for _path, value in leaves if isinstance(value, list))
+    if len(policy) > MOST_FILTER_KEYS:
+        found.append(f"has {len(policy)} keys; AWS takes {MOST_FILTER_KEYS}")
+    combinations = _combinations(policy)
     if combinations > MOST_COMBINATIONS:
         found.append(f"has {combinations} combinations of values; AWS takes {MOST_COMBINATIONS}")
     return found
+
+
+def _combinations(policy: Mapping[str, Any], depth: int = 1) -> int:
+    """For example 3 x 4 x 2 x 3 for four values in a third level and three in a second one."""
+    found = 1
+    for key, value in policy.items():
+        if isinstance(value, Mapping):
+            found *= _combinations(value, depth + 1)
+        elif _alternatives(key, value):
+            found *= sum(_combinations(one, depth) for one in value)
+        elif isinstance(value, list):
+            found *= len(value) * depth
+    return found
+
+
+def _alternatives(key: str, value: object) -> bool:
+    return key == "$or" and isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
 
 
 def _leaves(policy: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, object]]:
@@ -100,7 +121,7 @@ def _leaves(policy: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, ob
     for key, value in policy.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{path}{key}.")
-        elif key == "$or" and isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+        elif isinstance(value, list) and value and _alternatives(key, value):
             for one in value:
                 yield from _leaves(one, path)
         else:

@@ -148,7 +148,7 @@ def test_a_secret_beside_namespaced_kinds_needs_no_namespace() -> None:
 def test_real_aws_keeps_what_an_emulator_throws_away() -> None:
     declared = {"buckets": [{"name": "files"}], "secrets": [{"name": "password"}]}
     bucket, _block, secret = manifests(declared, Target("eu-central-1", "123456789012"))
-    assert "forceDestroy" not in bucket["spec"]["forProvider"]
+    assert bucket["spec"]["forProvider"]["forceDestroy"] is False
     assert "recoveryWindowInDays" not in secret["spec"]["forProvider"]
 
 
@@ -248,3 +248,34 @@ def test_the_roles_readme_names_every_field(name: str) -> None:
     (row,) = [line for line in readme.read_text().splitlines() if line.startswith(f"| `{name}` |")]
     fields = set(ENTRIES[name].model_fields) - {"object_name", "adopt", "tags"}
     assert fields <= set(re.findall(r"`(\w+)`", row))
+
+
+def test_a_table_whose_ttl_is_off_does_not_name_its_attribute() -> None:
+    """The provider refuses that."""
+    table = {"name": "abc", "hash_key": {"name": "Id", "type": "S"}, "ttl": {"attribute": "Until", "enabled": False}}
+    (made,) = manifests({"tables": [table]}, Target("eu-central-1"))
+    assert made["spec"]["forProvider"]["ttl"] == [{"enabled": False}]
+
+
+# Each is in AWS's documentation, or was taken by the emulators.
+@pytest.mark.parametrize(
+    ("scope", "policy"),
+    [
+        (
+            "MessageBody",
+            {
+                "state": ["SUCCESS"],
+                "severity": [{"exists": True}],
+                "message": [{"exists": True}],
+                "finding": {"standard_control": [{"exists": True}], "region": [1], "account": [1]},
+            },
+        ),
+        ("MessageBody", {"key_a": {"key_b": {"key_c": ["1", "2", "3", "4"]}}, "key_d": {"key_e": ["1", "2", "3"]}}),
+        ("MessageAttributes", {"source": ["a"], "$or": [{f"k{one}": ["x"]} for one in range(5)]}),
+        ("MessageAttributes", {"source": ["a"], "$or": [{"b": list(range(20))}, {"c": list(range(20))}]}),
+    ],
+)
+def test_filters_that_aws_takes_are_taken(scope: str, policy: dict[str, Any]) -> None:
+    subscription = {"topic": "t", "queue": "q", "filter_policy_scope": scope, "filter_policy": policy}
+    declared = {"topics": [{"name": "t"}], "queues": [{"name": "q"}], "subscriptions": [subscription]}
+    assert problems(declared, Target("eu-central-1")) == []
