@@ -37,9 +37,16 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         if label(one) not in twins
     ]
     problems += [
+        f"{label(one)}: AWS keeps {one['external_name']}, which was deleted, until {one['date']}, and its name with it; restore it, "
+        f"which this stack then takes up (`aws secretsmanager restore-secret --secret-id {one['external_name']}`), or remove it for "
+        f"good (`aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {one['external_name']}`), or choose "
+        "another name"
+        for one in found["deleted"]
+    ]
+    problems += [
         f"{label(one)}: AWS can't change {Change(field['path'], field['before'], field['after'])} of what is there; set it back, "
         "declare it under another name, or remove it first (with its data) and declare it again"
-        for one in found["drifted"]
+        for one in [*found["drifted"], *found["strayed"]]
         for field in one["fields"]
         if field["fixed"]
     ]

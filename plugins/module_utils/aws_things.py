@@ -13,6 +13,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
 Json = dict[str, t.Any]
 # Not a field, but the external name by which Crossplane takes a thing over that AWS has already, where it isn't declared.
 ADOPTED_AS = "(external name)"
+# Likewise no field: AWS keeps the name for what was deleted, until this date.
+DELETED = "(deleted)"
 
 
 class Thing(t.NamedTuple):

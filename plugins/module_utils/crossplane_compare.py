@@ -4,18 +4,31 @@
 
 """How a declared object differs from what is there, field by field.
 
-Pure: data in, data out. Only declared fields count: what a server fills in by itself is no difference.
+Pure: data in, data out. Only declared fields count: what a server fills in by itself is no difference. Where a kind's rules
+say that it owns a list or a map as a whole, what is there besides is a difference, too.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_policies import same_policy
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import NOTHING, Rule
+
 Json = dict[str, t.Any]
+Rules = t.Mapping[str, Rule]
 
 # Longest value in a text, in characters.
 SHOWN = 60
+# Of a field that no rule knows.
+UNKNOWN = Rule("unknown")
+# Tags that others set: AWS itself, Crossplane, and this collection beside what is declared.
+OTHERS_TAGS = ("aws:", "crossplane-", "localcloud.dev/")
+NO_JSON = object()
+# Where a managed resource says what is to be in AWS.
+PARAMETERS = "spec.forProvider"
 
 
 class Change(t.NamedTuple):
@@ -31,97 +44,282 @@ class Change(t.NamedTuple):
 
 def shown(value: t.Any) -> str:
     """A value in a message: JSON, shortened."""
-    text = "nothing" if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    text = "nothing" if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def differences(declared: t.Any, found: t.Any, path: str = "", observed: bool = False) -> list[Change]:
-    """What of the declared value is missing in, or unlike, the found one.
+class View(t.NamedTuple):
+    """How values are looked at.
 
-    Texts that hold JSON are compared as JSON. Empty and missing are the same. What was C(observed) in AWS need not have
-    every field, and its lists are sets: AWS gives most of them back in an order of its own.
+    rules: those of a kind for the fields of its C(spec.forProvider). observed: what was found is what AWS or the provider
+    says: it need not have every field, and its lists are sets unless a rule says otherwise, as AWS gives most of them back in
+    an order of its own. exact: false, zero and an empty text are not the same as nothing.
     """
-    if _empty(declared) and _empty(found):
+
+    rules: Rules = NOTHING
+    observed: bool = False
+    exact: bool = False
+
+    def rule(self, field: str) -> Rule:
+        return self.rules.get(field, UNKNOWN)
+
+    def nothing(self, value: t.Any) -> bool:
+        return _nothing(value, zeros=not self.exact)
+
+
+def differences(
+    declared: t.Any,
+    found: t.Any,
+    path: str = "",
+    observed: bool = False,
+    rules: Rules = NOTHING,
+    exact: bool = False,
+) -> list[Change]:
+    """What of the declared value is missing in, or unlike, the found one; C(View) has the ways of looking at them.
+
+    An empty list or map and a missing one are the same.
+    """
+    return _differences(declared, found, path, "", View(rules, observed, exact))
+
+
+def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: View) -> list[Change]:
+    rule = view.rule(field)
+    if rule.how == "tags" and isinstance(declared, dict | None) and isinstance(found, dict | None):
+        return _tag_differences(declared or {}, found or {}, path, view.observed)
+    if view.nothing(declared) and view.nothing(found):
         return []
+    if isinstance(declared, dict) and view.observed and isinstance(found, list) and len(found) == 1:
+        found = found[0]  # a block that may be there once is a map in the namespaced kinds
     if isinstance(declared, dict) and isinstance(found, dict):
         return [
             change
             for key, value in declared.items()
-            if key in found or not observed
-            for change in differences(value, found.get(key), _join(path, key), observed)
+            if key in found or not view.observed
+            for change in _differences(value, found.get(key), _join(path, key), _join(field, key), view)
         ]
     if isinstance(declared, list) and isinstance(found, list) and len(declared) == len(found):
-        pairs = _paired(declared, found) if observed else zip(declared, found, strict=True)
+        ordered = not view.observed or rule.how == "ordered"
+        pairs = zip(declared, found, strict=True) if ordered else _paired(declared, found, field, view)
         return [
             change
             for index, (one, other) in enumerate(pairs)
-            for change in differences(one, other, f"{path}[{index}]", observed)
+            for change in _item_differences(one, other, f"{path}[{index}]", field, view)
         ]
-    return [] if _same(declared, found) else [Change(path, found, declared)]
+    return [] if _same(declared, found, rule, view.observed) else [Change(path, found, declared)]
 
 
-def removed(declared: t.Any, owned: Json, found: t.Any, path: str = "") -> list[Change]:
-    """Fields that we applied once (C(owned): a managedFields entry's C(fieldsV1)) and that are declared no more.
-
-    The format of C(owned) is that of sigs.k8s.io/structured-merge-diff: C(f:name) for a field, C(k:{...}) for a list's
-    item by its keys, C(v:...) for a set's value.
-    """
-    changes: list[Change] = []
-    for key, below in owned.items():
-        if not key.startswith("f:"):
-            continue  # items of lists: a list that is declared otherwise differs as a whole already
-        name = key.removeprefix("f:")
-        here = found.get(name) if isinstance(found, dict) else None
-        if not isinstance(declared, dict) or name not in declared:
-            if not _empty(here):
-                changes.append(Change(_join(path, name), here, None))
-        else:
-            changes += removed(declared[name], below, here, _join(path, name))
+def _item_differences(declared: t.Any, found: t.Any, path: str, field: str, view: View) -> list[Change]:
+    """The same for an item of a list; where the kind owns the list, its items have nothing else."""
+    changes = _differences(declared, found, path, field, view)
+    rule = view.rule(field)
+    if rule.how == "items" and isinstance(declared, dict) and isinstance(found, dict):
+        changes += _besides(declared, found, path, rule)
     return changes
 
 
-def _paired(declared: t.Sequence[t.Any], found: t.Sequence[t.Any]) -> list[tuple[t.Any, t.Any]]:
-    """Each declared item with the found one that is most like it."""
+def _besides(declared: Json, found: Json, path: str, rule: Rule) -> list[Change]:
+    """What a map has that is not declared, but for what has no meaning and what others add."""
+    return [
+        Change(_join(path, name), value, None)
+        for name, value in found.items()
+        if name not in declared and name not in rule.computed and not _meaningless(value)
+    ]
+
+
+def _meaningless(value: t.Any) -> bool:
+    """Whether a value says no more than its absence: also a list of maps without values."""
+    if isinstance(value, dict):
+        return all(_meaningless(one) for one in value.values())
+    if isinstance(value, list):
+        return all(_meaningless(one) for one in value)
+    return _nothing(value, zeros=True)
+
+
+def _tag_differences(declared: Json, found: Json, path: str, observed: bool) -> list[Change]:
+    """Tags differ by each; in AWS none is there that is not declared, apart from those that others set."""
+    changed = [
+        Change(_join(path, key), found.get(key), value)
+        for key, value in declared.items()
+        if key not in found or found[key] != value
+    ]
+    besides = [
+        Change(_join(path, key), value, None)
+        for key, value in found.items()
+        if observed and key not in declared and not key.startswith(OTHERS_TAGS)
+    ]
+    return [*changed, *besides]
+
+
+def removed(declared: t.Any, owned: Json, found: t.Any, path: str = "") -> list[Change]:
+    """What we applied once (C(owned): a managedFields entry's C(fieldsV1)) and is no longer declared.
+
+    The format of C(owned) is that of sigs.k8s.io/structured-merge-diff: C(f:name) for a field, C(k:{...}) for a list's
+    item by its keys, C(v:...) for a set's value. What we own as a whole has nothing besides what is declared.
+    """
+    changes: list[Change] = []
+    for key, below in owned.items():
+        kind, _colon, text = key.partition(":")
+        if kind == "f":
+            changes += _removed_field(declared, text, below, found, _join(path, text))
+        elif kind == "k":
+            changes += _removed_item(declared, json.loads(text), below, found, path)
+        elif kind == "v":
+            value = json.loads(text)
+            if value in _list(found) and value not in _list(declared):
+                changes.append(Change(f"{path}[{_list(found).index(value)}]", value, None))
+    return changes
+
+
+def _removed_field(declared: t.Any, name: str, below: Json, found: t.Any, path: str) -> list[Change]:
+    here = found.get(name) if isinstance(found, dict) else None
+    parameter = path.startswith(PARAMETERS)
+    if _nothing(here, zeros=not parameter):
+        return []
+    present = isinstance(declared, dict) and name in declared
+    if any(one != "." for one in below):
+        return removed(declared[name] if present else None, below, here, path)
+    if not present:
+        return [Change(path, here, None)]
+    # Elsewhere the API server puts defaults into what is ours.
+    return _whole(declared[name], here, path) if parameter else []
+
+
+def _removed_item(declared: t.Any, keys: Json, below: Json, found: t.Any, path: str) -> list[Change]:
+    """An item of a list whose items are known by these keys."""
+    # A key that is not declared has the server's default.
+    mine, there = _item(declared, keys, partly=True), _item(found, keys)
+    if there is None:
+        return []
+    index, here = there
+    place = f"{path}[{index}]"
+    if mine is None:
+        return [Change(place, here, None)]
+    # Its keys say which one it is.
+    rest = {name: one for name, one in below.items() if name.partition(":")[2] not in keys}
+    return removed(mine[1], rest, here, place)
+
+
+def _whole(declared: t.Any, found: t.Any, path: str) -> list[Change]:
+    """What is in a value, which is ours as a whole, beyond what is declared."""
+    if isinstance(declared, dict) and isinstance(found, dict):
+        besides = _besides(declared, found, path, UNKNOWN)
+        return besides + [
+            change
+            for name in declared
+            if name in found
+            for change in _whole(declared[name], found[name], _join(path, name))
+        ]
+    if isinstance(declared, list) and isinstance(found, list) and len(declared) == len(found):
+        return [
+            change
+            for index, (one, other) in enumerate(zip(declared, found, strict=True))
+            for change in _whole(one, other, f"{path}[{index}]")
+        ]
+    return []
+
+
+def _item(items: t.Any, keys: Json, partly: bool = False) -> tuple[int, Json] | None:
+    """The item with these keys, or at will with those of them that it has, and its index."""
+    for index, one in enumerate(_list(items)):
+        if isinstance(one, dict) and all(
+            one.get(name, value if partly else None) == value for name, value in keys.items()
+        ):
+            return index, one
+    return None
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else []
+
+
+def without_repeats(changes: t.Iterable[Change]) -> list[Change]:
+    """Each path once, without what is within a change of the whole."""
+    kept: dict[str, Change] = {}
+    for change in changes:
+        kept.setdefault(change.path, change)
+    return [
+        change
+        for path, change in kept.items()
+        if not any(path[:end] in kept for end, sign in enumerate(path) if sign in ".[")
+    ]
+
+
+def _paired(declared: t.Sequence[t.Any], found: t.Sequence[t.Any], field: str, view: View) -> list[tuple[t.Any, t.Any]]:
+    """Each declared item with the found one of the same key, or else that is most like it."""
     rest = list(found)
+    key = view.rule(field).key
     pairs = []
     for one in declared:
-        best = min(rest, key=lambda other: len(differences(one, other, observed=True)))
+        best = _of_same_key(one, rest, key) if key else None
+        if best is None:
+            best = min(rest, key=lambda other: len(_item_differences(one, other, "", field, view)))
         rest.remove(best)
         pairs.append((one, best))
     return pairs
+
+
+def _of_same_key(one: t.Any, others: t.Iterable[t.Any], key: str) -> t.Any:
+    name = one.get(key) if isinstance(one, dict) else None
+    return next((other for other in others if name and isinstance(other, dict) and other.get(key) == name), None)
 
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _empty(value: t.Any) -> bool:
-    """Whether Kubernetes and AWS may leave it out: they give nothing, an empty value or a zero back for each other."""
-    return value is None or value is False or (isinstance(value, str | list | dict | int) and not value)
+def _nothing(value: t.Any, zeros: bool) -> bool:
+    """Whether a value is the same as none: an empty list or map, and at will false, zero and an empty text."""
+    if value is None or (isinstance(value, list | dict) and not value):
+        return True
+    return zeros and isinstance(value, str | int | float) and not value
 
 
-def _same(one: t.Any, other: t.Any) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return one == other or _same_document(one, other)
+def _same(one: t.Any, other: t.Any, rule: Rule, observed: bool) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
+    if isinstance(one, str | None) and isinstance(other, str | None):
+        return one == other or _same_text(one or "", other or "", rule, observed)
     return bool(one == other)
 
 
-def _same_document(one: str, other: str) -> bool:
-    if not (one.lstrip()[:1] in ("{", "[") and other.lstrip()[:1] in ("{", "[")):
+def _same_text(one: str, other: str, rule: Rule, observed: bool) -> bool:
+    """Whether texts that hold documents mean the same.
+
+    Of a field without a rule, only what was observed counts as JSON: the server may have written it in another form.
+    """
+    if rule.how not in ("policy", "json", "redrive") and not (observed and rule is UNKNOWN and _holds_json(one)):
         return False
+    first, second = _parsed(one), _parsed(other)
+    if first is NO_JSON or second is NO_JSON:
+        return False
+    if rule.how == "policy" and (same := same_policy(first, second)) is not None:
+        return same
+    return _plain(first, rule.how) == _plain(second, rule.how)
+
+
+def _holds_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(text: str) -> t.Any:
+    """What a JSON text holds; none is an empty document."""
     try:
-        return bool(_plain(json.loads(one)) == _plain(json.loads(other)))
+        return json.loads(text) if text.strip() else {}
     except ValueError:
-        return False
+        return NO_JSON
 
 
-def _plain(document: t.Any) -> t.Any:
-    """A policy document as AWS understands it: one value and a list of one are the same, lists are sets."""
+def _plain(document: t.Any, how: str) -> t.Hashable:
+    """A document in a form that keeps its values' types: to Python 1 is true."""
     if isinstance(document, dict):
-        return {key: _plain(value) for key, value in document.items()}
+        return frozenset((key, _plain(value, how)) for key, value in document.items())
     if isinstance(document, list):
-        items = sorted((_plain(one) for one in document), key=lambda one: json.dumps(one, sort_keys=True))
-        return items[0] if len(items) == 1 else items
-    return document
+        return tuple(_plain(one, how) for one in document)
+    if how == "redrive" and isinstance(document, str) and document.isdecimal():
+        document = int(document)
+    return ("number", document) if _is_number(document) else (type(document).__name__, document)
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

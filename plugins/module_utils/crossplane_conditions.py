@@ -157,6 +157,15 @@ def creation_lost(obj: Json) -> bool:
     return CREATION_LOST in message and create_pending(obj)
 
 
+def under_way(obj: Json) -> bool:
+    """Whether the provider is at work on it: an operation goes on, or its creation has begun without an error so far."""
+    conditions = conditions_of(obj)
+    if (conditions.get("AsyncOperation") or {}).get("reason") == "Ongoing":
+        return True
+    failed = any((conditions.get(name) or {}).get("status") == "False" for name in ("Synced", "LastAsyncOperation"))
+    return (conditions.get("Ready") or {}).get("reason") == "Creating" and not failed
+
+
 # In this order: what is more precise comes first.
 _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
     (
@@ -224,6 +233,18 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
         Cause(
             "a field was changed that cannot be changed after creation",
             "set the field back, or delete the resource and create it anew",
+            permanent=True,
+        ),
+    ),
+    (
+        # Terraform's own checks, before AWS is asked.
+        re.compile(
+            r"cannot be specified when|is required when|must be (at least|specified|set)|expected \S+ to be (one of|in the range)|"
+            r"[Cc]onflicting configuration|Invalid Attribute (Value|Combination)",
+        ),
+        Cause(
+            "the provider refuses the value of a field",
+            "correct the field that the message names",
             permanent=True,
         ),
     ),

@@ -12,14 +12,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import fields_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import (
     ADOPTED_AS,
+    DELETED,
     Observed,
     Thing,
     made_by_crossplane,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, differences, removed
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import (
+    PARAMETERS,
+    Change,
+    Rules,
+    differences,
+    removed,
+    without_repeats,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_fixed import fixed_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
     ADOPT,
@@ -76,15 +85,18 @@ def diff(
     wanted = [kind_of(obj) for obj in declared]
     found = find(api, declared, kinds, settings)
     keys = [key_of(obj, found.served) for obj in declared]
-    own = [(obj, found.objects.get(key)) for obj, key in zip(declared, keys, strict=True)]
+    there = [found.objects.get(key) for key in keys]
+    own = [(completed(obj, live), live) for obj, live in zip(declared, there, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
     in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
     rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws.found, strict=True)]
     surplus = _surplus(found, set(keys), kinds, settings)
+    open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
         **_sorted(rows),
         "unready": _unready(api, pairs),
+        "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "surplus": surplus,
         "not_served": sorted(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
@@ -211,20 +223,65 @@ def reference(obj: Json) -> Json:
     return {"api_version": api_version, "kind": kind, "name": metadata["name"], **space}
 
 
+def completed(declared: Json, live: Json | None) -> Json:
+    """A declared object with what must stand in place of fields that we declared before.
+
+    The provider keeps in AWS, and writes into the object again, what is merely missing. What stands in place of it stays
+    ours, so that this goes on until AWS has taken it, and afterwards nothing differs.
+    """
+    owned = ((live or {}).get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
+    parameters = _parameters(declared)
+    rules = fields_of(service_kind_of(declared)) if owned else {}
+    cleared = {
+        name: rule.cleared
+        for name, rule in rules.items()
+        if rule.cleared is not None and name not in parameters and f"f:{name}" in owned
+    }
+    if not cleared:
+        return declared
+    return {**declared, "spec": {**declared["spec"], "forProvider": {**parameters, **cleared}}}
+
+
+def _parameters(obj: Json) -> Json:
+    return (obj.get("spec") or {}).get("forProvider") or {}
+
+
 def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, Change]]:
-    """How a declared object differs from the cluster's, or if it does not, from what is in AWS; each with where that is."""
-    mine = {name: value for name, value in declared.items() if name not in ("apiVersion", "kind", "status")}
-    changed = [*differences(mine, live), *removed(mine, live.get("owned") or {}, live)]
-    # The provider puts the real external name there when AWS has given it.
-    changed = [one for one in changed if one.path != f"metadata.annotations.{EXTERNAL_NAME}"]
+    """How a declared object differs from the cluster's, or if it does not, from what is in AWS; each with where that is.
+
+    What AWS does not say counts as the provider saw it last.
+    """
+    rules = fields_of(service_kind_of(declared))
+    changed = _changes_in_cluster(declared, live, rules)
     if changed:
         hidden = declared["kind"] == "Secret"
         return [("spec", _hidden(one) if hidden else one) for one in changed]
-    parameters = (declared.get("spec") or {}).get("forProvider") or {}
-    if aws:
-        return [("aws", one) for one in differences(parameters, aws, observed=True)]
+    wanted = _parameters(declared)
+    told = dict(aws or {})
+    if isinstance(told.get("tags"), dict) and "tags" in wanted:
+        # Others may have added some to the object.
+        others = (_parameters(live).get("tags") or {}).keys() - (wanted["tags"] or {}).keys()
+        told["tags"] = {name: value for name, value in told["tags"].items() if name not in others}
+    untold = {name: value for name, value in wanted.items() if name not in told}
     at_provider = (live.get("status") or {}).get("atProvider") or {}
-    return [("provider", one) for one in differences(parameters, at_provider, observed=True)]
+    return [
+        *(("aws", one) for one in differences(wanted, told, observed=True, rules=rules)),
+        *(("provider", one) for one in differences(untold, at_provider, observed=True, rules=rules)),
+    ]
+
+
+def _changes_in_cluster(declared: Json, live: Json, rules: Rules) -> list[Change]:
+    mine = {name: value for name, value in declared.items() if name not in ("apiVersion", "kind", "status")}
+    changed = []
+    if parameters := _parameters(declared):
+        changed = differences(parameters, _parameters(live), PARAMETERS, rules=rules, exact=True)
+        rest = {name: value for name, value in declared["spec"].items() if name != "forProvider"}
+        changed += differences({**mine, "spec": rest}, live)
+    else:
+        changed = differences(mine, live)
+    changed += removed(mine, live.get("owned") or {}, live)
+    # The provider puts the real external name there when AWS has given it.
+    return [one for one in without_repeats(changed) if one.path != f"metadata.annotations.{EXTERNAL_NAME}"]
 
 
 def _hidden(change: Change) -> Change:
@@ -234,6 +291,8 @@ def _hidden(change: Change) -> Change:
 def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
     """The list that an object belongs into, its row there, and the object."""
     row = reference(obj)
+    if aws and DELETED in aws:
+        return "deleted", {**row, "external_name": Thing.of(obj, live).external_name, "date": aws[DELETED]}, obj
     if live is None:
         return _new(obj, row, aws, settings)
     owner = owner_of(live)
@@ -245,10 +304,10 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
         if _another_s(obj, aws, settings):
             return "existing", {**row, "external_name": Thing.of(obj, live).external_name}, obj
         return "unfinished", {**row, "in_aws": bool(aws)}, obj
-    if aws is None and (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED):
+    if aws is None and _was_there(live):
         return "gone", row, obj
     changes = changes_of(obj, live, aws)
-    fixed = fixed_changes(obj, live, [change for where, change in changes if where == "spec"])
+    fixed = fixed_changes(obj, live, changes)
     fields = [
         {
             "path": change.path,
@@ -266,6 +325,12 @@ def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> 
         return "strayed", row, obj
     # Where we have set it once, an apply without it would take it away.
     return "drifted", row, _named(obj, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
+
+
+def _was_there(live: Json) -> bool:
+    """Whether AWS had it: the provider made it, or has seen what it took over."""
+    made = (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED)
+    return bool(made or conditions.judge({"status": {}, **live}, ("Ready",)).ready)
 
 
 def _unfinished(obj: Json, live: Json) -> bool:
@@ -298,7 +363,18 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
     """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
     by_name: dict[str, list[Json]] = {
         name: []
-        for name in ("missing", "drifted", "strayed", "gone", "unfinished", "existing", "foreign", "leaving", "same")
+        for name in (
+            "missing",
+            "drifted",
+            "strayed",
+            "gone",
+            "unfinished",
+            "existing",
+            "foreign",
+            "leaving",
+            "deleted",
+            "same",
+        )
     }
     for name, row, _obj in rows:
         by_name[name].append(row)
@@ -312,6 +388,23 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
             _look_again(obj, now, row) for name, row, obj in rows if name in ("gone", "strayed", "unfinished")
         ],
     }
+
+
+def look_again_at(found: t.Mapping[str, t.Any]) -> list[Json]:
+    """Patches that make Crossplane look again, now, at all that differs or is not ready."""
+    now = datetime.datetime.now(datetime.UTC).isoformat()
+    patches = {_identity(one): one for one in found["to_look_at"]}
+    for name in ("drifted", "unready"):
+        for one in found[name]:
+            space = {"namespace": one["namespace"]} if one.get("namespace") else {}
+            stub = {"apiVersion": one["api_version"], "kind": one["kind"], "metadata": {"name": one["name"], **space}}
+            patches.setdefault(_identity(stub), _look_again(stub, now, {}))
+    return list(patches.values())
+
+
+def _identity(obj: Json) -> tuple[str, ...]:
+    metadata = obj["metadata"]
+    return (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
 def _look_again(obj: Json, now: str, row: Json) -> Json:
@@ -366,6 +459,8 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
                 "last_event": event,
                 "cause": cause.cause if cause else None,
                 "next_step": cause.next_step if cause else None,
+                "permanent": bool(cause and cause.permanent),
+                "under_way": conditions.under_way(live),
             }
         )
     return found
@@ -407,7 +502,7 @@ def _config_path(provider: str, config: Json, namespace: str) -> str:
 
 def converged(found: t.Mapping[str, t.Any]) -> bool:
     """Whether nothing of what C(diff) looks for was found: all is there, as declared, Synced and Ready, and no more than that."""
-    return not any(found[name] for name in found if name not in ("same", "unobserved"))
+    return not any(found[name] for name in found if name not in ("same", "unobserved", "under_way"))
 
 
 def report(found: t.Mapping[str, t.Any]) -> list[str]:
@@ -430,6 +525,10 @@ def report(found: t.Mapping[str, t.Any]) -> list[str]:
     lines += [
         f"{_label(one)} ({one['external_name']}) exists in AWS, and Crossplane did not make it for this stack"
         for one in found["existing"]
+    ]
+    lines += [
+        f"{_label(one)} ({one['external_name']}) was deleted, and AWS keeps it until {one['date']}"
+        for one in found["deleted"]
     ]
     lines += [
         f"{_label(one)} belongs to {one['owner'] or 'nobody that we know'}, as its label {OWNER} says"

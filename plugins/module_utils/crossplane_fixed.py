@@ -17,23 +17,33 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change, Json, differences
 
 PARAMETER = re.compile(r"spec\.forProvider\.(\w+)")
+# What is in one region can't be moved into another.
+REGION = "region"
 
 
-def fixed_changes(obj: Json, live: Json, changes: t.Iterable[Change]) -> set[str]:
+def fixed_changes(obj: Json, live: Json, changes: t.Iterable[tuple[str, Change]]) -> set[str]:
     """Paths of those changes that AWS has no way to make, as the resource is there with another value.
 
-    C(live) says in C(status.atProvider) what is there. A field that this does not tell is fixed if it is new in the
+    C(changes) come with where they are: in the object's spec, or outside it, where AWS or the provider says what is there. Of
+    the spec's, C(live) says so in C(status.atProvider). A field that this does not tell is fixed if it is new in the
     declaration; if it was another there, nobody knows whether that one was ever made.
     """
     names = IMMUTABLE.get(kind_of(obj), frozenset())
     actual = (live.get("status") or {}).get("atProvider") or {}
-    if not names or not actual:
-        return set()
     return {
         change.path
-        for change in changes
-        if (found := PARAMETER.match(change.path)) and found[1] in names and _is_another(found[1], change, obj, actual)
+        for where, change in changes
+        if (_is_fixed(change, names, obj, actual) if where == "spec" else re.split(r"[.\[]", change.path)[0] in names)
     }
+
+
+def _is_fixed(change: Change, names: t.Collection[str], obj: Json, actual: Json) -> bool:
+    found = PARAMETER.match(change.path)
+    if not found or not actual:
+        return False
+    if found[1] == REGION:
+        return change.before is not None and change.after is not None
+    return found[1] in names and _is_another(found[1], change, obj, actual)
 
 
 def _is_another(name: str, change: Change, obj: Json, actual: Json) -> bool:

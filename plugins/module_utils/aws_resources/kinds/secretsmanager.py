@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import timestamp
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Json, Thing
 
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import SecretKey, Whole, as_json, named, policy_document, text
@@ -73,8 +74,10 @@ def _secret(aws: Aws, thing: Thing) -> Json | None:
     answer = existing(
         aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters.get("name") or thing.external_name
     )
-    if answer is None or answer.get("DeletedDate"):
+    if answer is None:
         return None
+    if deleted := answer.get("DeletedDate"):
+        return {DELETED: timestamp(deleted)}
     return {
         ADOPTED_AS: answer.get("ARN"),
         "name": answer.get("Name"),

@@ -12,7 +12,19 @@ NAMESPACED = {"api_version": "sns.aws.m.upbound.io/v1beta1", "kind": "Topic", "n
 
 def found(**lists: Any) -> dict[str, Any]:
     return {
-        **{name: [] for name in ("missing", "existing", "foreign", "surplus", "drifted", "unlisted_services")},
+        **{
+            name: []
+            for name in (
+                "missing",
+                "existing",
+                "foreign",
+                "surplus",
+                "drifted",
+                "strayed",
+                "deleted",
+                "unlisted_services",
+            )
+        },
         **lists,
     }
 
@@ -46,3 +58,17 @@ def test_what_holds_data_is_not_pruned() -> None:
     assert "declared no more, but holds data" in problem
     assert difference_problems(found(surplus=[table]), prune=False) == []
     assert difference_problems(found(surplus=[table]), protect=False) == []
+
+
+def test_what_was_made_again_in_aws_with_another_key_is_refused() -> None:
+    field = {"path": "hashKey", "where": "aws", "before": "Other", "after": "Id", "fixed": True}
+    (problem,) = difference_problems(found(strayed=[{**TOPIC, "fields": [field]}]))
+    assert problem.startswith('Topic/orders: AWS can\'t change hashKey: "Other" -> "Id" of what is there')
+
+
+def test_a_name_that_aws_keeps_for_what_was_deleted_is_refused_with_the_ways_on() -> None:
+    kept = {**TOPIC, "kind": "Secret", "external_name": "orders/db", "date": "2026-12-05T10:00:00Z"}
+    (problem,) = difference_problems(found(deleted=[kept]))
+    assert "until 2026-12-05T10:00:00Z" in problem
+    assert "restore-secret --secret-id orders/db" in problem
+    assert "--force-delete-without-recovery --secret-id orders/db" in problem

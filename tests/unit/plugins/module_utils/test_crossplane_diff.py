@@ -185,14 +185,82 @@ def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_lef
     assert not _unfinished(key, lost)
 
 
-def test_a_field_that_we_applied_and_declare_no_more_is_drift():
-    fields = {"f:spec": {"f:forProvider": {"f:displayName": {}}}}
-    managed = [{"manager": "localcloud", "operation": "Apply", "fieldsV1": fields}]
-    there = live(topic(displayName="Old"), managedFields=managed)
+def applied(*parameters, **annotations):
+    """What the API server says of fields that we applied."""
+    fields = {
+        "f:metadata": {"f:annotations": {".": {}, **{f"f:{name}": {} for name in annotations}}},
+        "f:spec": {"f:forProvider": {f"f:{name}": {} for name in parameters}},
+    }
+    return [{"manager": "localcloud", "operation": "Apply", "fieldsV1": fields}]
+
+
+def test_a_field_that_we_applied_and_is_no_longer_declared_is_a_change():
+    there = live(topic(signatureVersion=2), managedFields=applied("signatureVersion"))
     found = diff(Cluster(there), [topic()], [], SETTINGS)
     assert found["drifted"][0]["fields"][0]["after"] is None
-    others = live(topic(displayName="Late"), managedFields=[{**managed[0], "manager": "provider"}])
+    others = live(topic(signatureVersion=2), managedFields=[{**applied("signatureVersion")[0], "manager": "provider"}])
     assert diff(Cluster(others), [topic()], [], SETTINGS)["drifted"] == []
+
+
+def test_what_the_provider_would_keep_is_emptied_and_stays_so():
+    there = live(topic(displayName="Old"), managedFields=applied("displayName"))
+    found = diff(Cluster(there), [topic()], [], SETTINGS)
+    assert found["drifted"][0]["fields"][0]["after"] == ""
+    assert found["to_apply"] == [topic(displayName="")]
+    emptied = live(topic(displayName=""), managedFields=applied("displayName"))
+    still = diff(Cluster(emptied), [topic()], [], SETTINGS, aws_has({"displayName": "Old"}))
+    assert report(still) == ['Topic/orders: in AWS displayName: "Old" -> ""']
+    assert diff(Cluster(emptied), [topic()], [], SETTINGS, aws_has({"displayName": None}))["same"] == 1
+
+
+def test_an_external_name_that_we_kept_is_not_taken_away_again():
+    declared = topic()
+    del declared["metadata"]["annotations"]
+    managed = applied("region", **{"crossplane.io/external-name": None})
+    there = live(topic(annotations={"crossplane.io/external-name": "https://sqs/0/orders"}), managedFields=managed)
+    assert diff(Cluster(there), [declared], [], SETTINGS)["same"] == 1
+    changed = copy.deepcopy(declared)
+    changed["spec"]["forProvider"]["displayName"] = "New"
+    (apply,) = diff(Cluster(there), [changed], [], SETTINGS)["to_apply"]
+    assert apply["metadata"]["annotations"] == {"crossplane.io/external-name": "https://sqs/0/orders"}
+
+
+def test_what_was_taken_over_and_is_lost_in_aws_is_found():
+    """The provider marks only what it has made itself."""
+    assert names(diff(Cluster(live(topic())), [topic()], [], SETTINGS, aws_has(None)), "gone") == ["orders"]
+    new = live(topic(), conditions=[{"type": "Synced", "status": "True"}, {"type": "Ready", "status": "False"}])
+    assert diff(Cluster(new), [topic()], [], SETTINGS, aws_has(None))["gone"] == []
+
+
+def test_what_aws_does_not_tell_counts_as_the_provider_saw_it():
+    declared = topic(displayName="Orders", signatureVersion=2)
+    there = live(declared, at_provider={"displayName": "Old", "signatureVersion": 1})
+    found = diff(Cluster(there), [declared], [], SETTINGS, aws_has({"displayName": "Orders"}))
+    assert report(found) == ["Topic/orders: as Crossplane last saw it, signatureVersion: 1 -> 2"]
+
+
+def test_a_change_outside_crossplane_that_aws_cannot_take_back_is_marked():
+    declared = topic(fifoTopic=True)
+    found = diff(Cluster(live(declared)), [declared], [], SETTINGS, aws_has({"fifoTopic": False}))
+    assert [(one["path"], one["fixed"]) for one in found["strayed"][0]["fields"]] == [("fifoTopic", True)]
+
+
+def test_tags_in_aws_are_those_that_are_declared_and_those_that_others_set():
+    declared = topic(tags={"team": "a", "empty": ""})
+    there = live(topic(tags={"team": "a", "empty": "", "crossplane-name": "orders", "added": "by-others"}))
+
+    def lines(**tags):
+        return report(diff(Cluster(there), [declared], [], SETTINGS, aws_has({"tags": tags})))
+
+    others = {
+        "crossplane-name": "orders",
+        "localcloud.dev/owner": "ours",
+        "aws:cloudformation": "x",
+        "added": "by-others",
+    }
+    assert lines(team="a", empty="", **others) == []
+    assert lines(team="a", empty="", added="by-others", mine="1") == ['Topic/orders: in AWS tags.mine: "1" -> nothing']
+    assert lines(team="a", added="by-others") == ['Topic/orders: in AWS tags.empty: nothing -> ""']
 
 
 def test_an_external_name_that_aws_has_given_is_no_drift():

@@ -32,7 +32,7 @@ def table(**parameters):
 def test_what_of_a_table_is_fixed(declared, there, change, fixed):
     name, before, after = change
     one = Change(f"spec.forProvider.{name}", before, after)
-    assert fixed_changes(table(**declared), {"status": {"atProvider": there}}, [one]) == (
+    assert fixed_changes(table(**declared), {"status": {"atProvider": there}}, [("spec", one)]) == (
         {one.path} if fixed else set()
     )
 
@@ -41,12 +41,33 @@ def test_a_field_within_a_fixed_one_is_fixed():
     one = Change("spec.forProvider.localSecondaryIndex[0].rangeKey", "at", "who")
     declared = table(localSecondaryIndex=[{"name": "by", "rangeKey": "who"}])
     there = {"localSecondaryIndex": [{"name": "by", "rangeKey": "at"}]}
-    assert fixed_changes(declared, {"status": {"atProvider": there}}, [one]) == {one.path}
+    assert fixed_changes(declared, {"status": {"atProvider": there}}, [("spec", one)]) == {one.path}
 
 
 def test_labels_and_kinds_that_are_not_known_are_never_fixed():
     label = Change("metadata.labels.path", "a", "b")
     other = {"apiVersion": "ec2.aws.upbound.io/v1beta1", "kind": "VPC", "spec": {"forProvider": {"path": "b"}}}
     live = {"status": {"atProvider": {"path": "a"}}}
-    assert fixed_changes(other, live, [Change("spec.forProvider.path", "a", "b")]) == set()
-    assert fixed_changes({**other, "apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "Role"}, live, [label]) == set()
+    assert fixed_changes(other, live, [("spec", Change("spec.forProvider.path", "a", "b"))]) == set()
+    assert (
+        fixed_changes({**other, "apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "Role"}, live, [("spec", label)])
+        == set()
+    )
+
+
+def test_what_was_made_again_in_aws_with_another_key_is_fixed():
+    changes = [("aws", Change("hashKey", "Other", "Id")), ("aws", Change("attribute[0].name", "Other", "Id"))]
+    assert fixed_changes(table(hashKey="Id"), {}, changes) == {"hashKey"}
+    changes = [
+        ("aws", Change("localSecondaryIndex[0].rangeKey", "a", "b")),
+        ("provider", Change("billingMode", "a", "b")),
+    ]
+    assert fixed_changes(table(), {}, changes) == {"localSecondaryIndex[0].rangeKey"}
+
+
+@pytest.mark.parametrize("kind", ["dynamodb.aws.upbound.io/v1beta1", "ec2.aws.upbound.io/v1beta1"])
+def test_no_resource_can_be_moved_to_another_region(kind):
+    obj = {**table(region="us-east-1"), "apiVersion": kind}
+    moved = ("spec", Change("spec.forProvider.region", "eu-central-1", "us-east-1"))
+    assert fixed_changes(obj, {"status": {"atProvider": {"id": "x"}}}, [moved]) == {moved[1].path}
+    assert fixed_changes(obj, {"status": {}}, [moved]) == set()
