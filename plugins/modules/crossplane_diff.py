@@ -95,6 +95,14 @@ options:
       - Ask AWS itself what it has. Else what Crossplane saw last counts, and what it does not know of is not found.
     type: bool
     default: false
+  settle_timeout:
+    description:
+      - Compare again and again, at most so many seconds, until nothing differs and all is Synced and Ready.
+      - It ends sooner where the outcome is known, because an error stays that waiting does not cure, or because nothing has changed for
+        a while and the provider is not at work. RV(outcome) says which. RV(to_look_at) has then patches for all that is left.
+      - V(0) compares once.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
   - localcloud.stack.aws
@@ -234,6 +242,19 @@ leaving:
   type: list
   elements: dict
   contains: *reference
+deleted:
+  description: Declared, but AWS keeps it as deleted for a while, as it does with secrets, so that it can't be made.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    external_name:
+      description: Its name in AWS.
+      type: str
+    date:
+      description: When it goes for good.
+      type: str
 existing:
   description: Missing in the cluster, but AWS has something under its name that Crossplane did not make for it.
   returned: success
@@ -292,6 +313,32 @@ unready:
     next_step:
       description: What to do about it.
       type: str
+    permanent:
+      description: Whether the cause is one that waiting does not cure.
+      type: bool
+    under_way:
+      description: Whether the provider is at work on it.
+      type: bool
+under_way:
+  description: Those that differ and that the provider is at work on.
+  returned: success
+  type: list
+  elements: dict
+  contains: *reference
+outcome:
+  description: How the wait of O(settle_timeout) ended; empty without it.
+  returned: success
+  type: dict
+  contains:
+    settled:
+      description: Whether nothing differs any more and all is Synced and Ready.
+      type: bool
+    seconds:
+      description: How long it took.
+      type: float
+    message:
+      description: If not settled, which field of which resource differs, both values, the likely cause, and what to do.
+      type: str
 same:
   description: How many are as declared.
   returned: success
@@ -345,6 +392,8 @@ report:
   sample: ['Queue/orders: in AWS visibilityTimeoutSeconds: 45 -> 30']
 """
 
+import threading
+import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -363,10 +412,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
     Settings,
     converged,
     diff,
+    look_again_at,
     reference,
     report,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_settle import explain, settle
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 
 TARGET: dict[str, t.Any] = {
@@ -423,10 +475,24 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     observe = observer(params)
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     likely = "it does not answer, or its user may not list these kinds"
+    outcome: dict[str, t.Any] = {}
     with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
-        found = diff(api, resources, kinds_of(params), settings, observe)
+        if params["settle_timeout"]:
+            ended = settle(
+                lambda: diff(api, resources, [], settings, observe),
+                params["settle_timeout"],
+                time.monotonic,
+                threading.Event().wait,
+                (AwsError, ApiError),
+            )
+            found = {**ended.found, "to_look_at": look_again_at(ended.found)}
+            message = "" if ended.settled else explain(ended)
+            outcome = {"settled": ended.settled, "seconds": round(ended.seconds, 2), "message": message}
+        else:
+            found = diff(api, resources, kinds_of(params), settings, observe)
     return {
         **found,
+        "outcome": outcome,
         "references": [reference(one) for one in resources],
         "looked_into_aws": params["look_into_aws"],
         "report": report(found),
@@ -452,6 +518,7 @@ def main() -> None:
             },
             "field_manager": {"type": "str", "default": "localcloud"},
             "adopt": {"type": "bool", "default": False},
+            "settle_timeout": {"type": "int", "default": 0},
             "look_into_aws": {"type": "bool", "default": False},
             **KUBERNETES_ARGUMENTS,
             **aws_argument_spec(),

@@ -258,6 +258,6 @@ def test_a_creation_whose_end_the_provider_lost_is_taken_up(tenant: Tenant, even
 
     healed = tenant.run(meanwhile=go_on, **declared)
     assert healed.code == 0, healed.output
-    assert "Tell the provider how they ended" in healed.output
+    assert "Have Crossplane look again at what is left" in healed.output
     again = tenant.run(**declared)
     assert (again.code, again.changed) == (0, []), again.output

@@ -1,0 +1,157 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Compare until AWS has what is declared, or until it is known that it will not: by wall time, with the reason.
+
+The outcome is known as soon as nothing differs, as soon as an error that waiting does not cure has stayed for a while, and as
+soon as nothing has changed for a longer while with nothing under way.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import shown
+
+Json = dict[str, t.Any]
+Clock = t.Callable[[], float]
+
+# Lists of what crossplane_diff finds that are to become empty.
+OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "existing", "foreign", "deleted", "unready")
+# Seconds that an error must stay which is not cured by waiting: until then it may be that of the old fields.
+PERMANENT_AFTER = 8
+# Seconds without any change after which nothing is to be expected: the provider repeats what failed at least once a minute,
+# but sooner where it is asked to look again.
+STILL_AFTER = 25
+# Seconds between two looks: at least, and in proportion to what a look takes.
+INTERVAL, PROPORTION = 1.0, 3.0
+# What differs from one repetition of an error to the next: request ids, times, attempts.
+VARYING = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f-]{27}|\b[0-9A-F]{16,}\b|\d{4}-\d\d-\d\dT[\d:.]+Z?|exceeded maximum number of attempts, \d+"
+)
+
+
+class Outcome(t.NamedTuple):
+    """How it ended: C(settled), or why it will not settle. C(found) is the last comparison."""
+
+    settled: bool
+    found: Json
+    seconds: float
+    why: str = ""
+
+
+class Watch:
+    """What was seen of the comparisons so far."""
+
+    def __init__(self, limit: float, start: float) -> None:
+        self.limit = limit
+        self.start = self.changed = self.failing = start
+        self._seen: t.Hashable = None
+        self._errors: t.Hashable = None
+
+    def verdict(self, found: Json, now: float) -> Outcome | None:
+        """The outcome, or None while it is open."""
+        seconds = now - self.start
+        if not any(found[name] for name in OPEN):
+            return Outcome(True, found, seconds)
+        seen, errors = signature(found), permanent(found)
+        if seen != self._seen:
+            self._seen, self.changed = seen, now
+        if errors != self._errors:
+            self._errors, self.failing = errors, now
+        if errors and now - self.failing >= PERMANENT_AFTER:
+            return Outcome(False, found, seconds, "an error stays that waiting does not cure")
+        if now - self.changed >= STILL_AFTER and not under_way(found):
+            return Outcome(False, found, seconds, f"nothing has changed for {STILL_AFTER} s, and nothing is under way")
+        if seconds >= self.limit:
+            return Outcome(False, found, seconds, f"the limit of {self.limit:.0f} s is reached")
+        return None
+
+
+def signature(found: Json) -> t.Hashable:
+    """What must stay the same for a state to count as the same."""
+    return tuple(
+        (
+            name,
+            one["kind"],
+            one.get("namespace"),
+            one["name"],
+            one.get("condition"),
+            one.get("reason"),
+            VARYING.sub("", str(one.get("message") or "")),
+            tuple((field["path"], str(field["before"])) for field in one.get("fields", [])),
+        )
+        for name in OPEN
+        for one in found[name]
+    )
+
+
+def permanent(found: Json) -> t.Hashable:
+    """Objects with an error that waiting does not cure."""
+    return frozenset(
+        (one["kind"], one.get("namespace"), one["name"], one.get("cause"))
+        for one in found["unready"]
+        if one.get("permanent") and not one.get("under_way")
+    )
+
+
+def under_way(found: Json) -> bool:
+    """Whether the provider is at work on something."""
+    return any(one.get("under_way") for one in found["unready"]) or bool(found["under_way"] or found["leaving"])
+
+
+def settle(
+    look: t.Callable[[], Json],
+    limit: float,
+    clock: Clock,
+    pause: t.Callable[[float], object],
+    transient: tuple[type[Exception], ...] = (),
+) -> Outcome:
+    """Look until the outcome is known. What is C(transient) is raised only if it lasts until the limit."""
+    watch = Watch(limit, clock())
+    while True:
+        began = clock()
+        try:
+            outcome = watch.verdict(look(), clock())
+        except transient:
+            if clock() - watch.start >= limit:
+                raise
+            outcome = None
+        if outcome:
+            return outcome
+        pause(max(INTERVAL, PROPORTION * (clock() - began)))
+
+
+def explain(outcome: Outcome) -> str:
+    """What differs after all: which field of which resource, both values, the cause, and what to do."""
+    found = outcome.found
+    lines = [
+        _difference(one, field) for name in ("drifted", "strayed") for one in found[name] for field in one["fields"]
+    ]
+    lines += [f"{label(one)} is not there" for one in (*found["missing"], *found["gone"])]
+    lines += [f"{label(one)} is still being deleted" for one in found["leaving"]]
+    lines += [f"{label(one)}: the provider does not know how its creation ended" for one in found["unfinished"]]
+    lines += [_unready(one) for one in found["unready"]]
+    known = list(dict.fromkeys(one["next_step"] for one in found["unready"] if one.get("next_step")))
+    advice = known or ["look at the resource's conditions and events (kubectl describe) and at the provider's log"]
+    return (
+        f"After {outcome.seconds:.0f} s AWS does not have what is declared, and {outcome.why}: {'; '.join(lines)}. "
+        f"What to do: {'; '.join(advice)}; then run again."
+    )
+
+
+def _difference(one: Json, field: Json) -> str:
+    where = {"spec": "in the cluster", "aws": "in AWS", "provider": "as Crossplane last saw it"}[field["where"]]
+    return f"{label(one)}: {field['path']} is {shown(field['before'])} {where}, declared is {shown(field['after'])}"
+
+
+def _unready(one: Json) -> str:
+    said = ": ".join(" ".join(str(text).split()) for text in (one.get("reason"), one.get("message")) if text)
+    cause = f" (likely: {one['cause']})" if one.get("cause") else ""
+    return f"{label(one)}: {one['condition']}{': ' + said if said else ''}{cause}"
+
+
+def label(one: Json) -> str:
+    return f"{one['kind']}/{one['name']}" + (f" ({one['namespace']})" if one.get("namespace") else "")
