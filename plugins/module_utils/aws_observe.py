@@ -18,6 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.cat
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kind import NAME
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.observe import Aws
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Observed, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import concerning
 
 # Requests under way at once: an emulator is one process, more would only queue up there.
 WORKERS = 8
@@ -36,7 +37,8 @@ def observe(clients: Clients, things: t.Sequence[Thing]) -> Observed:
     def read(thing: Thing) -> Json | None:
         if not observable(thing):
             return {}
-        with aws_errors(f"looking at {thing.kind} {thing.external_name}", clients.connection.endpoint_url):
+        name = f"{thing.kind} {thing.external_name}"
+        with concerning(name), aws_errors(f"looking at {name}", clients.connection.endpoint_url):
             return READERS[thing.kind](aws.within(_region(thing)), thing)
 
     with ThreadPoolExecutor(min(WORKERS, len(things))) as pool:

@@ -49,6 +49,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     list_all,
     served_kinds_of,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import concerning
 
 HIDDEN = "(hidden)"
 # Connections of the client's pool.
@@ -290,6 +291,11 @@ def _hidden(change: Change) -> Change:
 
 def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
     """The list that an object belongs into, its row there, and the object."""
+    with concerning(f"{obj['kind']} {obj['metadata']['name']}"):
+        return _compared(obj, live, aws, settings)
+
+
+def _compared(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
     row = reference(obj)
     if aws and DELETED in aws:
         return "deleted", {**row, "external_name": Thing.of(obj, live).external_name, "date": aws[DELETED]}, obj

@@ -127,6 +127,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.images_delivery i
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 try:
     import kubernetes
@@ -232,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

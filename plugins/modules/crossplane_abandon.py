@@ -75,6 +75,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api im
     KubernetesApi,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:
@@ -109,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

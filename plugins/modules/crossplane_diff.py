@@ -420,6 +420,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_settle
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 TARGET: dict[str, t.Any] = {
     "region": {"type": "str"},
@@ -544,4 +545,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -240,6 +240,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api im
     KubernetesApi,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:
@@ -282,4 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

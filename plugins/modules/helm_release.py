@@ -149,6 +149,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_command impo
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import Outcome, Wanted, install, remove
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def helm_of(module: AnsibleModule) -> Helm:
@@ -217,4 +218,4 @@ def _lines(some: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -112,6 +112,7 @@ tool:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
 from ansible_collections.localcloud.stack.plugins.module_utils.images_push import TOOLS, Wish, push
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:
@@ -132,4 +133,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -98,6 +98,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.supervised import
     Supervised,
     SupervisedError,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
 
@@ -158,4 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -77,6 +77,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.supervised import Program, Supervised, SupervisedError
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -121,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

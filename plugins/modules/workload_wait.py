@@ -202,6 +202,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api im
     KubernetesApi,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
 
@@ -235,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_module(main)

@@ -23,6 +23,7 @@ from ansible.release import __version__
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import read_ahead
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import unexpected
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 # So many more objects than at the last time make Python look for garbage again; 700 by default, which lists of thousands of
@@ -131,7 +132,9 @@ class InProcess(ActionBase):
             self.module.main()
         except Ended as ended:
             return ended.result
-        raise RuntimeError(f"{self._task.action} ended without a result.")
+        except Exception as error:
+            return unexpected(error, self._task.action)
+        return unexpected(RuntimeError("it ended without a result"), self._task.action)
 
     def _at_home(self, task_vars: Mapping[str, Any]) -> bool:
         return (
