@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, BuildError, Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import PartsError
@@ -35,7 +36,7 @@ class ActionModule(ActionBase):
         cache = Cache(Path(arguments["cache"]) if arguments["cache"] else default_root())
         try:
             inventory = Inventory.read(Path(arguments["project"]))
-            builder = Builder(inventory, cache, lambda line: display.display(f"  toolchain: {line}"))
+            builder = Builder(inventory, cache, lambda line: display.display(f"  toolchain: {printable(line)}"))
             missing = builder.missing(arguments["parts"])
             if self._task.check_mode and missing:
                 return {"changed": True, "missing": missing, "parts": {}, "versions": versions(inventory)}

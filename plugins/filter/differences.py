@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 
 def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: bool = True) -> list[str]:
@@ -18,7 +19,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         for one in found["unlisted_services"]
     ]
     problems += [
-        f"the cluster's {label(one)} belongs to another stack ({one['owner'] or 'it has no label localcloud.dev/owner'}); "
+        f"the cluster's {label(one)} belongs to another stack ({printable(one['owner'] or '') or 'it has no label localcloud.dev/owner'}); "
         "choose another name or prefix, or remove that one first"
         for one in found["foreign"]
     ]
@@ -31,7 +32,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
             "(`make down`, or tasks_from: absent)"
         )
     problems += [
-        f"{label(one)}: AWS has {one['external_name']} already, and this stack did not make it; choose another name, or take "
+        f"{label(one)}: AWS has {printable(one['external_name'])} already, and this stack did not make it; choose another name, or take "
         "it over with 'adopt: true' in its entry or aws_resources_adopt=true"
         for one in found["existing"]
         if label(one) not in twins

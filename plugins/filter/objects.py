@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -19,7 +20,9 @@ def managed_resources(declared: Mapping[str, Any], target: Mapping[str, Any]) ->
     need_pydantic()
     objects, found = derive(plain(declared), Target(**plain(target)))
     if found:
-        raise AnsibleFilterError("The declared AWS resources can't be made:\n" + "\n".join(f"- {one}" for one in found))
+        raise AnsibleFilterError(
+            "The declared AWS resources can't be made:\n" + "\n".join(f"- {printable(one)}" for one in found)
+        )
     return objects
 
 

@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import (
+    PrintableError,
+    printable,
+    printable_data,
+)
 
-class AwsError(Exception):
+
+class AwsError(PrintableError):
     """The one exception of the AWS modules. C(details) become further keys of the failed result."""
 
     def __init__(self, message: str, **details: t.Any) -> None:
         super().__init__(message)
-        self.message = message
-        self.details = details
+        self.message = str(self)
+        self.details = printable_data(details)
 
 
 _BAD_CREDENTIALS = {
@@ -93,8 +99,8 @@ def error_code(error: BaseException) -> str:
 def error_message(error: BaseException) -> str:
     response = getattr(error, "response", None)
     if not isinstance(response, dict):
-        return str(error)
-    return str(response.get("Error", {}).get("Message", "") or "no message")
+        return printable(error)
+    return printable(response.get("Error", {}).get("Message", "") or "no message")
 
 
 def is_not_found(error: BaseException) -> bool:
@@ -200,7 +206,7 @@ def explain(error: BaseException, doing: str, endpoint_url: str | None) -> str:
     if code:
         return _explain_answer(code, error_message(error), doing, where)
     what = f"{doing[:1].upper()}{doing[1:]}"
-    return f"{what} failed at {where} ({type(error).__name__}: {error}). Run again with -vvv to see more."
+    return f"{what} failed at {where} ({type(error).__name__}: {printable(error)}). Run again with -vvv to see more."
 
 
 def _explain_answer(code: str, message: str, doing: str, where: str) -> str:
@@ -246,4 +252,4 @@ def _reason(error: BaseException) -> str:
             return known[:1].lower() + known[1:]
     if "resolve" in text.lower() or "getaddrinfo" in text.lower():
         return "the host name does not resolve"
-    return text
+    return printable(text)

@@ -16,6 +16,7 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_policies import same_policy
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import NOTHING, Rule
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 Json = dict[str, t.Any]
 Rules = t.Mapping[str, Rule]
@@ -39,12 +40,12 @@ class Change(t.NamedTuple):
     after: t.Any
 
     def __str__(self) -> str:
-        return f"{self.path}: {shown(self.before)} -> {shown(self.after)}"
+        return f"{printable(self.path)}: {shown(self.before)} -> {shown(self.after)}"
 
 
 def shown(value: t.Any) -> str:
     """A value in a message: JSON, shortened."""
-    text = "nothing" if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    text = "nothing" if value is None else printable(json.dumps(value, sort_keys=True, ensure_ascii=False, default=str))
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

@@ -20,6 +20,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     EXTERNAL_NAME,
     PAUSED,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 Json = dict[str, t.Any]
 
@@ -393,7 +394,7 @@ def _known(text: str) -> Cause | None:
 
 def shorten(text: str | None, limit: int) -> str:
     """One line of at most so many characters, cut in the middle: what AWS said stands at a message's end."""
-    line = " ".join((text or "").split())
+    line = printable(" ".join((text or "").split()))
     if len(line) <= limit:
         return line
     head = limit // 3
@@ -402,6 +403,7 @@ def shorten(text: str | None, limit: int) -> str:
 
 def table(rows: t.Sequence[t.Sequence[str]]) -> str:
     """Rows as text, columns aligned; the last one ragged."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]).rstrip()
@@ -430,7 +432,7 @@ def report(unready: t.Sequence[Json], total: int, waited: float, absent: bool = 
     lines = [f"{len(unready)} of {total} resources {goal} after {waited:.0f} s:", table(rows)]
     for (cause, next_step), labels in causes.items():
         who = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
-        lines.append(f"Likely cause ({who}): {cause}. Next: {next_step}.")
+        lines.append(f"Likely cause ({who}): {printable(cause)}. Next: {printable(next_step)}.")
     if not causes:
         lines.append("No known cause fits. Next: kubectl describe the first one, and look at its provider's log.")
     return "\n".join(lines)

@@ -17,6 +17,8 @@ import socket
 import typing as t
 from urllib.parse import urlsplit
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
 try:
@@ -59,7 +61,7 @@ WITHOUT_PROXIES = ("env", *(word for name in PROXIES for word in ("-u", name)))
 DEFAULT_KUBECONFIG = "~/.kube/config"
 
 
-class UndecidedClusterError(Exception):
+class UndecidedClusterError(PrintableError):
     """The environment leaves open which cluster is meant; the message names the variables and the next step."""
 
 

@@ -21,6 +21,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     server_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -110,7 +111,7 @@ class Helm:
         if code:
             said = [line.strip() for line in (errors.strip() or output.strip()).splitlines() if line.strip()]
             raise KubernetesError(
-                f"Helm did not {what} the release {self._name}: {' '.join(said[-QUOTED:]) or f'exit code {code}'}. "
+                f"Helm did not {what} the release {self._name}: {printable(' '.join(said[-QUOTED:])) or f'exit code {code}'}. "
                 "Correct the cause that Helm names, then run again."
             )
 

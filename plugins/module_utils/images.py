@@ -12,6 +12,8 @@ import re
 import tarfile
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 Json = dict[str, t.Any]
 
 # The registry of Docker Hub has another name than its images.
@@ -19,7 +21,7 @@ HUB = "docker.io"
 HUB_HOST = "registry-1.docker.io"
 
 
-class ImageError(Exception):
+class ImageError(PrintableError):
     """An image can't be pushed; the message says why and what to do."""
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 # Contexts of clusters that run in Docker's own engine and see its images.
 DOCKER_CONTEXTS = frozenset({"docker-desktop", "docker-for-desktop", "orbstack"})
 KIND_PREFIX = "kind-"
 WAYS = ("registry", "kind", "docker", "public")
 
 
-class DeliveryError(Exception):
+class DeliveryError(PrintableError):
     """The wanted way can't be gone; the message says why and what to do."""
 
 

@@ -19,6 +19,7 @@ import urllib.parse
 import urllib.request
 
 from ansible_collections.localcloud.stack.plugins.module_utils.images import HUB, Json, Reference, digest_of
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
 TIMEOUT = 10
 MANIFEST_LIMIT = 4 * 1024 * 1024
@@ -27,7 +28,7 @@ INDEXES = ("application/vnd.docker.distribution.manifest.list.v2+json", "applica
 CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
 
 
-class RegistryError(Exception):
+class RegistryError(PrintableError):
     """The registry does not answer, or not what it should. C(denied): it wants credentials that we don't have."""
 
     def __init__(self, message: str, denied: bool = False) -> None:

@@ -29,6 +29,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     UntrustedError,
     events_of,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 try:
     import urllib3
@@ -210,7 +211,7 @@ def _first_line(error: BaseException) -> str:
 
 def _api_message(error: t.Any) -> str:
     try:
-        return str(json.loads(error.body)["message"])
+        return printable(json.loads(error.body)["message"])
     except (TypeError, ValueError, KeyError):
         return _reason(error.reason or f"HTTP {error.status}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import PAGE, Api, ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 
 def last_events(api: Api, kinds: t.Iterable[str]) -> dict[tuple[str, str | None, str], str]:
@@ -28,7 +29,7 @@ def last_events(api: Api, kinds: t.Iterable[str]) -> dict[tuple[str, str | None,
                 or event.get("eventTime")
                 or event["metadata"].get("creationTimestamp")
             )
-            text = f"{event.get('type')} {event.get('reason')}: {event.get('message')}"
+            text = printable(f"{event.get('type')} {event.get('reason')}: {event.get('message')}")
             if key not in latest or when >= latest[key][0]:
                 latest[key] = (when, text)
     return {key: text for key, (_when, text) in latest.items()}

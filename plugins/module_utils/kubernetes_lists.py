@@ -12,6 +12,8 @@ import time
 import typing as t
 from concurrent.futures import Executor
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError, printable_data
+
 Json = dict[str, t.Any]
 Answer = t.TypeVar("Answer")
 
@@ -20,22 +22,22 @@ PAGE = "500"
 BUSY = (0, 429, 500, 502, 503, 504)
 
 
-class KubernetesError(Exception):
+class KubernetesError(PrintableError):
     """A module's failure. C(message) says what failed and what to do; C(details) become further keys of the result."""
 
     def __init__(self, message: str, **details: t.Any) -> None:
         super().__init__(message)
-        self.message = message
-        self.details = details
+        self.message = str(self)
+        self.details = printable_data(details)
 
 
-class ApiError(Exception):
+class ApiError(PrintableError):
     """The API server's refusal, or with status 0 none of its answers."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message = str(self)
 
 
 class UntrustedError(ApiError):

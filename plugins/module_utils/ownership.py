@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 Json = dict[str, t.Any]
 
@@ -59,7 +60,7 @@ def is_of_release(obj: Json, releases: t.Collection[str]) -> bool:
 
 def described(owner: str | None) -> str:
     """An owner in a message."""
-    return f"owner {owner}" if owner else f"no label {OWNER}"
+    return f"owner {printable(owner)}" if owner else f"no label {OWNER}"
 
 
 def label(row: t.Mapping[str, t.Any]) -> str:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 Json = dict[str, Any]
 
 EMBEDDED = "embedded"
@@ -22,7 +24,7 @@ EMBEDDED = "embedded"
 INSIDE = frozenset({"localstack", "ministack"})
 
 
-class RecordError(Exception):
+class RecordError(PrintableError):
     """A record can't be read; the message says which, and what to do."""
 
 

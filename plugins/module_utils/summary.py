@@ -8,6 +8,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     from tabulate import tabulate
 
@@ -23,7 +25,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     does, `verified` what was proved otherwise, `seconds` by phase, `links` and `commands` by what they show.
     """
     sections = [
-        ("AWS endpoint", tabulate(facts["cloud"].items(), tablefmt="plain")),
+        ("AWS endpoint", pairs(facts["cloud"])),
         ("Pods", rows(facts["pods"], {"name": "NAME", "phase": "PHASE", "ready": "READY", "restarts": "RESTARTS"})),
         ("AWS resources", rows(facts["resources"], {"kind": "KIND", "name": "NAME", "ready": "READY"})),
         *(
@@ -31,18 +33,28 @@ def summary(facts: Mapping[str, Any]) -> str:
             for table in facts["tables"]
         ),
         ("Seconds by phase", seconds(facts["seconds"])),
-        ("Look further", tabulate(facts["links"].items(), tablefmt="plain")),
-        ("Commands", tabulate(facts["commands"].items(), tablefmt="plain")),
+        ("Look further", pairs(facts["links"])),
+        ("Commands", pairs(facts["commands"])),
     ]
-    parts = [f"{title}\n{indent(text)}" for title, text in sections if text]
-    notes = [f"Note: {note}" for note in facts["notes"]]
+    parts = [f"{printable(title)}\n{indent(text)}" for title, text in sections if text]
+    notes = [f"Note: {printable(note)}" for note in facts["notes"]]
     return "\n\n".join([*parts, *notes, verdict(facts["probe"], facts.get("verified", ""))])
 
 
 def rows(entries: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
     """A table of these fields of the entries."""
     values = [[shown(entry.get(field)) for field in columns] for entry in entries]
-    return tabulate(values, headers=list(columns.values()), tablefmt="plain") if values else ""
+    return aligned(values, list(map(printable, columns.values()))) if values else ""
+
+
+def aligned(cells: Sequence[Sequence[str]], headers: Sequence[str] = ()) -> str:
+    """Columns of equal width. What looks like a number stays the text that it is."""
+    return tabulate(cells, headers=headers, tablefmt="plain", disable_numparse=True)
+
+
+def pairs(values: Mapping[str, Any]) -> str:
+    """Values by what they show."""
+    return aligned([[shown(name), shown(value)] for name, value in values.items()])
 
 
 def items(table: Mapping[str, Any]) -> str:
@@ -55,27 +67,32 @@ def items(table: Mapping[str, Any]) -> str:
 def seconds(phases: Mapping[str, float]) -> str:
     """Phases with what they took, in the order of the run."""
     return tabulate(
-        [[name, f"{value:.1f}"] for name, value in phases.items()], tablefmt="plain", colalign=("left", "right")
+        [[printable(name), f"{value:.1f}"] for name, value in phases.items()],
+        tablefmt="plain",
+        colalign=("left", "right"),
     )
 
 
 def verdict(probe: Mapping[str, Any], verified: str = "") -> str:
     """The last line: what was proved. If nothing was, how to prove it."""
     if verified:
-        return f"Verified: {verified}"
+        return f"Verified: {printable(verified)}"
     if not probe:
         return "Looked at, not proved: `make verify` sends an event through."
     hops = [
-        f"{name.replace('_', ' ')} {value:.0f} ms" for name, value in probe["latency_ms"].items() if value is not None
+        f"{printable(name.replace('_', ' '))} {value:.0f} ms"
+        for name, value in probe["latency_ms"].items()
+        if value is not None
     ]
-    return f"Verified: event {probe['id']} went producer's topic -> queue -> consumer -> table ({', '.join(hops)})."
+    event = printable(probe["id"])
+    return f"Verified: event {event} went producer's topic -> queue -> consumer -> table ({', '.join(hops)})."
 
 
 def shown(value: Any) -> str:
-    """A value as people read it."""
+    """A value as people read it, on one line: an item's values are whatever a producer sends."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "" if value is None else str(value)
+    return "" if value is None else printable(value)
 
 
 def indent(text: str) -> str:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError, printable
+
 from .environment import without_redirection
 from .processes import same_process
 from .waiting import WaitError, wait_for
@@ -32,7 +34,7 @@ PORT = "{port}"
 COMMAND = "LOCALCLOUD_COMMAND"
 
 
-class SupervisedError(Exception):
+class SupervisedError(PrintableError):
     """The program does not run; the message names the cause and the next step."""
 
 
@@ -186,7 +188,7 @@ class Supervised:
             lines = (self.folder / "program.log").read_text().splitlines()
         except OSError:
             lines = []
-        return lines[-1] if lines else "the program has said nothing yet"
+        return printable(lines[-1]) if lines else "the program has said nothing yet"
 
     def stop(self) -> bool:
         """End the program and forget it; return whether there was anything."""

@@ -15,6 +15,8 @@ import sys
 import traceback
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable, printable_lines
+
 # Longest text of an error, in characters.
 SHOWN = 300
 
@@ -42,8 +44,8 @@ def unexpected(error: BaseException, doing: str) -> dict[str, t.Any]:
     return {
         "failed": True,
         "changed": False,
-        "msg": message,
-        "exception": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+        "msg": printable(message),
+        "exception": printable_lines("".join(traceback.format_exception(type(error), error, error.__traceback__))),
     }
 
 

@@ -13,6 +13,8 @@ import typing as t
 import uuid
 from urllib.parse import quote
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError, printable
+
 with contextlib.suppress(ImportError):  # the module names what is not there
     import urllib3
 
@@ -21,7 +23,7 @@ SECONDS = 15.0
 SHOWN = 300
 
 
-class ProbeError(Exception):
+class ProbeError(PrintableError):
     """A step of the probe failed; the text says which, what came back, and what to look at."""
 
 
@@ -41,7 +43,7 @@ class UsersApi:
                 f"{doing} got no answer from {address} ({error}). Likely no pod is ready; look at the pods and their log."
             ) from error
         if answer.status != wanted:
-            said = answer.data.decode("utf-8", errors="replace")[:SHOWN]
+            said = printable(answer.data.decode("utf-8", errors="replace")[:SHOWN])
             raise ProbeError(
                 f"{doing} gave {answer.status} instead of {wanted}: {said}. Look at the log of the users API's pods."
             )

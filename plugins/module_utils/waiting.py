@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
-class WaitError(Exception):
+
+class WaitError(PrintableError):
     """The condition did not come true in time; the message names it and the last state seen."""
 
 

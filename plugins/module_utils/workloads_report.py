@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads as rules
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import Json, Snapshot
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_problems import (
     Problem,
@@ -35,10 +36,10 @@ _SECRETS = [
 
 
 def masked(text: str) -> str:
-    """A text without what looks like a secret: a pod's last words are often its settings."""
+    """A text of one line without what looks like a secret: a pod's last words are often its settings."""
     for pattern in _SECRETS:
         text = pattern.sub(lambda found: found["kept"] + MASK, text)
-    return text
+    return printable(text)
 
 
 def log_lines(text: str, count: int = 10) -> list[str]:
@@ -53,7 +54,7 @@ def problem_row(problem: Problem, workload: Json, log: t.Sequence[str] = ()) -> 
         "container": problem.container,
         "image": problem.image,
         "reason": problem.reason,
-        "message": problem.message,
+        "message": printable(problem.message),
         "next_step": problem.next_step,
         "log": list(log),
     }
@@ -141,6 +142,7 @@ def container_state(status: Json) -> str:
 
 def table(rows: t.Sequence[tuple[str, ...]]) -> list[str]:
     """Columns of equal width."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

@@ -149,6 +149,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_release impo
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
@@ -172,7 +173,7 @@ def main() -> None:
     try:
         chart = chart_of(params["chart"], params["chart_version"])
     except (OSError, ValueError) as error:
-        module.fail_json(msg=f"The chart {params['chart']} can't be read: {error}. Correct its path.")
+        module.fail_json(msg=f"The chart {params['chart']} can't be read: {printable(error)}. Correct its path.")
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
     with cluster_of(module, f"The release {params['name']} can't be looked at", likely) as api:
         try:

@@ -149,6 +149,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_command impo
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import Outcome, Wanted, install, remove
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
@@ -203,7 +204,7 @@ def main() -> None:
         module.fail_json(msg=problem)
     done = outcome_of(module)
     for warning in done.warnings:
-        module.warn(warning)
+        module.warn(printable(warning))
     module.exit_json(
         changed=bool(done.actions),
         actions=done.actions,

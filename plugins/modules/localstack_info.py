@@ -539,6 +539,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
@@ -569,7 +570,7 @@ def main() -> None:
     except AwsError as error:
         module.fail_json(msg=error.message, **error.details)
     for error in result["errors"]:
-        module.warn(error["message"])
+        module.warn(printable(error["message"]))
     module.exit_json(changed=False, **result)
 
 

@@ -202,6 +202,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api im
     KubernetesApi,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
@@ -231,7 +232,7 @@ def main() -> None:
     except KubernetesError as error:
         module.fail_json(msg=error.message, **error.details)
     if unseen:
-        module.warn(unseen)
+        module.warn(printable(unseen))
     module.exit_json(changed=False, **result)
 
 

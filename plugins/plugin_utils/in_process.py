@@ -23,6 +23,7 @@ from ansible.release import __version__
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import read_ahead
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import unexpected
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
@@ -87,7 +88,7 @@ def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
             raise Ended(remove_values(shown, self.no_log_values) if self.no_log_values else shown)
 
         def fail_json(self, msg: str, **result: Any) -> NoReturn:
-            self.exit_json(failed=True, msg=msg, **result)
+            self.exit_json(failed=True, msg=printable_lines(msg), **result)
 
     return Module
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 INSTEAD = (
     "Start a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "
     "its context with cluster_allowed_contexts."
 )
 
 
-class ChoiceError(Exception):
+class ChoiceError(PrintableError):
     """No cluster can be chosen; the message says why and what to do."""
 
 

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 from ..waiting import wait_for
 from .identity import Identity
 
@@ -22,7 +24,7 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-class NodeError(Exception):
+class NodeError(PrintableError):
     """The node can't be made or used; the message names the cause and the next step."""
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 from .cache import Cache
 from .parts import Part, digests, parse, with_needs
 from .recipes import COMPILING, RECIPE_VERSIONS, Workshop, build
@@ -44,7 +46,7 @@ CAUSES = (
 )
 
 
-class BuildError(Exception):
+class BuildError(PrintableError):
     """A part could not be built; the message names the part, the likely cause and the log."""
 
 

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+
 IMAGE_REPOSITORY = "localhost/localcloud"
 DIGEST_LENGTH = 16
 
 
-class PartsError(ValueError):
+class PartsError(PrintableError, ValueError):
     """The list of parts contradicts itself; the message names the part."""
 
 
