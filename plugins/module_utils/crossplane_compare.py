@@ -181,8 +181,8 @@ def _removed_field(declared: t.Any, name: str, below: Json, found: t.Any, path: 
         return removed(declared[name] if present else None, below, here, path)
     if not present:
         return [Change(path, here, None)]
-    # Elsewhere the API server puts defaults into what is ours.
-    return _whole(declared[name], here, path) if parameter else []
+    # Elsewhere the API server puts defaults into what is ours; of an empty map only the map itself is ours.
+    return _whole(declared[name], here, path) if parameter and isinstance(here, list) else []
 
 
 def _removed_item(declared: t.Any, keys: Json, below: Json, found: t.Any, path: str) -> list[Change]:

@@ -188,6 +188,12 @@ def test_a_list_that_is_ours_as_a_whole_has_no_more_than_what_is_declared():
     assert removed(declared, {"f:spec": {"f:forProvider": {"f:region": {}}}}, found) == []
 
 
+def test_what_others_put_into_a_map_that_we_applied_empty_is_theirs():
+    owned = {"f:spec": {"f:forProvider": {"f:tags": {}}}}
+    found = {"spec": {"forProvider": {"tags": {"crossplane-name": "orders"}}}}
+    assert removed({"spec": {"forProvider": {"tags": {}}}}, owned, found) == []
+
+
 def test_a_change_of_the_whole_stands_for_what_is_in_it():
     changes = [Change("a", [1], []), Change("a[0].b", 1, None), Change("ab", 1, 2), Change("a", [1], [])]
     assert without_repeats(changes) == [Change("a", [1], []), Change("ab", 1, 2)]
