@@ -205,6 +205,13 @@ def test_egress_goes_to_dns_neighbours_and_the_endpoint(endpoint: str, port: int
     assert way == {"ports": [{"port": port, "protocol": "TCP"}]}
 
 
+def test_egress_goes_to_what_is_behind_the_endpoint_alone() -> None:
+    behind = ("global.aws.endpointAddresses[0].address=192.168.65.254", "global.aws.endpointAddresses[0].port=8443")
+    *_others, way = egress("global.aws.endpoint=http://localstack:4566", *behind)
+    cidr = {"ipBlock": {"cidr": "192.168.65.254/32"}}
+    assert way == {"to": [cidr], "ports": [{"port": 8443, "protocol": "TCP"}]}
+
+
 @pytest.mark.parametrize(("app", "port"), [("producer", 8080), ("consumer", 8080), ("dynamodb-admin", 8001)])
 def test_ingress_goes_to_the_own_port_only(app: str, port: int) -> None:
     policy = render("pipeline")[("NetworkPolicy", f"justtrack-t1-{app}")]["spec"]

@@ -233,6 +233,15 @@ def test_the_way_out_is_dns_and_the_endpoint(pairs: tuple[str, ...], port: int) 
     assert way == {"ports": [{"port": port, "protocol": "TCP"}]}
 
 
+def test_the_way_out_is_what_is_behind_the_endpoint_alone() -> None:
+    behind = ("global.aws.endpointAddresses[0].address=fd00::5", "global.aws.endpointAddresses[0].port=443")
+    _dns, way = egress("global.aws.endpoint=" + EMULATOR, *behind)
+    assert way == {"to": [{"ipBlock": {"cidr": "fd00::5/128"}}], "ports": [{"port": 443, "protocol": "TCP"}]}
+    # An endpoint of its own is another one.
+    _dns, way = egress("global.aws.endpoint=" + EMULATOR, "env.AWS_ENDPOINT_URL=http://emulator:8000", *behind)
+    assert way == {"ports": [{"port": 8000, "protocol": "TCP"}]}
+
+
 def test_the_way_to_aws_is_https_and_the_agent_of_pod_identity() -> None:
     _, https, agent = egress()
     assert https == {"ports": [{"port": 443, "protocol": "TCP"}]}

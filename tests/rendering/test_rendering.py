@@ -156,6 +156,33 @@ def test_an_emulator_with_a_name_has_an_external_name(tmp_path: Path) -> None:
     assert objects(text, "EndpointSlice") == []
 
 
+def ways_outside(policy: dict[str, Any]) -> set[tuple[str, int]]:
+    """Where a policy lets pods go outside the cluster, by address and port; C(anywhere) is any address."""
+    return {
+        (peer["ipBlock"]["cidr"] if "ipBlock" in peer else "pods", int(port.get("port", 0)))
+        for rule in policy["spec"]["egress"]
+        for peer in rule.get("to", [{"ipBlock": {"cidr": "anywhere"}}])
+        for port in rule.get("ports", [{}])
+    } - {("pods", 0)}
+
+
+@pytest.mark.parametrize("port", [443, 4566, 8443])
+def test_policies_let_the_pods_to_an_emulator_outside_and_not_to_aws(tmp_path: Path, port: int) -> None:
+    """They see the address behind the Service, whose own port stays 4566."""
+    files = render(tmp_path, outside(f"http://192.168.65.254:{port}"))
+    policies = [*objects(files["providers.yml"], "NetworkPolicy"), *objects(files["applications"], "NetworkPolicy")]
+    assert len(policies) == 4
+    for policy in policies:
+        ways = ways_outside(policy) - {("anywhere", 53), ("10.0.0.1/32", 0)}
+        assert ways == {("192.168.65.254/32", port)}, policy["metadata"]["name"]
+
+
+def test_policies_know_an_emulator_with_a_name_by_its_port(tmp_path: Path) -> None:
+    files = render(tmp_path, outside("http://host.docker.internal:4566"))
+    for policy in [*objects(files["providers.yml"], "NetworkPolicy"), *objects(files["applications"], "NetworkPolicy")]:
+        assert ("anywhere", 4566) in ways_outside(policy)
+
+
 @pytest.mark.parametrize("ingress_class", ["traefik", "nginx"])
 def test_names_and_source_ranges_by_class(tmp_path: Path, ingress_class: str) -> None:
     settings = {

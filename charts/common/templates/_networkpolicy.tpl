@@ -38,8 +38,7 @@ spec:
 {{- end -}}
 
 {{/*
-DNS, and AWS or what stands for it. A policy sees the address behind a Service, which may lie outside the cluster:
-hence the endpoint's port goes anywhere, and a Service whose port is another than its target's is reached by the rule
+DNS, pods of this namespace, and AWS or what stands for it. A Service whose port is another than its target's is reached by the rule
 for pods of this namespace only.
 */}}
 {{- define "common.egress" -}}
@@ -48,9 +47,30 @@ for pods of this namespace only.
     - podSelector: {}
   ports:
     - protocol: TCP
-- ports:
-    - port: {{ include "common.endpointPort" .Values.global.aws.endpoint }}
+{{ include "common.egressToEndpoint" (dict "root" . "endpoint" .Values.global.aws.endpoint) }}
+{{- end -}}
+
+{{/*
+The endpoint. A policy sees the address and port behind a Service, which may lie outside the cluster: where global.aws.endpointAddresses
+says which, only these are allowed, else the endpoint's port anywhere. Takes a dict:
+  root  the chart's own context
+  endpoint  the URL, empty for AWS itself
+*/}}
+{{- define "common.egressToEndpoint" -}}
+{{- $aws := .root.Values.global.aws -}}
+{{- if and $aws.endpointAddresses (eq .endpoint $aws.endpoint) -}}
+{{- range $aws.endpointAddresses }}
+- to:
+    - ipBlock: {cidr: "{{ .address }}/{{ ternary "128" "32" (contains ":" .address) }}"}
+  ports:
+    - port: {{ .port }}
       protocol: TCP
+{{- end }}
+{{- else -}}
+- ports:
+    - port: {{ include "common.endpointPort" .endpoint }}
+      protocol: TCP
+{{- end }}
 {{- end -}}
 
 {{- define "common.egressToDns" -}}
