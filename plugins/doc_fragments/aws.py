@@ -16,12 +16,13 @@ options:
       - Without it AWS's own rules hold, E(AWS_ENDPOINT_URL_<SERVICE>), E(AWS_ENDPOINT_URL), then O(profile)'s C(services) and
         C(endpoint_url). Where none of them gives an endpoint, real AWS is meant.
       - Proxies from the environment are not used for such an endpoint, and buckets are addressed by path there.
+      - With O(access_key), nothing else of the environment and of AWS's configuration files is used, so no profile, no endpoint.
     type: str
     aliases: [aws_endpoint_url]
   region:
     description:
       - AWS region.
-      - Falls back on E(AWS_REGION), then E(AWS_DEFAULT_REGION), then on the region of O(profile).
+      - Falls back on E(AWS_REGION), then E(AWS_DEFAULT_REGION), then on the region of O(profile), where that is used.
     type: str
     aliases: [aws_region]
   access_key:

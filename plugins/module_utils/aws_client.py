@@ -80,6 +80,16 @@ class Connection(t.NamedTuple):
         return cls(**given, validate_certs=params.get("validate_certs", True))
 
     @property
+    def plain(self) -> bool:
+        """Whether the endpoint has no certificate."""
+        return (self.endpoint_url or "").lower().startswith("http://")
+
+    @property
+    def complete(self) -> bool:
+        """Whether where and as whom is all said here, so that nothing of this machine's configuration is needed."""
+        return bool(self.endpoint_url and self.access_key)
+
+    @property
     def verify(self) -> bool | str:
         """What a server's certificate is checked against: nothing, a bundle's path, or the usual authorities."""
         return (self.aws_ca_bundle or True) if self.validate_certs else False
@@ -94,16 +104,15 @@ class Clients:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._clients: dict[tuple[str, str], t.Any] = {}
-        if connection.aws_ca_bundle and not os.path.exists(connection.aws_ca_bundle):
+        if connection.aws_ca_bundle and not connection.plain and not os.path.exists(connection.aws_ca_bundle):
             raise AwsError(
                 f"There is no file {connection.aws_ca_bundle} to check certificates against. "
                 "Correct aws_ca_bundle or AWS_CA_BUNDLE."
             )
         import boto3
-        import botocore.session
 
         with aws_errors("opening the session", connection.endpoint_url):
-            self._core = botocore.session.get_session()
+            self._core = _core_session(connection)
             self._core.register_component("data_loader", _loader(self._core.get_config_variable("data_path")))
             self._session = boto3.session.Session(
                 aws_access_key_id=connection.access_key,
@@ -174,6 +183,23 @@ class Clients:
                 )
             except ValueError as error:  # what botocore raises for an endpoint that is no URL
                 raise AwsError(explain(error, doing, endpoint_url)) from error
+
+
+def _core_session(connection: Connection) -> t.Any:
+    """botocore's session. For a connection that says all, neither variables of the environment nor configuration files are read.
+
+    A profile that does not exist, or a setting for AWS that no emulator has, would else be in the way of an endpoint and its keys.
+    """
+    from botocore.session import Session
+
+    if not connection.complete:
+        return Session()
+    variables = {
+        name: (None, None, default, conversion)
+        for name, (_file, _environment, default, conversion) in Session.SESSION_VARIABLES.items()
+    }
+    nothing = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return Session(session_vars={**variables, **nothing})
 
 
 @functools.cache

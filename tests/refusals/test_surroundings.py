@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parents[2]
 NO_STACK = "There is no stack in"
@@ -91,3 +93,29 @@ def test_a_localhost_that_is_another_machine_is_refused(tmp_path: Path) -> None:
     output = run(tmp_path, "ansible-playbook", "-i", str(inventory), "site.yml")
     assert "but the inventory reaches localhost by ssh" in output
     assert "production.example.org" not in output
+
+
+def test_real_aws_is_meant_where_it_is_said(tmp_path: Path) -> None:
+    """The account is the one that is meant, as far as the endpoint says that answers for it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    settings = {
+        "localstack_service_engine": "aws",
+        "localstack_service_account": "123456789012",
+        "localstack_service_credentials": "pod_identity",
+    }
+    try:
+        output = run(
+            tmp_path, "ansible-playbook", "site.yml", "-e", json.dumps(settings),
+            AWS_ENDPOINT_URL=f"http://{host}:{port}",
+            AWS_ENDPOINT_URL_SECRETS_MANAGER="https://amazonaws.com.example.org",
+            AWS_ENDPOINT_URL_SQS="https://vpce-1.sqs.eu-central-1.vpce.amazonaws.com",
+            AWS_ACCESS_KEY_ID="mine", AWS_SECRET_ACCESS_KEY="mine",
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert (
+        "the environment sends requests elsewhere by AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_SECRETS_MANAGER. Nothing was touched."
+        in output
+    )

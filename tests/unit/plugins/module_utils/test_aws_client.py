@@ -1,0 +1,107 @@
+"""An endpoint that is given with its keys is asked, and nothing else, whatever variables and configuration files say."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from moto.server import ThreadedMotoServer
+
+SERVICES = ("sts", "sqs", "s3", "dynamodb")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[object]]]:
+    """A URL that clients may be led to, and who came."""
+    came: list[object] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, address = listener.accept()
+            except OSError:
+                return
+            came.append(address)
+            connection.close()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", came
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def ask(clients: Clients) -> None:
+    clients.get("sts").get_caller_identity()
+    clients.get("sqs").list_queues()
+    clients.get("s3").list_buckets()
+    clients.get("dynamodb").list_tables()
+
+
+@pytest.fixture
+def led_astray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: tuple[str, list[object]]
+) -> tuple[str, list[object]]:
+    """All of the environment that can lead an AWS client elsewhere does so."""
+    url = elsewhere[0]
+    config = tmp_path / "config"
+    config.write_text(f"[default]\nendpoint_url = {url}\nuse_fips_endpoint = true\nca_bundle = /nonexistent\n")
+    variables = {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none")}
+    variables |= dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), url
+    )
+    variables |= {f"AWS_ENDPOINT_URL_{service.upper()}": url for service in SERVICES}
+    variables |= {"AWS_ENDPOINT_URL": url, "AWS_PROFILE": "does-not-exist", "AWS_DEFAULT_PROFILE": "nor-does-this"}
+    variables |= {
+        "AWS_CA_BUNDLE": "/nonexistent",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    }
+    variables |= {
+        "AWS_DATA_PATH": "/nonexistent",
+        "AWS_MAX_ATTEMPTS": "x",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    }
+    variables |= {"AWS_ACCESS_KEY_ID": "elsewhere", "AWS_SESSION_TOKEN": "elsewhere", "NO_PROXY": "example.org"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return elsewhere
+
+
+def test_only_the_endpoint_that_is_given_is_asked(endpoint: str, led_astray: tuple[str, list[object]]) -> None:
+    clients = Clients(Connection(endpoint, "eu-central-1", "test", "test", aws_ca_bundle="/nonexistent"))
+    ask(clients)
+    assert led_astray[1] == []
+    assert clients.endpoint_url == endpoint
+    assert {clients.endpoint_of(service) for service in SERVICES} == {endpoint}
+
+
+def test_where_no_keys_are_given_the_profile_is_the_users(endpoint: str, led_astray: tuple[str, list[object]]) -> None:
+    with pytest.raises(AwsError, match="does-not-exist|nor-does-this"):
+        ask(Clients(Connection(endpoint, "eu-central-1")))
+
+
+def test_the_environments_endpoint_stands_in_for_one_that_is_not_given(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    ask(Clients(Connection(None, "eu-central-1", "test", "test")))
+
+
+def test_a_missing_bundle_is_named_where_there_are_certificates() -> None:
+    with pytest.raises(AwsError, match="no file /nonexistent"):
+        Clients(Connection("https://localhost", "eu-central-1", "test", "test", aws_ca_bundle="/nonexistent"))
