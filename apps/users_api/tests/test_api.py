@@ -248,6 +248,10 @@ def test_unknown_paths_and_methods(api):
     assert_problem(wrong, 405)
     assert wrong.headers["allow"] == "DELETE, GET"
     assert_problem(api.get("/user"), 405)
+    for method in ("DELETE", "PUT", "OPTIONS"):
+        wrong = api.request(method, "/user/ann@example.com/avatar")
+        assert_problem(wrong, 405)
+        assert wrong.headers["allow"] == "GET"
     assert_problem(api.get("/user/ann"), 422)
     assert_problem(api.delete("/user/ann"), 422)
 

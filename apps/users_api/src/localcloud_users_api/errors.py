@@ -86,6 +86,10 @@ async def _unknown(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Give all methods that the path knows; the framework names only those of the first route that fits."""
+    """Give all methods that the path knows; the framework names only those of the first route that fits.
+
+    A path may fit to more than one description of paths, of which the first holds.
+    """
     matching = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
+    same = [route for route in matching if getattr(route, "path", "") == getattr(matching[0], "path", "")]
+    return ", ".join(sorted({method for route in same for method in getattr(route, "methods", None) or ()}))

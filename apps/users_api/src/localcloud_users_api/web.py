@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from localcloud_events.problems import PROBLEMS
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 PAGE, LARGEST_PAGE = 50, 100
+AVATAR = "/avatar"
 # An avatar is shown by browsers, and does nothing there whatever it is.
 INERT = "default-src 'none'; sandbox"
 UPLOAD = {
@@ -45,7 +47,7 @@ UPLOAD = {
                     "type": "object",
                     "required": ["name", "email", "avatar"],
                     "properties": {
-                        "name": {"type": "string", "maxLength": 200, "example": "Jane Doe"},
+                        "name": {"type": "string", "minLength": 1, "maxLength": 200, "example": "Jane Doe"},
                         "email": {"type": "string", "format": "email", "example": "jane@example.com"},
                         "avatar": {"type": "string", "format": "binary", "description": "A PNG, JPEG or WebP."},
                     },
@@ -236,6 +238,9 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
     @app.delete("/user/{email:path}", status_code=204, responses=_problems(404, 422, 503), tags=["users"])
     async def delete_user(email: str) -> Response:
         """Delete a user and the avatar."""
+        if email.endswith(AVATAR):
+            # No address ends so: it is the avatar's path, which has no such method.
+            raise HTTPException(405)
         await run(service.store.delete, _address(email))
         return Response(status_code=204)
 
