@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import adopted_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change
+from ansible_collections.localcloud.stack.plugins.module_utils.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 
@@ -23,8 +25,8 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         "choose another name or prefix, or remove that one first"
         for one in found["foreign"]
     ]
-    declared = {label(one): one for one in [*found["missing"], *found["existing"]]}
-    twins = {label(one): one for one in found["surplus"] if label(one) in declared}
+    declared = {_name(one) for one in [*found["missing"], *found["existing"]]}
+    twins = {_name(one): one for one in found["surplus"] if _name(one) in declared}
     if twins:
         problems.append(
             f"{', '.join(twins)}: in the cluster, but of another scope or namespace than declared, and both would be the same "
@@ -32,10 +34,11 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
             "(`make down`, or tasks_from: absent)"
         )
     problems += [
-        f"{label(one)}: AWS has {printable(one['external_name'])} already, and this stack did not make it; choose another name, or take "
-        "it over with 'adopt: true' in its entry or aws_resources_adopt=true"
+        f"{label(one)}: AWS has {printable(one['external_name'])} already, and {printable(one['held_by'])}; choose another name, or take it over with "
+        "'adopt: true' in its entry (in an extra manifest the annotation localcloud.dev/adopt: \"true\"), or all that is declared "
+        "with aws_resources_adopt=true"
         for one in found["existing"]
-        if label(one) not in twins
+        if _name(one) not in twins
     ]
     problems += [
         f"{label(one)}: AWS keeps {one['external_name']}, which was deleted, until {one['date']}, and its name with it; restore it, "
@@ -53,16 +56,23 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
     ]
     if prune and protect:
         problems += [
-            f"{label(one)} is declared no more, but holds data and is protected; declare it again, or remove it for good with "
+            f"{label(one)} is no longer declared, but holds data and is protected; declare it again, or remove it for good with "
             "aws_resources_deletion_protection=false, or leave it with aws_resources_prune=false"
             for one in found["surplus"]
             if one["protected"]
         ]
+    if prune:
+        problems += [
+            f"{one}. It is no longer declared: set spec.deletionPolicy of the managed object to Orphan (of a namespaced kind: "
+            "spec.managementPolicies without Delete) to leave the resource to its holder, or declare it again with 'adopt: true', or "
+            "leave it with aws_resources_prune=false"
+            for one in found.get("held_by_others", [])
+        ]
     return problems
 
 
-def label(reference: Mapping[str, Any]) -> str:
-    """Kind and name of a reference."""
+def _name(reference: Mapping[str, Any]) -> str:
+    """Kind and name, whatever the namespace."""
     return f"{reference['kind']}/{reference['name']}"
 
 
@@ -82,4 +92,4 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"difference_problems": difference_problems, "stubs_of": stubs_of}
+        return {"adopted_lines": adopted_lines, "difference_problems": difference_problems, "stubs_of": stubs_of}

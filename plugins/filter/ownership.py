@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters that say what others own."""
+"""Filters about who owns what."""
 
 from __future__ import annotations
 
@@ -27,8 +27,18 @@ def object_labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [ownership.label(one) for one in plain(rows)]
 
 
+def derived_owner(folder: str, stack: str = "") -> str:
+    """The owner of whoever gives none: of this checkout's stack, else of a playbook's folder."""
+    return ownership.derived_owner(str(folder), str(stack))
+
+
 class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"foreign_problems": foreign_problems, "kept_objects": kept_objects, "object_labels": object_labels}
+        return {
+            "derived_owner": derived_owner,
+            "foreign_problems": foreign_problems,
+            "kept_objects": kept_objects,
+            "object_labels": object_labels,
+        }

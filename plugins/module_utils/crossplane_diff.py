@@ -11,15 +11,19 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import (
+    Case,
+    Holder,
+    Identity,
+    Observe,
+    adopted_lines,
+    holders,
+    removal_problems,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import fields_of
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import (
-    ADOPTED_AS,
-    DELETED,
-    Observed,
-    Thing,
-    made_by_crossplane,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import (
     PARAMETERS,
@@ -55,18 +59,27 @@ HIDDEN = "(hidden)"
 # Connections of the client's pool.
 PARALLEL = 4
 
-Observe = t.Callable[[t.Sequence[Thing]], Observed]
+REFERENCE = ("api_version", "kind", "name", "namespace")
+
 Kind = tuple[str, str]
 # Kind, namespace, name.
 Key = tuple[str, str, "str | None", str]
 
 
 class Settings(t.NamedTuple):
-    """Whose objects are ours, by which name we apply them, whether those that AWS has already may be taken over."""
+    """Whose objects are ours, by which name we apply them, whether those that AWS has already may be taken over.
+
+    C(cluster) is the UID of its namespace kube-system, which AWS resources of ours are tagged with besides the owner.
+    """
 
     owner: str
     field_manager: str = "localcloud"
     adopt: bool = False
+    cluster: str = ""
+
+    @property
+    def us(self) -> Identity:
+        return Identity(self.owner, self.cluster)
 
 
 class Found(t.NamedTuple):
@@ -91,14 +104,22 @@ def diff(
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
     in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
-    rows = [_row(obj, live, aws, settings) for (obj, live), aws in zip(pairs, in_aws.found, strict=True)]
+    cases = [Case(obj, live, not (live and _unfinished(obj, live))) for obj, live in pairs]
+    rows = [
+        _row(obj, live, aws, holder, settings)
+        for (obj, live), aws, holder in zip(
+            pairs, in_aws.found, holders(cases, in_aws.found, settings.us, observe), strict=True
+        )
+    ]
+    expected = _expected([one for obj, live in own if live is None for one in composed_of(obj)], settings, observe)
     surplus = _surplus(found, set(keys), kinds, settings)
     open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
-        **_sorted(rows),
+        **_sorted([*rows, *expected]),
         "unready": _unready(api, pairs),
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
-        "surplus": surplus,
+        "surplus": [{**reference(one), "protected": label_of(one, PROTECTION) == "true"} for one in surplus],
+        "held_by_others": removal_problems([*surplus, *_composed(api, surplus, settings)], settings.us, observe),
         "not_served": sorted(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
@@ -165,19 +186,31 @@ def look(
 
 
 def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[Json]:
-    """The objects that composites among these are made of."""
-    references = [
-        one
+    """The objects that composites among these are made of. They may take over what these may."""
+    adopting = [
+        (one, (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true")
         for obj in objects
         for one in ((obj.get("spec") or {}).get("crossplane") or {}).get("resourceRefs") or []
         if one.get("name")
     ]
+    references = [one for one, _adopts in adopting]
     if not references:
         return []
     kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for one in references}
     found = look(api, serving(api, kinds), kinds, settings.field_manager, {})
-    keys = [(one["apiVersion"], one["kind"], one.get("namespace"), one["name"]) for one in references]
-    return [{**found[key], "apiVersion": key[0], "kind": key[1], "owned": {}} for key in keys if key in found]
+    keys = [((one["apiVersion"], one["kind"], one.get("namespace"), one["name"]), adopts) for one, adopts in adopting]
+    return [
+        {**_adopting(found[key], adopts), "apiVersion": key[0], "kind": key[1], "owned": {}}
+        for key, adopts in keys
+        if key in found
+    ]
+
+
+def _adopting(obj: Json, adopts: bool) -> Json:
+    if not adopts:
+        return obj
+    annotations = {**(obj["metadata"].get("annotations") or {}), ADOPT: "true"}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
 def _slim(obj: Json, field_manager: str) -> Json:
@@ -289,26 +322,31 @@ def _hidden(change: Change) -> Change:
     return Change(change.path, HIDDEN, HIDDEN) if change.path.split(".")[0] in ("data", "stringData") else change
 
 
-def _row(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
-    """The list that an object belongs into, its row there, and the object."""
+def _row(
+    obj: Json, live: Json | None, aws: Json | None, holder: Holder | None, settings: Settings
+) -> tuple[str, Json, Json]:
+    """The list that an object belongs into, its row there, and the object. C(holder) is who else has it in AWS."""
     with concerning(f"{obj['kind']} {obj['metadata']['name']}"):
-        return _compared(obj, live, aws, settings)
+        return _compared(obj, live, aws, holder, settings)
 
 
-def _compared(obj: Json, live: Json | None, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
+def _compared(
+    obj: Json, live: Json | None, aws: Json | None, holder: Holder | None, settings: Settings
+) -> tuple[str, Json, Json]:
     row = reference(obj)
     if aws and DELETED in aws:
         return "deleted", {**row, "external_name": Thing.of(obj, live).external_name, "date": aws[DELETED]}, obj
     if live is None:
-        return _new(obj, row, aws, settings)
+        return _another_s(obj, row, holder, settings) or ("missing", _adopted(row, holder, settings), _named(obj, aws))
     owner = owner_of(live)
     if owner != settings.owner and obj is not live:
         return "foreign", {**row, "owner": owner}, obj
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj
+    if another_s := _another_s(obj, row, holder, settings):
+        return another_s
+    row = _adopted(row, holder, settings)
     if _unfinished(obj, live):
-        if _another_s(obj, aws, settings):
-            return "existing", {**row, "external_name": Thing.of(obj, live).external_name}, obj
         return "unfinished", {**row, "in_aws": bool(aws)}, obj
     if aws is None and _was_there(live):
         return "gone", row, obj
@@ -330,7 +368,7 @@ def _compared(obj: Json, live: Json | None, aws: Json | None, settings: Settings
     if fields[0]["where"] != "spec":
         return "strayed", row, obj
     # Where we have set it once, an apply without it would take it away.
-    return "drifted", row, _named(obj, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
+    return "drifted", row, _named(obj, None, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
 
 
 def _was_there(live: Json) -> bool:
@@ -344,21 +382,43 @@ def _unfinished(obj: Json, live: Json) -> bool:
     return service_kind_of(obj) in NAMED_BY_US and conditions.creation_lost(live)
 
 
-def _another_s(obj: Json, aws: Json | None, settings: Settings) -> bool:
-    """Whether AWS has it already, but not made for this object, and it is not to be adopted."""
+def _expected(objects: t.Sequence[Json], settings: Settings, observe: Observe | None) -> list[tuple[str, Json, Json]]:
+    """Rows for what composites that are not there yet will be made of, as far as AWS has it already."""
+    if observe is None or not objects:
+        return []
+    found = observe([Thing.of(one, None) for one in objects]).found
+    cases = [Case(one, None) for one in objects]
+    return [
+        _another_s(obj, reference(obj), holder, settings)
+        or ("composed", _adopted(reference(obj), holder, settings), obj)
+        for obj, holder in zip(objects, holders(cases, found, settings.us, None), strict=True)
+    ]
+
+
+def _another_s(obj: Json, row: Json, holder: Holder | None, settings: Settings) -> tuple[str, Json, Json] | None:
+    """The row of what somebody else has in AWS, unless it is to be taken over."""
     wanted = settings.adopt or (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
-    # Things without tags belong to one that has them.
-    return bool(aws and "tags" in aws and not wanted and not made_by_crossplane(aws, obj))
+    return None if holder is None or wanted else ("existing", {**row, **_held(holder, settings)}, obj)
 
 
-def _new(obj: Json, row: Json, aws: Json | None, settings: Settings) -> tuple[str, Json, Json]:
-    if _another_s(obj, aws, settings):
-        return "existing", {**row, "external_name": Thing.of(obj, None).external_name}, obj
-    return "missing", row, _named(obj, (aws or {}).get(ADOPTED_AS))
+def _adopted(row: Json, holder: Holder | None, settings: Settings) -> Json:
+    """A row that tells, where that is so, from whom the resource is taken over."""
+    return {**row, "adopted": _held(holder, settings)} if holder else row
 
 
-def _named(obj: Json, external_name: str | None) -> Json:
-    """An object that keeps, or takes over, what has this external name."""
+def _held(holder: Holder, settings: Settings) -> Json:
+    """Who has a resource in AWS: its name there, what its tags say, and that as a sentence."""
+    return {
+        "external_name": holder.external_name,
+        "owner": holder.owner or None,
+        "cluster": holder.cluster or None,
+        "held_by": holder.described(settings.us),
+    }
+
+
+def _named(obj: Json, aws: Json | None, external_name: str | None = None) -> Json:
+    """An object that keeps, or takes over, what has this external name; by default the one that AWS tells."""
+    external_name = external_name or (aws or {}).get(ADOPTED_AS)
     annotations = obj["metadata"].get("annotations") or {}
     if not external_name or EXTERNAL_NAME in annotations:
         return obj
@@ -380,14 +440,21 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
             "leaving",
             "deleted",
             "same",
+            "composed",
         )
     }
     for name, row, _obj in rows:
-        by_name[name].append(row)
+        by_name[name].append({field: value for field, value in row.items() if field != "adopted"})
     same = by_name.pop("same")
+    del by_name["composed"]
     now = datetime.datetime.now(datetime.UTC).isoformat()
     return {
         **by_name,
+        "adopted": [
+            {**{one: row[one] for one in REFERENCE if one in row}, **row["adopted"]}
+            for name, row, _obj in rows
+            if "adopted" in row
+        ],
         "same": len(same),
         "to_apply": [obj for name, _row, obj in rows if name in ("missing", "drifted", "leaving")],
         "to_look_at": [
@@ -425,17 +492,16 @@ def _look_again(obj: Json, now: str, row: Json) -> Json:
 
 
 def _surplus(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings: Settings) -> list[Json]:
-    """Objects of these kinds that bear our label and are declared no more."""
+    """Objects of these kinds that carry our label and are no longer declared."""
     looked = set(kinds)
-    rows = []
+    surplus = []
     for key, obj in found.objects.items():
         if key in declared or key[:2] not in looked or owner_of(obj) != settings.owner:
             continue
         if obj["metadata"].get("deletionTimestamp") or _made_for_another(obj):
             continue
-        full = {**obj, "apiVersion": key[0], "kind": key[1]}
-        rows.append({**reference(full), "protected": label_of(obj, PROTECTION) == "true"})
-    return rows
+        surplus.append({**obj, "apiVersion": key[0], "kind": key[1]})
+    return surplus
 
 
 def _made_for_another(obj: Json) -> bool:
@@ -526,12 +592,14 @@ def report(found: t.Mapping[str, t.Any]) -> list[str]:
         for field in one["fields"]
     ]
     lines += [
-        f"{_label(one)} is declared no more{', but protected' if one['protected'] else ''}" for one in found["surplus"]
+        f"{_label(one)} is no longer declared{', but protected' if one['protected'] else ''}"
+        for one in found["surplus"]
     ]
     lines += [
-        f"{_label(one)} ({one['external_name']}) exists in AWS, and Crossplane did not make it for this stack"
+        f"{_label(one)} ({one['external_name']}) exists in AWS, and is owned by others: {one['held_by']}"
         for one in found["existing"]
     ]
+    lines += [*adopted_lines(found["adopted"]), *found["held_by_others"]]
     lines += [
         f"{_label(one)} ({one['external_name']}) was deleted, and AWS keeps it until {one['date']}"
         for one in found["deleted"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 # Whose an object is, and whether it holds data that is to be kept.
 OWNER = "localcloud.dev/owner"
+# The cluster that an AWS resource is managed from: the UID of its namespace kube-system. A tag, and a label of composites.
+CLUSTER = "localcloud.dev/cluster"
 PROTECTION = "localcloud.dev/deletion-protection"
 # It may take over what AWS has already; which object it belongs to; when Crossplane was last asked to look again.
 ADOPT = "localcloud.dev/adopt"

@@ -133,6 +133,7 @@ def explain(outcome: Outcome) -> str:
     lines += [f"{label(one)} is not there" for one in (*found["missing"], *found["gone"])]
     lines += [f"{label(one)} is still being deleted" for one in found["leaving"]]
     lines += [f"{label(one)}: the provider does not know how its creation ended" for one in found["unfinished"]]
+    lines += [f"{label(one)}: AWS has {one['external_name']}, and {one['held_by']}" for one in found["existing"]]
     lines += [_unready(one) for one in found["unready"]]
     known = list(dict.fromkeys(one["next_step"] for one in found["unready"] if one.get("next_step")))
     advice = known or ["look at the resource's conditions and events (kubectl describe) and at the provider's log"]

@@ -9,6 +9,8 @@ An object is ours if its label C(localcloud.dev/owner) has one of our values, an
 
 from __future__ import annotations
 
+import hashlib
+import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
@@ -22,6 +24,8 @@ TRANSIENT = frozenset({"Event", "Endpoints", "Lease"})
 # What every namespace gets from the cluster, by kind and name.
 STANDARD = frozenset({("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")})
 TOKEN_OF = "kubernetes.io/service-account.name"
+# Of a label's 63 characters the digest and a hyphen take 11.
+LONGEST_FOLDER = 52
 
 
 def owner_of(obj: Json) -> str | None:
@@ -33,6 +37,18 @@ def owner_of(obj: Json) -> str | None:
 def is_ours(obj: Json, owners: t.Collection[str]) -> bool:
     """Whether the object's label names one of these owners. An empty owner owns nothing."""
     return owner_of(obj) in {owner for owner in owners if owner}
+
+
+def derived_owner(folder: str, stack: str = "") -> str:
+    """The owner of whoever gives none: the name of this checkout's stack, else one of a playbook's folder.
+
+    It tells folders apart, not the playbooks in one: what is declared in one of these is not removed because another does not
+    declare it.
+    """
+    if stack:
+        return stack
+    name = re.sub(r"[^a-z0-9-]+", "-", folder.rstrip("/").rsplit("/", 1)[-1].lower())[:LONGEST_FOLDER].strip("-")
+    return f"{name or 'playbook'}-{hashlib.sha256(folder.encode()).hexdigest()[:10]}"
 
 
 def belongs_to_namespace(obj: Json) -> bool:

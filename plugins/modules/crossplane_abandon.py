@@ -7,11 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: crossplane_abandon
-short_description: Let go of deleted objects that nobody finalizes any more
+short_description: Remove finalizers from deleted objects of ours whose controller is dead
 version_added: 0.1.0
 description:
   - Removes the finalizers of objects that are being deleted, so that they go although their controller, or the cloud
     behind it, is dead.
+  - Of O(kinds) only objects whose label C(localcloud.dev/owner) is O(owner) are changed; it is read again just before.
   - What they stand for outside the cluster stays as it is. Use it only where that goes as well, such as in an emulator
     that is removed.
   - Objects that nobody has deleted are never touched.
@@ -20,7 +21,7 @@ options:
     description: Kinds to look at. A kind that is not served has no objects.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       api_version:
         description: API version with group.
@@ -30,8 +31,34 @@ options:
         description: Kind.
         type: str
         required: true
+  owner:
+    description: Value of the label C(localcloud.dev/owner) of our objects. Needed for O(kinds); an empty one has no objects.
+    type: str
+  resources:
+    description:
+      - Exactly these objects, whether they carry an owner's label or not.
+      - It is for what a controller makes for itself, such as Crossplane's revisions and locks, once nobody else uses the controller.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      api_version:
+        description: API version with group.
+        type: str
+        required: true
+      kind:
+        description: Kind.
+        type: str
+        required: true
+      name:
+        description: Name.
+        type: str
+        required: true
+      namespace:
+        description: Namespace.
+        type: str
   label_selector:
-    description: Only objects with these labels, for example V(app=orders). By default all of the kinds.
+    description: Only those of them that have these labels too, for example V(app=orders).
     type: str
     default: ""
 extends_documentation_fragment:
@@ -51,11 +78,11 @@ author:
 """
 
 EXAMPLES = r"""
-- name: Let go of an emulator's topics that can't be deleted any more
+- name: Remove the finalizers of a dead emulator's topics
   localcloud.stack.crossplane_abandon:
     kinds:
       - {api_version: sns.aws.upbound.io/v1beta1, kind: Topic}
-    label_selector: app.kubernetes.io/part-of=orders
+    owner: orders
 """
 
 RETURN = r"""
@@ -68,7 +95,7 @@ abandoned:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_abandon import abandon
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_abandon import abandon, abandon_these
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
     KUBERNETES_ARGUMENTS,
     KUBERNETES_IMPORT_ERROR,
@@ -84,12 +111,24 @@ def main() -> None:
             "kinds": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
+                "default": [],
                 "options": {
                     "api_version": {"type": "str", "required": True},
                     "kind": {"type": "str", "required": True},
                 },
             },
+            "resources": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "api_version": {"type": "str", "required": True},
+                    "kind": {"type": "str", "required": True},
+                    "name": {"type": "str", "required": True},
+                    "namespace": {"type": "str"},
+                },
+            },
+            "owner": {"type": "str"},
             "label_selector": {"type": "str", "default": ""},
             **KUBERNETES_ARGUMENTS,
         },
@@ -98,14 +137,16 @@ def main() -> None:
     if KUBERNETES_IMPORT_ERROR:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
     api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+    owner = module.params["owner"] or ""
     kinds = [(kind["api_version"], kind["kind"]) for kind in module.params["kinds"]]
     try:
         api.connect()
-        abandoned = abandon(api, kinds, module.params["label_selector"], module.check_mode)
+        abandoned = abandon(api, kinds, owner, module.params["label_selector"], module.check_mode)
+        abandoned += abandon_these(api, module.params["resources"], module.check_mode)
     except KubernetesError as error:
         module.fail_json(msg=error.message, **error.details)
     except ApiError as error:
-        module.fail_json(msg=f"The cluster does not let go of deleted objects: {error.message}.")
+        module.fail_json(msg=f"The finalizers of deleted objects can't be removed: {error.message}.")
     module.exit_json(changed=bool(abandoned), abandoned=abandoned)
 
 

@@ -15,6 +15,7 @@ description:
   - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is no difference.
   - Fields that were applied by O(field_manager) once and are declared no more are differences.
   - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
+  - What is derived from O(declared) gets the tags C(localcloud.dev/owner) and C(localcloud.dev/cluster), where its kind has tags.
   - It changes nothing. RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
 options:
   resources:
@@ -256,15 +257,34 @@ deleted:
       description: When it goes for good.
       type: str
 existing:
-  description: Missing in the cluster, but AWS has something under its name that Crossplane did not make for it.
+  description:
+    - AWS has something under its name that is owned by others, and that is not to be taken over.
+    - A resource in AWS is ours if its tags C(localcloud.dev/owner) and C(localcloud.dev/cluster) are O(owner) and the UID of this
+      cluster's namespace C(kube-system), next to Crossplane's own tags. One without tags belongs to the resource that it is a part of.
   returned: success
   type: list
   elements: dict
-  contains:
+  contains: &holder
     <<: *reference
     external_name:
       description: Its name in AWS.
       type: str
+    owner:
+      description: The owner that its tags name.
+      type: str
+    cluster:
+      description: The cluster that its tags name.
+      type: str
+    held_by:
+      description: Who has it, as a sentence.
+      type: str
+      sample: it has owner shop of cluster 6f1c2a9e-7b0d-4a55-9c11-0a7c4e0c9d1b (Crossplane made it for table.dynamodb.aws.upbound.io/orders)
+adopted:
+  description: Owned by others in AWS, and taken over, as O(adopt) or an annotation asks for it. Also part of another list.
+  returned: success
+  type: list
+  elements: dict
+  contains: *holder
 foreign:
   description: The cluster has such an object, but of another owner.
   returned: success
@@ -285,6 +305,11 @@ surplus:
     protected:
       description: Whether its label C(localcloud.dev/deletion-protection) is V(true).
       type: bool
+held_by_others:
+  description: A sentence for each of RV(surplus) whose resource AWS's tags give to others, so that it must not be deleted with its data.
+  returned: success
+  type: list
+  elements: str
 unready:
   description: In the cluster, but not Synced and Ready.
   returned: success
@@ -406,9 +431,10 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, Observe, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive, kinds
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster_identity import cluster_uid, kinds_with_tags
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
-    Observe,
     Settings,
     converged,
     diff,
@@ -418,7 +444,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_settle import explain, settle
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import Api, ApiError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
@@ -462,6 +488,12 @@ def observer(params: t.Mapping[str, t.Any]) -> Observe | None:
     return lambda things: observe(clients, things)
 
 
+def tagged(api: Api, objects: list[dict[str, t.Any]], us: Identity) -> list[dict[str, t.Any]]:
+    """Derived objects with the tags by which AWS's resources are ours. Raises ApiError."""
+    taggable = kinds_with_tags(api, objects)
+    return marked(objects, us, lambda one: (one["apiVersion"], one["kind"]) in taggable)
+
+
 def kinds_of(params: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     """The kinds that are looked through for what is declared no more."""
     given = params["kinds"]
@@ -478,6 +510,10 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     likely = "it does not answer, or its user may not list these kinds"
     outcome: dict[str, t.Any] = {}
     with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
+        if params["declared"] is not None or observe:
+            settings = settings._replace(cluster=cluster_uid(api))
+        if params["declared"] is not None:
+            resources = tagged(api, resources, settings.us)
         if params["settle_timeout"]:
             ended = settle(
                 lambda: diff(api, resources, [], settings, observe),

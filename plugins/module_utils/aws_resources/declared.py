@@ -15,7 +15,7 @@ from typing import Any
 from .catalog import ENTRIES, REMOVAL
 from .entry import Context, Entry, Object, api_version
 from .extra import extra_object, extra_problems
-from .fields import short, tag_problems
+from .fields import reserved_tag_problems, short, tag_problems
 from .messages import join, messages, suggestion, type_name
 from .models import ValidationError
 from .target import Target
@@ -23,6 +23,8 @@ from .target import Target
 Declared = Mapping[str, Any]
 
 EXTRA = "extra_manifests"
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
+OWNER_VALUE = re.compile(r"(?=.{1,63}$)[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 KUBERNETES_PREFIX = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?[.-]?")
 
 
@@ -121,6 +123,11 @@ def _target_problems(target: Target) -> Iterator[str]:
         yield f"aws_resources_prefix: {short(target.prefix)} can't begin the name of a Kubernetes object; allowed are lower-case letters, digits, '-' and '.'"
     if target.provider_config_kind not in ("ProviderConfig", "ClusterProviderConfig"):
         yield f"aws_resources_provider_config_kind: {short(target.provider_config_kind)} is none of ProviderConfig, ClusterProviderConfig"
+    if target.owner and not OWNER_VALUE.fullmatch(target.owner):
+        yield (
+            f"aws_resources_owner: {short(target.owner)} can't be the value of a label; allowed are 1 to 63 letters, digits, '-', '_' and '.', "
+            "with a letter or digit at both ends"
+        )
     # None at all is refused where the account comes from.
     if target.account and not re.fullmatch(r"\d{12}", str(target.account)):
         yield f"aws_resources_account: {short(target.account)} is no account, which has 12 digits"
@@ -130,7 +137,8 @@ def _target_problems(target: Target) -> Iterator[str]:
         wrong = [short(key) for key, value in target.tags.items() if not _are_tags({key: value})]
         yield f"aws_resources_tags: keys and values must be text: {', '.join(wrong)}"
     else:
-        yield from (f"aws_resources_tags: {one}" for one in tag_problems(target.tags))
+        found = [*tag_problems(target.tags), *reserved_tag_problems(target.tags)]
+        yield from (f"aws_resources_tags: {one}" for one in found)
 
 
 def _are_tags(tags: object) -> bool:

@@ -17,7 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PROTECTION,
 )
 
-from .fields import Flag, Model, ObjectName, SecretKey, SecretName, Tags, tag_problems
+from .fields import Flag, Model, ObjectName, SecretKey, SecretName, Tags, reserved_tag_problems, tag_problems
 from .models import Field
 from .target import Target, object_name
 
@@ -67,6 +67,7 @@ class TaggedEntry(Entry):
 
     def problems(self, context: Context) -> Iterable[Problem]:
         yield from super().problems(context)
+        yield from (("tags", one) for one in reserved_tag_problems(self.tags))
         if not tag_problems(self.tags):
             yield from (("tags", f"with aws_resources_tags, {one}") for one in tag_problems(self.all_tags(context)))
 

@@ -8,8 +8,10 @@ import datetime
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
+
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import CLUSTER, OWNER
 
 from .models import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -85,14 +87,20 @@ def text(longest: int, least: int = 0) -> AfterValidator:
 
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-# AWS's 50 without the three that Crossplane adds: crossplane-kind, crossplane-name and crossplane-providerconfig.
-MOST_TAGS = 47
+# AWS's 50 without the three that Crossplane adds (crossplane-kind, crossplane-name and crossplane-providerconfig) and our two.
+MOST_TAGS = 45
+# IAM's tags don't differ in case.
+RESERVED_TAGS = frozenset({OWNER, CLUSTER})
 TAG_CHARACTERS = re.compile(r"[\w\s.:/=+@-]*")
 
 
 def tag_problems(tags: Mapping[str, str]) -> list[str]:
     """What AWS would refuse of tags."""
-    found = [f"has {len(tags)} tags; AWS takes 50, three of which are Crossplane's"] if len(tags) > MOST_TAGS else []
+    found = (
+        [f"has {len(tags)} tags; AWS takes 50, three of which are Crossplane's and two ours"]
+        if len(tags) > MOST_TAGS
+        else []
+    )
     for key, value in tags.items():
         if not 1 <= len(key) <= 128:
             found.append(f"the key {short(key)} must have 1 to 128 characters")
@@ -103,6 +111,15 @@ def tag_problems(tags: Mapping[str, str]) -> list[str]:
         if not TAG_CHARACTERS.fullmatch(key) or not TAG_CHARACTERS.fullmatch(value):
             found.append(f"{short(key)}: allowed are letters, digits, spaces and _ . : / = + - @")
     return found
+
+
+def reserved_tag_problems(tags: Iterable[object]) -> list[str]:
+    """Tags that are not the user's, as ownership is told by them."""
+    return [
+        f"the key {short(key)} is set by the role, which tells by it whose a resource is"
+        for key in tags
+        if isinstance(key, str) and key.lower() in RESERVED_TAGS
+    ]
 
 
 def _check_tags(tags: dict[str, str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Target:
     region: str = ""
     account: str = EMULATOR_ACCOUNT
     provider_config: str = "default"
-    owner: str = "localcloud"
+    owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     scope: str = "cluster"
     namespace: str = ""

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
 
@@ -91,6 +94,36 @@ def test_lists_and_object_make_the_same_resources(case: str) -> None:
     for one in [*lists.values(), *composed.values()]:
         one["spec"].setdefault("deletionPolicy", "Delete")  # what the provider's kinds have by default
     assert composed == lists
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"fifo": True}, {"deadLetter": {}}, {"deadLetter": {"name": "Lost"}, "fifo": True}]
+)
+def test_what_a_pipeline_will_be_made_of_is_known_before(fields: dict[str, Any]) -> None:
+    manifest = {
+        "apiVersion": "localcloud.dev/v1alpha1",
+        "kind": "EventPipeline",
+        "metadata": {"name": "p"},
+        "spec": {**SPEC, **fields},
+    }
+    expected = {(one["kind"], one["metadata"]["name"]): Thing.of(one, None) for one in composed_of(manifest)}
+    made = {key: one for key, one in from_object(fields).items() if key[0] != "TopicSubscription"}
+    assert expected.keys() == made.keys()
+    for key, one in made.items():
+        thing = Thing.of(one, None)
+        assert (expected[key].kind, expected[key].parameters["region"]) == (thing.kind, thing.parameters["region"])
+        # A queue is looked for by its name.
+        assert expected[key].external_name == thing.external_name
+    assert composed_of({**manifest, "kind": "Other"}) == composed_of({**manifest, "spec": None}) == []
+
+
+def test_lists_and_object_carry_the_same_tags_of_ownership() -> None:
+    us = Identity(TARGET.owner, "cluster-1")
+    lists = marked(list(from_lists({}).values()), us, lambda _one: False)
+    made = resources(Pipeline(read(SPEC), us.owner, us.cluster)).values()
+    tags = {(one["kind"], one["metadata"]["name"]): one["spec"]["forProvider"].get("tags") for one in lists}
+    assert {(one["kind"], one["metadata"]["name"]): one["spec"]["forProvider"].get("tags") for one in made} == tags
+    assert tags["Table", "consumer.events"] == {"environment": "dev", **us.tags}
 
 
 def test_the_readmes_example_is_a_pipeline() -> None:

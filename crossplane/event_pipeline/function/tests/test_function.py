@@ -20,7 +20,7 @@ def request(spec: dict[str, Any], observed: dict[str, Any] | None = None) -> fnv
     composite = {
         "apiVersion": "localcloud.dev/v1alpha1",
         "kind": "EventPipeline",
-        "metadata": {"name": "devops", "labels": {"localcloud.dev/owner": "mine"}},
+        "metadata": {"name": "devops", "labels": {"localcloud.dev/owner": "mine", "localcloud.dev/cluster": "c1"}},
         "spec": spec,
     }
     found = fnv1.RunFunctionRequest()
@@ -44,6 +44,9 @@ def test_the_resources_carry_the_owner_of_the_pipeline() -> None:
     answer = compose(request(LEAST))
     assert set(answer.desired.resources) == ALL
     assert {desired(answer, name)["metadata"]["labels"]["localcloud.dev/owner"] for name in ALL} == {"mine"}
+    marks = {"localcloud.dev/owner": "mine", "localcloud.dev/cluster": "c1"}
+    for name in ALL - {"subscription"}:
+        assert desired(answer, name)["spec"]["forProvider"]["tags"] == marks
 
 
 def test_whole_numbers_stay_whole() -> None:

@@ -117,6 +117,7 @@ def test_arns_have_the_regions_partition() -> None:
         ({"filterPolicy": {}}, "spec.filterPolicy: is empty"),
         ({"filterPolicy": {"kind": "order"}}, "spec.filterPolicy: 'kind' must have a list of values"),
         ({"tags": {"a*": "b"}}, "spec.tags: 'a*': allowed are letters"),
+        ({"tags": {"Localcloud.dev/Owner": "x"}}, "spec.tags: the key 'Localcloud.dev/Owner' is set by the role"),
     ],
 )
 def test_what_the_lists_refuse_is_named_by_its_path_in_the_spec(change: dict[str, Any], problem: str) -> None:

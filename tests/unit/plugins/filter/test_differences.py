@@ -39,7 +39,11 @@ def test_a_resource_does_not_change_its_scope_in_place() -> None:
     before = {**TOPIC, "protected": False}
     (problem,) = difference_problems(found(missing=[NAMESPACED], surplus=[before]))
     assert problem.startswith("Topic/orders: in the cluster, but of another scope or namespace than declared")
-    existing = {**NAMESPACED, "external_name": "arn:aws:sns:eu-central-1:000000000000:orders"}
+    existing = {
+        **NAMESPACED,
+        "held_by": "it has owner shop",
+        "external_name": "arn:aws:sns:eu-central-1:000000000000:orders",
+    }
     assert difference_problems(found(existing=[existing], surplus=[before]), prune=False) == [problem]
 
 
@@ -55,7 +59,7 @@ def test_what_aws_cannot_change_is_named_with_both_values() -> None:
 def test_what_holds_data_is_not_pruned() -> None:
     table = {"api_version": "dynamodb.aws.upbound.io/v1beta1", "kind": "Table", "name": "orders", "protected": True}
     (problem,) = difference_problems(found(surplus=[table]))
-    assert "declared no more, but holds data" in problem
+    assert "no longer declared, but holds data" in problem
     assert difference_problems(found(surplus=[table]), prune=False) == []
     assert difference_problems(found(surplus=[table]), protect=False) == []
 
@@ -72,3 +76,19 @@ def test_a_name_that_aws_keeps_for_what_was_deleted_is_refused_with_the_ways_on(
     assert "until 2026-12-05T10:00:00Z" in problem
     assert "restore-secret --secret-id orders/db" in problem
     assert "--force-delete-without-recovery --secret-id orders/db" in problem
+
+
+def test_what_others_own_in_aws_is_refused_with_its_holder() -> None:
+    theirs = {**TOPIC, "external_name": "orders", "held_by": "it has owner shop of cluster c"}
+    (problem,) = difference_problems(found(existing=[theirs]))
+    assert problem.startswith("Topic/orders: AWS has orders already, and it has owner shop of cluster c;")
+    assert "adopt: true" in problem
+
+
+def test_what_others_took_over_is_not_pruned() -> None:
+    row = {**TOPIC, "protected": False}
+    one = found(surplus=[row], held_by_others=["Topic/orders: AWS has orders, and it has owner shop"])
+    (problem,) = difference_problems(one)
+    assert "owner shop" in problem
+    assert "Orphan" in problem
+    assert difference_problems(one, prune=False) == []

@@ -218,7 +218,7 @@ def test_a_value_is_never_in_a_message() -> None:
     [
         ({"k" * 129: "v"}, "must have 1 to 128 characters"),
         ({"k": "v" * 257}, "the value of 'k' has 257 characters; AWS takes 256"),
-        ({f"k{number}": "v" for number in range(46)}, "with aws_resources_tags, has 48 tags; AWS takes 50"),
+        ({f"k{number}": "v" for number in range(44)}, "with aws_resources_tags, has 46 tags; AWS takes 50"),
     ],
 )
 def test_tags_that_are_too_long_or_too_many(tags: dict[str, str], problem: str) -> None:
@@ -279,3 +279,42 @@ def test_filters_that_aws_takes_are_taken(scope: str, policy: dict[str, Any]) ->
     subscription = {"topic": "t", "queue": "q", "filter_policy_scope": scope, "filter_policy": policy}
     declared = {"topics": [{"name": "t"}], "queues": [{"name": "q"}], "subscriptions": [subscription]}
     assert problems(declared, Target("eu-central-1")) == []
+
+
+@pytest.mark.parametrize("key", ["localcloud.dev/owner", "LocalCloud.dev/Cluster"])
+def test_tags_by_which_ownership_is_told_are_not_the_users(key: str) -> None:
+    pipeline = {"apiVersion": "localcloud.dev/v1alpha1", "kind": "EventPipeline", "metadata": {"name": "p"}}
+    user = {"apiVersion": "iam.aws.upbound.io/v1beta1", "kind": "User", "metadata": {"name": "u"}}
+    declared = {
+        "topics": [{"name": "t", "tags": {key: "x"}}],
+        "buckets": [{"name": "files", "lifecycle": [{"id": "a", "tags": {key: "x"}, "expiration_days": 1}]}],
+        "extra_manifests": [
+            {**pipeline, "spec": {"tags": {key: "x"}}},
+            {**user, "spec": {"forProvider": {"tags": {key: "x"}}}},
+        ],
+    }
+    found = problems(declared, Target(tags={key: "x"}))
+    assert [one.split(":")[0] for one in found] == [
+        "aws_resources_tags",
+        "aws_resources_topics[0].tags",
+        "aws_resources_extra_manifests[0].spec.tags",
+        "aws_resources_extra_manifests[1].spec.forProvider.tags",
+    ]
+    assert all("set by the role" in one for one in found)
+
+
+@pytest.mark.parametrize("owner", ["-a", "a b", "a" * 64, "a/b"])
+def test_an_owner_is_the_value_of_a_label(owner: str) -> None:
+    (found,) = problems({"topics": []}, Target(owner=owner))
+    assert found.startswith("aws_resources_owner: ")
+    assert problems({"topics": []}, Target(owner="Shop_1.a-b")) == []
+
+
+@pytest.mark.parametrize(("given", "account", "made"), [
+    (None, "000000000000", True), (False, "000000000000", False), (True, "000000000000", True),
+    (None, "123456789012", False), (False, "123456789012", False), (True, "123456789012", True),
+])  # fmt: skip
+def test_a_bucket_always_says_whether_it_goes_with_its_objects(given: bool | None, account: str, made: bool) -> None:
+    entry = {"name": "files", **({} if given is None else {"force_destroy": given})}
+    bucket = manifests({"buckets": [entry]}, Target("eu-central-1", account))[0]
+    assert bucket["spec"]["forProvider"]["forceDestroy"] is made

@@ -6,24 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_abandon import abandon
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_abandon import abandon, abandon_these
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
 
 TOPICS = ("sns.aws.upbound.io/v1beta1", "Topic")
 
 
 def topic(
-    name: str, *, deleted: bool, finalizers: tuple[str, ...] = ("finalizer.managedresource.crossplane.io",)
+    name: str,
+    *,
+    deleted: bool,
+    finalizers: tuple[str, ...] = ("finalizer.managedresource.crossplane.io",),
+    owner: str = "ours",
 ) -> Any:
     deletion = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleted else {}
-    return {"metadata": {"name": name, "finalizers": list(finalizers), **deletion}}
+    labels = {"localcloud.dev/owner": owner} if owner else {}
+    return {
+        "metadata": {
+            "name": name,
+            "finalizers": list(finalizers),
+            "labels": labels,
+            "resourceVersion": "7",
+            **deletion,
+        }
+    }
 
 
 class Cluster:
-    """An API server that serves topics; a name in `gone` goes before it's changed, one in `denied` may not be changed."""
+    """An API server that serves topics; a name in `gone` goes before it's changed, one in `denied` may not be changed.
 
-    def __init__(self, *topics: Any, gone: str = "", denied: str = "") -> None:
-        self.topics, self.gone, self.denied = topics, gone, denied
+    One in `changing` is changed by others meanwhile, one in `sold` gets another owner after it was listed.
+    """
+
+    def __init__(self, *topics: Any, gone: str = "", denied: str = "", changing: str = "", sold: str = "") -> None:
+        self.topics, self.gone, self.denied, self.changing, self.sold = topics, gone, denied, changing, sold
         self.merged: list[tuple[str, Any]] = []
         self.asked: list[Mapping[str, str]] = []
 
@@ -33,40 +49,84 @@ class Cluster:
         if path == "/apis/sns.aws.upbound.io/v1beta1/topics":
             self.asked.append(params)
             return {"items": list(self.topics)}
+        name = path.rsplit("/", 1)[1]
+        for one in self.topics:
+            if one["metadata"]["name"] == name and name != self.gone:
+                return topic(name, deleted=True, owner="theirs") if name == self.sold else one
         raise ApiError(404, "not found")
 
     def merge(self, path: str, patch: Any) -> None:
         name = path.rsplit("/", 1)[1]
         if name == self.gone:
             raise ApiError(404, "not found")
+        if name == self.changing:
+            self.changing = ""
+            raise ApiError(409, "the object has been modified")
         if name == self.denied:
             raise ApiError(403, "forbidden")
         self.merged.append((path, patch))
+
+
+PATCH = {"metadata": {"finalizers": None, "resourceVersion": "7"}}
+PATH = "/apis/sns.aws.upbound.io/v1beta1/topics"
 
 
 def test_deleted_objects_lose_their_finalizers() -> None:
     cluster = Cluster(
         topic("old", deleted=True), topic("living", deleted=False), topic("free", deleted=True, finalizers=())
     )
-    assert abandon(cluster, [TOPICS], "app=orders") == ["Topic old"]
-    assert cluster.merged == [("/apis/sns.aws.upbound.io/v1beta1/topics/old", {"metadata": {"finalizers": None}})]
-    assert cluster.asked[0]["labelSelector"] == "app=orders"
+    assert abandon(cluster, [TOPICS], "ours", "app=orders") == ["Topic old"]
+    assert cluster.merged == [(f"{PATH}/old", PATCH)]
+    assert cluster.asked[0]["labelSelector"] == "localcloud.dev/owner=ours,app=orders"
+
+
+def test_what_others_own_keeps_its_finalizers() -> None:
+    cluster = Cluster(
+        topic("theirs", deleted=True, owner="theirs"),
+        topic("nobodys", deleted=True, owner=""),
+        topic("old", deleted=True),
+    )
+    assert abandon(cluster, [TOPICS], "ours") == ["Topic old"]
+    assert [path for path, _patch in cluster.merged] == [f"{PATH}/old"]
+    assert abandon(cluster, [TOPICS], "") == []
+
+
+def test_the_owner_is_read_again_just_before() -> None:
+    cluster = Cluster(topic("old", deleted=True), sold="old")
+    assert abandon(cluster, [TOPICS], "ours") == []
+    assert cluster.merged == []
+
+
+def test_what_changes_meanwhile_is_read_again() -> None:
+    cluster = Cluster(topic("old", deleted=True), changing="old")
+    assert abandon(cluster, [TOPICS], "ours") == ["Topic old"]
+    assert cluster.merged == [(f"{PATH}/old", PATCH)]
+
+
+def test_exactly_what_is_named_needs_no_owner() -> None:
+    cluster = Cluster(topic("lock", deleted=True, owner=""), topic("other", deleted=True, owner=""))
+    references = [{"api_version": TOPICS[0], "kind": "Topic", "name": name} for name in ("lock", "missing")]
+    assert abandon_these(cluster, [*references, {"api_version": "x.org/v1", "kind": "X", "name": "x"}]) == [
+        "Topic lock"
+    ]
+    assert [path for path, _patch in cluster.merged] == [f"{PATH}/lock"]
+    assert abandon_these(Cluster(topic("lock", deleted=False)), references) == []
 
 
 def test_check_mode_changes_nothing() -> None:
     cluster = Cluster(topic("old", deleted=True))
-    assert abandon(cluster, [TOPICS], "", check_mode=True) == ["Topic old"]
+    assert abandon(cluster, [TOPICS], "ours", check_mode=True) == ["Topic old"]
     assert cluster.merged == []
 
 
 def test_a_kind_that_is_not_served_has_no_objects() -> None:
-    assert abandon(Cluster(), [("sqs.aws.upbound.io/v1beta1", "Queue")], "") == []
+    assert abandon(Cluster(), [("sqs.aws.upbound.io/v1beta1", "Queue")], "ours") == []
 
 
 def test_what_went_by_itself_is_no_error() -> None:
-    assert abandon(Cluster(topic("old", deleted=True), gone="old"), [TOPICS], "") == ["Topic old"]
+    assert abandon(Cluster(topic("old", deleted=True), gone="old"), [TOPICS], "ours") == ["Topic old"]
 
 
 def test_a_refusal_is_an_error() -> None:
     with pytest.raises(ApiError, match="forbidden"):
-        abandon(Cluster(topic("old", deleted=True), denied="old"), [TOPICS], "")
+        abandon(Cluster(topic("old", deleted=True), denied="old"), [TOPICS], "ours")

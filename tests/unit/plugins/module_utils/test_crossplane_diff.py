@@ -24,6 +24,12 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
 SNS = "sns.aws.upbound.io/v1beta1"
 TOPIC = (SNS, "Topic")
 SETTINGS = Settings("ours")
+OUR_TAGS = {
+    "localcloud.dev/owner": "ours",
+    "localcloud.dev/cluster": "",
+    "crossplane-name": "orders",
+    "crossplane-kind": "topic.sns.aws.upbound.io",
+}
 READY = ({"type": "Synced", "status": "True"}, {"type": "Ready", "status": "True"})
 CREATED = {"crossplane.io/external-create-succeeded": "2026-01-01T00:00:00Z"}
 
@@ -158,7 +164,9 @@ def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
     [
         ({"team": "shop"}, {}, "existing"),
         ({"team": "shop"}, {"localcloud.dev/adopt": "true"}, "unfinished"),
-        ({"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}, {}, "unfinished"),
+        ({"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}, {}, "existing"),
+        (OUR_TAGS, {}, "unfinished"),
+        ({**OUR_TAGS, "localcloud.dev/cluster": "another"}, {}, "existing"),
     ],
 )
 def test_what_another_made_meanwhile_is_not_taken_for_a_creation_of_unknown_end(tags, annotations, where):
@@ -315,9 +323,53 @@ def test_what_is_taken_over_gets_its_external_name_and_keeps_it():
     assert diff(Cluster(there), [changed], [], SETTINGS)["to_apply"][0]["metadata"]["annotations"] == url
 
 
-def test_what_crossplane_made_in_an_earlier_life_is_ours():
-    tags = {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}
-    assert diff(Cluster(), [topic()], [], SETTINGS, aws_has({"tags": tags}))["existing"] == []
+def test_what_this_cluster_made_before_is_ours_and_what_another_made_is_not():
+    assert diff(Cluster(), [topic()], [], SETTINGS, aws_has({"tags": OUR_TAGS}))["existing"] == []
+    others = {**OUR_TAGS, "localcloud.dev/cluster": "another"}
+    for found in (others, {**OUR_TAGS, "localcloud.dev/owner": "theirs"}, {"crossplane-name": "orders"}):
+        (row,) = diff(Cluster(), [topic()], [], SETTINGS, aws_has({"tags": found}))["existing"]
+        assert row["external_name"] == "orders"
+    (row,) = diff(Cluster(), [topic()], [], SETTINGS, aws_has({"tags": others}))["existing"]
+    assert (row["owner"], row["cluster"]) == ("ours", "another")
+    assert "our owner ours, but cluster another" in row["held_by"]
+
+
+def test_what_is_taken_over_tells_from_whom():
+    adopting = topic(annotations={"localcloud.dev/adopt": "true"})
+    theirs = {"localcloud.dev/owner": "theirs", "localcloud.dev/cluster": "another"}
+    found = diff(Cluster(), [adopting], [], SETTINGS, aws_has({"tags": theirs}))
+    assert (names(found, "missing"), names(found, "adopted"), found["existing"]) == (["orders"], ["orders"], [])
+    line = "Topic/orders: orders is taken over; until now it has owner theirs of cluster another"
+    assert line in report(found)
+
+
+def test_what_an_older_version_made_is_ours_while_its_object_is_there():
+    declared = topic(tags={"localcloud.dev/owner": "ours"})
+    before = topic(annotations=CREATED, tags={})
+    made = {"tags": {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}}
+    found = diff(Cluster(live(before)), [declared], [], SETTINGS, aws_has(made))
+    assert (names(found, "drifted"), found["existing"], found["adopted"]) == (["orders"], [], [])
+
+
+def test_what_another_took_over_is_refused_although_our_object_is_there():
+    there = live(topic(annotations=CREATED))
+    theirs = {"tags": {**OUR_TAGS, "localcloud.dev/owner": "theirs"}}
+    found = diff(Cluster(there), [topic()], [], SETTINGS, aws_has(theirs))
+    assert (names(found, "existing"), found["to_apply"], found["to_look_at"]) == (["orders"], [], [])
+
+
+def test_what_is_no_longer_declared_but_is_another_s_by_now_is_told():
+    theirs = {"tags": {**OUR_TAGS, "localcloud.dev/owner": "theirs"}}
+    found = diff(
+        Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda things: Observed([theirs for _one in things], [])
+    )
+    assert names(found, "surplus") == ["orders"]
+    assert "owner theirs" in found["held_by_others"][0]
+    mine = diff(Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda things: Observed([None for _one in things], []))
+    assert mine["held_by_others"] == []
+    # Without a look into AWS it counts what Crossplane saw last.
+    seen = live(topic(), at_provider=theirs)
+    assert "owner theirs" in diff(Cluster(seen), [], [TOPIC], SETTINGS)["held_by_others"][0]
 
 
 def test_only_where_nothing_is_found_there_is_nothing_to_do():
@@ -483,3 +535,22 @@ def test_a_server_that_is_not_the_right_one_is_not_asked_again():
     with pytest.raises(UntrustedError):
         PatientApi(Stranger(), 60).get("/x", {})
     assert asked == ["/x"]
+
+
+def test_what_a_composite_would_take_over_is_refused_before_it_is_there():
+    pipeline = {
+        "apiVersion": "localcloud.dev/v1alpha1",
+        "kind": "EventPipeline",
+        "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
+        "spec": {"region": "eu-central-1", "topic": "orders", "queue": "jobs", "table": "Data"},
+    }
+
+    def aws(things):
+        return Observed([{"tags": {}} if one.external_name == "Data" else None for one in things], [])
+
+    found = diff(Cluster(), [pipeline], [], SETTINGS, aws)
+    assert [(one["kind"], one["external_name"]) for one in found["existing"]] == [("Table", "Data")]
+    adopting = {**pipeline, "metadata": {**pipeline["metadata"], "annotations": {"localcloud.dev/adopt": "true"}}}
+    found = diff(Cluster(), [adopting], [], SETTINGS, aws)
+    assert (found["existing"], [one["name"] for one in found["adopted"]]) == ([], ["data"])
+    assert found["to_apply"] == [adopting]

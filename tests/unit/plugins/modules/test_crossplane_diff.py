@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
 from ansible_collections.localcloud.stack.plugins.modules import crossplane_diff as module
 
 TARGET = {"region": "eu-central-1", "namespace": "shop", "scope": "namespaced"}
@@ -23,6 +24,11 @@ def compared(monkeypatch):
         def connect(self):
             asked["connected"] = True
 
+        def get(self, path, params):
+            if path != "/api/v1/namespaces/kube-system":
+                raise ApiError(404, "not found")
+            return {"metadata": {"uid": "cluster-1"}}
+
     def diff(api, resources, kinds, settings, observe):
         asked.update(resources=resources, kinds=kinds, settings=settings)
         return {}
@@ -38,6 +44,11 @@ def test_objects_are_derived_from_lists(run_module, compared):
     (topic,) = compared["resources"]
     assert (topic["apiVersion"], topic["metadata"]["namespace"]) == ("sns.aws.m.upbound.io/v1beta1", "shop")
     assert topic["metadata"]["labels"]["localcloud.dev/owner"] == "orders"
+    assert topic["spec"]["forProvider"]["tags"] == {
+        "localcloud.dev/owner": "orders",
+        "localcloud.dev/cluster": "cluster-1",
+    }
+    assert compared["settings"].us == ("orders", "cluster-1")
     assert result["references"] == [
         {"api_version": "sns.aws.m.upbound.io/v1beta1", "kind": "Topic", "name": "test-orders", "namespace": "shop"}
     ]

@@ -9,7 +9,7 @@ import grpc
 from crossplane.function import logging, resource, response
 from crossplane.function.proto.v1 import run_function_pb2_grpc as grpcv1
 
-from localcloud_event_pipeline.resources import OWNER_LABEL, Pipeline, resources
+from localcloud_event_pipeline.resources import CLUSTER_LABEL, OWNER_LABEL, Pipeline, resources
 from localcloud_event_pipeline.spec import InvalidSpecError, read
 from localcloud_event_pipeline.status import check_account, status
 
@@ -38,7 +38,9 @@ def compose(request: fnv1.RunFunctionRequest) -> fnv1.RunFunctionResponse:
     composite = plain(request.observed.composite)
     observed = {name: plain(one) for name, one in request.observed.resources.items()}
     try:
-        pipeline = Pipeline(read(composite.get("spec", {})), _owner(composite))
+        pipeline = Pipeline(
+            read(composite.get("spec", {})), _label(composite, OWNER_LABEL), _label(composite, CLUSTER_LABEL)
+        )
         check_account(pipeline.spec.account, observed)
         made = resources(pipeline)
     except InvalidSpecError as error:
@@ -63,8 +65,8 @@ def is_ready(one: fnv1.Resource | None) -> bool:
     return all(resource.get_condition(one, condition).status == "True" for condition in ("Synced", "Ready"))
 
 
-def _owner(composite: dict[str, Any]) -> str:
-    return str(composite.get("metadata", {}).get("labels", {}).get(OWNER_LABEL, ""))
+def _label(composite: dict[str, Any], name: str) -> str:
+    return str(composite.get("metadata", {}).get("labels", {}).get(name, ""))
 
 
 def _whole(value: Any) -> Any:

@@ -8,12 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 
 from localcloud_event_pipeline.spec import InvalidSpecError, Spec
 
 Object = dict[str, Any]
+# Labels of the object. Its resources carry the first as a label in the cluster, and both as tags in AWS.
 OWNER_LABEL = "localcloud.dev/owner"
+CLUSTER_LABEL = "localcloud.dev/cluster"
 # Where the lists' problems stand in the spec.
 PATHS = {
     "aws_resources_topics[0].name": "spec.topic",
@@ -26,10 +29,11 @@ PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """A pipeline's spec and the label that marks its resources (empty for none), with all that is derived from them."""
+    """A pipeline's spec and the labels that mark its resources (empty for none), with all that is derived from them."""
 
     spec: Spec
     owner: str = ""
+    cluster: str = ""
 
     @property
     def topic(self) -> str:
@@ -62,6 +66,8 @@ def resources(pipeline: Pipeline) -> dict[str, Object]:
         # Of the tags each entry says it again.
         own = [one for one in problems if "with aws_resources_tags" not in one]
         raise InvalidSpecError("; ".join(map(_in_spec, own)))
+    if pipeline.owner and pipeline.cluster:
+        made = marked(made, Identity(pipeline.owner, pipeline.cluster), lambda _one: False)
     return {_name_of(one, pipeline): _finished(one, pipeline) for one in made}
 
 
