@@ -20,8 +20,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
     holders,
     removal_problems,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import fields_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US, fields_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of

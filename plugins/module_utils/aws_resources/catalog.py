@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from .comparison import NOTHING, Rule
 from .entry import Entry
 from .kind import Kind
 from .kinds import KINDS
@@ -28,4 +31,10 @@ IMMUTABLE: dict[str, frozenset[str]] = {kind.key: kind.immutable for kind in KIN
 # A creation of unknown end may be begun again.
 NAMED_BY_US: frozenset[str] = frozenset(kind.key for kind in KINDS if kind.named_by_us)
 UNOBSERVED: dict[str, dict[str, str]] = {kind.key: dict(kind.unobserved) for kind in KINDS if kind.unobserved}
+COMPARISON: dict[str, Mapping[str, Rule]] = {kind.key: kind.compare for kind in KINDS if kind.compare}
 SERVICES: tuple[str, ...] = tuple(sorted({kind.service for kind in KINDS}))
+
+
+def fields_of(kind: str) -> Mapping[str, Rule]:
+    """How the fields of a kind (service/Kind) are compared."""
+    return COMPARISON.get(kind, NOTHING)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .comparison import Rule
 from .entry import Entry
 from .observe import Reader
 
@@ -30,6 +31,7 @@ class Kind:
         terraform-provider-aws 5 and 6 (internal/service/*), as far as the entry declares them.
     named_by_us: AWS knows it by what we give, so that a second creation finds the first.
     refers_to: kinds (service/Kind) that are declared before it and removed after it.
+    compare: how fields of forProvider are compared where that is not exactly (comparison.py).
     unobserved: fields of forProvider that are declared and not read, each with the reason.
     """
 
@@ -41,6 +43,7 @@ class Kind:
     immutable: frozenset[str] = frozenset()
     named_by_us: bool = False
     refers_to: tuple[str, ...] = ()
+    compare: Mapping[str, Rule] = field(default_factory=dict)
     unobserved: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -12,6 +12,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, protect
 from ..fields import ARN, Flag, Model, Whole, named, number, short, text
 from ..kind import Kind
@@ -266,6 +267,18 @@ KINDS = (
         _table,
         immutable=frozenset({"hashKey", "rangeKey", "localSecondaryIndex"}),
         named_by_us=True,
+        compare={
+            "tags": TAGS,
+            "attribute": Rule("items", key="name"),
+            "globalSecondaryIndex": Rule("items", key="name", computed=("readCapacity", "writeCapacity")),
+            "localSecondaryIndex": Rule("items", key="name"),
+            "ttl": Rule("items"),
+            "pointInTimeRecovery": Rule("items"),
+            "serverSideEncryption": Rule("items", computed=("kmsKeyArn",)),
+            "deletionProtectionEnabled": Rule(cleared=False),
+            "streamEnabled": Rule(cleared=False),
+            "tableClass": Rule(cleared="STANDARD"),
+        },
     ),
     Kind("dynamodb", "TableItem"),
 )

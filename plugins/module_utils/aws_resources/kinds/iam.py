@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Entry, Object, Problem, TaggedEntry, given, part_of
 from ..fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
 from ..kind import NAME, ON_DELETION, Kind
@@ -228,7 +229,15 @@ def _policy(aws: Aws, thing: Thing) -> Json | None:
 
 
 KINDS = (
-    Kind("iam", "Policy", Policy, _policy, immutable=frozenset({"path", "description"}), named_by_us=True),
+    Kind(
+        "iam",
+        "Policy",
+        Policy,
+        _policy,
+        immutable=frozenset({"path", "description"}),
+        named_by_us=True,
+        compare={"tags": TAGS, "policy": POLICY},
+    ),
     Kind(
         "iam",
         "Role",
@@ -237,8 +246,23 @@ KINDS = (
         immutable=frozenset({"path"}),
         named_by_us=True,
         unobserved={"forceDetachPolicies": ON_DELETION},
+        compare={
+            "tags": TAGS,
+            "assumeRolePolicy": POLICY,
+            "description": Rule(cleared=""),
+            "maxSessionDuration": Rule(cleared=3600),
+            "permissionsBoundary": Rule(cleared=""),
+        },
     ),
-    Kind("iam", "RolePolicy", Role, _role_policy, found_by=("role", NAME), refers_to=("iam/Role",)),
+    Kind(
+        "iam",
+        "RolePolicy",
+        Role,
+        _role_policy,
+        found_by=("role", NAME),
+        refers_to=("iam/Role",),
+        compare={"policy": POLICY},
+    ),
     Kind(
         "iam",
         "RolePolicyAttachment",

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import TAGS
 from ..entry import Context, Object, Problem, TaggedEntry, given
 from ..fields import named, short
 from ..kind import Kind
@@ -63,5 +64,6 @@ KINDS = (
         immutable=frozenset({"path"}),
         named_by_us=True,
         refers_to=("iam/Role",),
+        compare={"tags": TAGS},
     ),
 )

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import TAGS
 from ..entry import Context, Object, TaggedEntry
 from ..fields import named, text
 from ..kind import Kind
@@ -73,5 +74,6 @@ KINDS = (
         _oidc_provider,
         immutable=frozenset({"url"}),
         named_by_us=True,
+        compare={"tags": TAGS},
     ),
 )

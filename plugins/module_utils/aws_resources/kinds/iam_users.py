@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given, part_of
 from ..fields import ARN, Flag, Model, SecretName, named
 from ..kind import NAME, ON_DELETION, Kind
@@ -88,7 +89,15 @@ def _access_key(aws: Aws, thing: Thing) -> Json | None:
 
 
 KINDS = (
-    Kind("iam", "User", User, _user, named_by_us=True, unobserved={"forceDestroy": ON_DELETION}),
+    Kind(
+        "iam",
+        "User",
+        User,
+        _user,
+        named_by_us=True,
+        unobserved={"forceDestroy": ON_DELETION},
+        compare={"tags": TAGS, "permissionsBoundary": Rule(cleared="")},
+    ),
     Kind(
         "iam",
         "UserPolicyAttachment",

@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import Flag, Whole, as_json, named, number, policy_document, short, text
 from ..kind import ON_DELETION, Kind
@@ -143,6 +144,7 @@ KINDS = (
         _key,
         immutable=frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
         unobserved={"deletionWindowInDays": ON_DELETION},
+        compare={"tags": TAGS, "policy": POLICY, "description": Rule(cleared="")},
     ),
     Kind("kms", "Alias", Key, _alias, refers_to=("kms/Key",)),
 )

@@ -7,12 +7,13 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import Flag, Model, Tags, Whole, as_json, named, number, policy_document, text
 from ..kind import ON_DELETION, Kind
@@ -341,8 +342,16 @@ def _cors(answer: Json) -> Json:
     }
 
 
-def _setting(name: str, observe: Reader) -> Kind:
-    return Kind("s3", f"Bucket{name}", Bucket, observe, found_by=("bucket",), refers_to=("s3/Bucket",))
+def _setting(name: str, observe: Reader, compare: Mapping[str, Rule]) -> Kind:
+    return Kind(
+        "s3",
+        f"Bucket{name}",
+        Bucket,
+        observe,
+        found_by=("bucket",),
+        refers_to=("s3/Bucket",),
+        compare=compare,
+    )
 
 
 KINDS = (
@@ -355,13 +364,57 @@ KINDS = (
         named_by_us=True,
         refers_to=("kms/Key",),
         unobserved={"forceDestroy": ON_DELETION},
+        compare={"tags": TAGS, "policy": POLICY},
     ),
-    _setting("PublicAccessBlock", _bucket_part("get_public_access_block", _public_access)),
-    _setting("Versioning", _bucket_part("get_bucket_versioning", _versioning)),
-    _setting("ServerSideEncryptionConfiguration", _bucket_part("get_bucket_encryption", _encryption)),
-    _setting("LifecycleConfiguration", _bucket_part("get_bucket_lifecycle_configuration", _lifecycle)),
-    _setting("CorsConfiguration", _bucket_part("get_bucket_cors", _cors)),
-    _setting("Policy", _bucket_part("get_bucket_policy", lambda answer: {"policy": answer["Policy"]})),
+    _setting(
+        "PublicAccessBlock",
+        _bucket_part("get_public_access_block", _public_access),
+        {},
+    ),
+    _setting(
+        "Versioning",
+        _bucket_part("get_bucket_versioning", _versioning),
+        {"versioningConfiguration": Rule("items")},
+    ),
+    _setting(
+        "ServerSideEncryptionConfiguration",
+        _bucket_part("get_bucket_encryption", _encryption),
+        {
+            "rule": Rule("items"),
+            "rule.applyServerSideEncryptionByDefault": Rule("items"),
+        },
+    ),
+    _setting(
+        "LifecycleConfiguration",
+        _bucket_part("get_bucket_lifecycle_configuration", _lifecycle),
+        {
+            "rule": Rule("items", key="id"),
+            **{
+                f"rule.{name}": Rule("items")
+                for name in (
+                    "abortIncompleteMultipartUpload",
+                    "expiration",
+                    "filter",
+                    "filter.and",
+                    "filter.tag",
+                    "noncurrentVersionExpiration",
+                    "noncurrentVersionTransition",
+                    "transition",
+                )
+            },
+            "rule.filter.and.tags": Rule("tags"),
+        },
+    ),
+    _setting(
+        "CorsConfiguration",
+        _bucket_part("get_bucket_cors", _cors),
+        {"corsRule": Rule("items", key="id")},
+    ),
+    _setting(
+        "Policy",
+        _bucket_part("get_bucket_policy", lambda answer: {"policy": answer["Policy"]}),
+        {"policy": POLICY},
+    ),
     Kind("s3", "BucketAcl"),
     Kind("s3", "BucketNotification"),
     Kind("s3", "BucketOwnershipControls"),

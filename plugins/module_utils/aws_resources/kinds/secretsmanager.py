@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Json, Thing
 
+from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import SecretKey, Whole, as_json, named, policy_document, text
 from ..kind import ON_DELETION, SECRET, Kind
@@ -106,6 +107,12 @@ KINDS = (
         immutable=frozenset({"name"}),
         refers_to=("kms/Key",),
         unobserved={"recoveryWindowInDays": ON_DELETION},
+        compare={
+            "tags": TAGS,
+            "policy": POLICY,
+            "description": Rule(cleared=""),
+            "recoveryWindowInDays": Rule(cleared=30),
+        },
     ),
     Kind(
         "secretsmanager",
@@ -123,5 +130,6 @@ KINDS = (
         _secret_policy,
         found_by=("secretArn",),
         refers_to=("secretsmanager/Secret",),
+        compare={"policy": POLICY},
     ),
 )

@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Entry, Object, Problem, TaggedEntry, given
 from ..fields import Flag, as_json, json_problems, named, short, text
 from ..kind import Kind
@@ -241,6 +242,14 @@ KINDS = (
         immutable=frozenset({"name", "fifoTopic"}),
         named_by_us=True,
         refers_to=("kms/Key",),
+        compare={
+            "tags": TAGS,
+            "policy": POLICY,
+            "deliveryPolicy": Rule("json"),
+            "displayName": Rule(cleared=""),
+            "kmsMasterKeyId": Rule(cleared=""),
+            "contentBasedDeduplication": Rule(cleared=False),
+        },
     ),
     Kind(
         "sns",
@@ -250,6 +259,16 @@ KINDS = (
         immutable=frozenset({"topicArn", "protocol", "endpoint"}),
         named_by_us=True,
         refers_to=("sns/Topic", "sqs/Queue"),
+        compare={
+            "filterPolicy": Rule("json", cleared="{}"),
+            "redrivePolicy": Rule("redrive", cleared=""),
+            "deliveryPolicy": Rule("json", cleared=""),
+            "rawMessageDelivery": Rule(cleared=False),
+        },
     ),
-    Kind("sns", "TopicPolicy"),
+    Kind(
+        "sns",
+        "TopicPolicy",
+        compare={"policy": POLICY},
+    ),
 )

@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
 
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given
 from ..fields import Flag, Model, Whole, as_json, named, number, policy_document, short
 from ..kind import Kind
@@ -241,6 +242,12 @@ def _queue_part(field: str, attribute: str) -> Reader:
     return read
 
 
+_QUEUE_POLICIES = {
+    "policy": Rule("policy"),
+    "redrivePolicy": Rule("redrive"),
+    "redriveAllowPolicy": Rule("json", cleared='{"redrivePermission":"allowAll"}'),
+}
+
 KINDS = (
     Kind(
         "sqs",
@@ -250,13 +257,39 @@ KINDS = (
         immutable=frozenset({"name", "fifoQueue"}),
         named_by_us=True,
         refers_to=("kms/Key",),
+        compare={
+            "tags": TAGS,
+            **_QUEUE_POLICIES,
+            "visibilityTimeoutSeconds": Rule(cleared=30),
+            "messageRetentionSeconds": Rule(cleared=345600),
+            "delaySeconds": Rule(cleared=0),
+            "receiveWaitTimeSeconds": Rule(cleared=0),
+            "maxMessageSize": Rule(cleared=262144),
+            "contentBasedDeduplication": Rule(cleared=False),
+            "deduplicationScope": Rule(cleared="queue"),
+            "fifoThroughputLimit": Rule(cleared="perQueue"),
+            "kmsMasterKeyId": Rule(cleared=""),
+        },
     ),
-    Kind("sqs", "QueuePolicy", observe=_queue_part("policy", "Policy"), found_by=("queueUrl",)),
-    Kind("sqs", "QueueRedrivePolicy", observe=_queue_part("redrivePolicy", "RedrivePolicy"), found_by=("queueUrl",)),
+    Kind(
+        "sqs",
+        "QueuePolicy",
+        observe=_queue_part("policy", "Policy"),
+        found_by=("queueUrl",),
+        compare=_QUEUE_POLICIES,
+    ),
+    Kind(
+        "sqs",
+        "QueueRedrivePolicy",
+        observe=_queue_part("redrivePolicy", "RedrivePolicy"),
+        found_by=("queueUrl",),
+        compare=_QUEUE_POLICIES,
+    ),
     Kind(
         "sqs",
         "QueueRedriveAllowPolicy",
         observe=_queue_part("redriveAllowPolicy", "RedriveAllowPolicy"),
         found_by=("queueUrl",),
+        compare=_QUEUE_POLICIES,
     ),
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given
 from ..fields import SecretKey, named, text
 from ..kind import SECRET, Kind
@@ -154,5 +155,13 @@ KINDS = (
         named_by_us=True,
         refers_to=("kms/Key",),
         unobserved={"valueSecretRef": SECRET},
+        compare={
+            "tags": TAGS,
+            "description": Rule(cleared=""),
+            "allowedPattern": Rule(cleared=""),
+            # Its order and spaces count: only who reads it knows what it means.
+            "insecureValue": Rule(),
+            "value": Rule(),
+        },
     ),
 )

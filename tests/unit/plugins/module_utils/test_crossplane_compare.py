@@ -8,11 +8,8 @@ import copy
 import json
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import (
-    COMPARISON,
-    Rule,
-    fields_of,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import COMPARISON, fields_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import Rule
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import (
     Change,
     differences,

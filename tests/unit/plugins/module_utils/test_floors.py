@@ -13,10 +13,26 @@ ROOT = Path(__file__).resolve().parents[4] / "plugins/module_utils"
 PREFIX = "ansible_collections.localcloud.stack.plugins.module_utils."
 # From the lowest to the highest. Whoever moves a file names it here.
 FLOORS = (
-    ("aws_errors", "aws_client", "aws_reading", "aws_facts", "kubernetes_*", "packages", "settings", "waiting"),
+    (
+        "aws_errors",
+        "aws_client",
+        "aws_reading",
+        "aws_facts",
+        "aws_policies",
+        "kubernetes_*",
+        "packages",
+        "settings",
+        "waiting",
+    ),
     ("crossplane_marks", "crossplane_conditions", "crossplane_watch", "crossplane_presence", "crossplane_abandon"),
     ("aws_things", "aws_readers", "aws_gather"),
-    ("aws_resources.models", "aws_resources.target", "aws_resources.messages", "aws_resources.fields"),
+    (
+        "aws_resources.models",
+        "aws_resources.target",
+        "aws_resources.messages",
+        "aws_resources.fields",
+        "aws_resources.comparison",
+    ),
     ("aws_resources.entry", "aws_resources.extra", "aws_resources.observe"),
     ("aws_resources.kind",),
     ("aws_resources.kinds.*",),
