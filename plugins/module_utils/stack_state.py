@@ -19,6 +19,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
 
 Json = dict[str, Any]
 
+# Of a record's file name; the cluster's key follows.
+PREFIX = "installed-"
 EMBEDDED = "embedded"
 # Engines that run inside the cluster, and go with it.
 INSIDE = frozenset({"localstack", "ministack"})
@@ -33,7 +35,7 @@ def known_records(folder: Path, cluster: Mapping[str, Any], installed: Sequence[
 
     A cluster that is known without a record was used before there were any: then C(installed) may be there. Raises RecordError.
     """
-    found = {path.stem: _read(path) for path in sorted(folder.glob("*.json"))}
+    found = {path.stem.removeprefix(PREFIX): _read(path) for path in sorted(folder.glob(f"{PREFIX}*.json"))}
     key = cluster_key(cluster)
     if key and key not in found:
         found[key] = {"cluster": dict(cluster), "installed": [dict(one) for one in installed]}

@@ -255,7 +255,7 @@ def record(folder: Path, name: str, server: str, engine: str = "outside") -> Pat
         "engine": engine,
         "endpoint": "",
     }
-    path = folder / f".localcloud/clusters/{name}.json"
+    path = folder / f".localcloud/installed-{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"cluster": facts, "installed": [installed]}))
     return path
@@ -293,6 +293,6 @@ def test_removal_refuses_a_record_that_it_cannot_read(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode != 0
-    assert "half.json says which cluster has to be emptied, but can't be read" in " ".join(
+    assert "installed-half.json says which cluster has to be emptied, but can't be read" in " ".join(
         done.stderr.split() + done.stdout.split()
     )

@@ -98,7 +98,7 @@ def test_a_cluster_in_a_message() -> None:
 
 
 def test_every_record_is_known_and_a_cluster_from_before_there_were_records(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(remembered({}, THEIRS, entry())))
+    (tmp_path / "installed-a.json").write_text(json.dumps(remembered({}, THEIRS, entry())))
     found = known_records(tmp_path, EMBEDDED, [entry()])
     assert [one["key"] for one in found] == ["a", "embedded"]
     assert found[1]["record"] == {"cluster": EMBEDDED, "installed": [entry()]}
@@ -107,6 +107,6 @@ def test_every_record_is_known_and_a_cluster_from_before_there_were_records(tmp_
 
 @pytest.mark.parametrize("damaged", ["", "{", "[]", '{"cluster": {}}', '{"cluster": 1, "installed": []}'])
 def test_a_damaged_record_is_named(tmp_path: Path, damaged: str) -> None:
-    (tmp_path / "a.json").write_text(damaged)
-    with pytest.raises(RecordError, match=r"a\.json says which cluster has to be emptied"):
+    (tmp_path / "installed-a.json").write_text(damaged)
+    with pytest.raises(RecordError, match=r"installed-a\.json says which cluster has to be emptied"):
         known_records(tmp_path, {}, [])
