@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 Page = Callable[[], tuple[str, str]]
+# Connections at a time, and seconds that one may last.
+MOST, LONGEST = 32, 10.0
 OK, UNAVAILABLE, NOT_FOUND = "200 OK", "503 Service Unavailable", "404 Not Found"
 
 
@@ -67,13 +72,55 @@ def _not_found() -> tuple[str, str]:
 
 
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
+    """Has a thread for each connection, and no more than MOST: the oldest makes room, so that probes are answered."""
+
     daemon_threads = True
+    # The default of 5 makes callers wait for a second as soon as a few come at once.
+    request_queue_size = 128
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: dict[Any, float] = {}
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a connection."""
+        with self._lock:
+            if len(self._open) >= MOST:
+                _end(next(iter(self._open)))
+            self._open[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """End what has lasted too long, however it trickles; the loop calls this several times a second."""
+        now = time.monotonic()
+        with self._lock:
+            for request, since in self._open.items():
+                if now > since + LONGEST:
+                    _end(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away or was too slow: that is no fault of ours."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
     def server_bind(self) -> None:
         """Bind without the reverse DNS look-up of HTTPServer, which in a pod can cost seconds."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
         self.setup_environ()
+
+
+def _end(request: Any) -> None:
+    """Wake the thread that reads from the connection."""
+    with suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(WSGIRequestHandler):
