@@ -48,23 +48,26 @@ class WithoutVariables(ActionBase):
 class KubernetesCore(ActionBase):
     """Run the module of the same name of kubernetes.core, for the cluster that its arguments name."""
 
+    # Variables that the program of the module gets.
+    variables: Mapping[str, str] = {}
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        name = f"kubernetes.core.{self._task.action.rpartition('.')[2]}"
-        loader = self._shared_loader_obj.action_loader
-        action = loader.get(name, class_only=True, collection_list=None)
+        arguments, added = dict(self._task.args), dict(self.variables)
+        if self._connection.transport == "local":
+            try:
+                arguments, near = for_cluster(arguments)
+                added.update(near)
+            except UndecidedClusterError as error:
+                raise AnsibleActionFail(str(error)) from None
+        name, arguments = self._delegate(arguments)
+        action = self._shared_loader_obj.action_loader.get(name, class_only=True, collection_list=None)
         if action is None:
             raise AnsibleActionFail(
                 f"There is no {name}: the collection kubernetes.core is not installed. "
                 "Install it with `ansible-galaxy collection install kubernetes.core`, then run again."
             )
         task = self._task.copy(exclude_parent=False)
-        task.action = name
-        added: dict[str, str] = {}
-        if self._connection.transport == "local":
-            try:
-                task.args, added = self._for_cluster(dict(self._task.args))
-            except UndecidedClusterError as error:
-                raise AnsibleActionFail(str(error)) from None
+        task.action, task.args = name, arguments
         kind = type("ActionModule", (WithoutVariables, action), {"added": added})
         done: dict[str, Any] = kind(
             task=task,
@@ -76,11 +79,20 @@ class KubernetesCore(ActionBase):
         ).run(task_vars=task_vars)
         return done
 
-    def _for_cluster(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-        """The arguments with the cluster that is meant, and the variables that let the API server be reached."""
-        kubeconfig, context = arguments.pop("kubeconfig", None), arguments.pop("context", None)
-        if not isinstance(kubeconfig, Mapping):
-            kubeconfig, context = chosen_cluster(kubeconfig, context, os.environ)
-        given = {"kubeconfig": kubeconfig, "context": context}
-        arguments.update({name: value for name, value in given.items() if value})
-        return arguments, proxy_exception(api_server(kubeconfig, context), os.environ, own_networks())
+    def _delegate(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The action that does the work, and its arguments."""
+        return f"kubernetes.core.{self._task.action.rpartition('.')[2]}", arguments
+
+
+def for_cluster(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The arguments with the cluster that is meant, and the variables that let its API server be reached.
+
+    Raises UndecidedClusterError.
+    """
+    chosen = dict(arguments)
+    kubeconfig, context = chosen.pop("kubeconfig", None), chosen.pop("context", None)
+    if not isinstance(kubeconfig, Mapping):
+        kubeconfig, context = chosen_cluster(kubeconfig, context, os.environ)
+    given = {"kubeconfig": kubeconfig, "context": context}
+    chosen.update({name: value for name, value in given.items() if value})
+    return chosen, proxy_exception(api_server(kubeconfig, context), os.environ, own_networks())

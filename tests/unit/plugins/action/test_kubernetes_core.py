@@ -18,12 +18,13 @@ from ansible_collections.kubernetes.core.plugins.module_utils.args_common import
 from ansible_collections.localcloud.stack.plugins.module_utils.environment import CLUSTER_VARIABLES
 
 PROJECT = Path(__file__).resolve().parents[4]
-# Helm as far as it takes to see which cluster it is given.
+# Helm and kubectl as far as it takes to see which cluster it is given.
 HELM = """\
 #!/bin/sh
+echo "$@" >> "$0.called"
 test "$1" = version && { echo 'version.BuildInfo{Version:"v3.19.0",'; exit 0; }
 env | grep -E '^(HELM|K8S_AUTH)_' >> "$0.saw"
-cat "$KUBECONFIG" >> "$0.saw"
+test -f "$KUBECONFIG" && cat "$KUBECONFIG" >> "$0.saw"
 exit 1
 """
 
@@ -121,6 +122,7 @@ def test_only_the_named_cluster_is_asked(tmp_path: Path, servers: tuple[Server, 
             "localcloud.stack.k8s": {**given, "resource_definition": namespace},
             "environment": {"K8S_AUTH_HOST": other.url},
         },
+        {"localcloud.stack.kubectl": {**given, "binary": str(helm), "arguments": ["apply", "--filename=a b"]}},
         {"localcloud.stack.helm": {**given, "binary_path": str(helm), **release}},
     ]
     output = play(tmp_path, tasks, redirected(other.url))
@@ -130,6 +132,8 @@ def test_only_the_named_cluster_is_asked(tmp_path: Path, servers: tuple[Server, 
     saw = (tmp_path / "helm.saw").read_text()
     assert re.findall(r"(?:HELM|K8S_AUTH)_\w+=.*", saw) == ["HELM_NAMESPACE=shop"] * saw.count("HELM_NAMESPACE")
     assert meant.url in saw
+    called = (tmp_path / "helm.called").read_text().splitlines()
+    assert f"--kubeconfig={given['kubeconfig']} apply --filename=a b" in called
 
 
 def test_a_cluster_that_only_the_environment_names_is_refused(tmp_path: Path, servers: tuple[Server, Server]) -> None:
