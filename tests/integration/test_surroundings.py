@@ -24,51 +24,64 @@ URLS = (
 NAMES = ("K8S_AUTH_CONTEXT", "K8S_AUTH_API_KEY", "HELM_KUBECONTEXT", "HELM_NAMESPACE", "HELM_DRIVER", "AWS_PROFILE")
 
 
-@pytest.fixture
-def came(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[Any]]:
-    """Who came to the listener that all variables lead to."""
-    found: list[Any] = []
-    listener = socket.create_server(("127.0.0.1", 0))
+class Elsewhere:
+    """A listener that all variables lead to, and who came."""
 
-    def accept() -> None:
+    def __init__(self, folder: Path) -> None:
+        self.came: list[bytes] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        other = {
+            "clusters": [{"name": "elsewhere", "cluster": {"server": url}}],
+            "contexts": [{"name": "elsewhere", "context": {"cluster": "elsewhere", "user": "elsewhere"}}],
+            "users": [{"name": "elsewhere", "user": {"token": "elsewhere"}}],
+            "current-context": "elsewhere",
+        }
+        (folder / "config").write_text(json.dumps(other))
+        self.variables = {
+            **dict.fromkeys((*PROXIES, *(name.lower() for name in PROXIES), *URLS), url),
+            **dict.fromkeys(NAMES, "elsewhere"),
+            "NO_PROXY": "example.org",
+            "AWS_CA_BUNDLE": "/nonexistent",
+            "KUBECONFIG": str(folder / "config"),
+        }
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
         while True:
             try:
-                connection, _address = listener.accept()
+                connection, _address = self.listener.accept()
             except OSError:
                 return
-            found.append(connection.recv(200))
-            connection.close()
+            with connection:
+                connection.settimeout(5)
+                self.came.append(connection.recv(200))
 
-    threading.Thread(target=accept, daemon=True).start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    for name in (*PROXIES, *(name.lower() for name in PROXIES), *URLS):
-        monkeypatch.setenv(name, url)
-    for name in NAMES:
-        monkeypatch.setenv(name, "elsewhere")
-    monkeypatch.setenv("NO_PROXY", "example.org")
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/nonexistent")
-    other = {
-        "clusters": [{"name": "elsewhere", "cluster": {"server": url}}],
-        "contexts": [{"name": "elsewhere", "context": {"cluster": "elsewhere", "user": "elsewhere"}}],
-        "users": [{"name": "elsewhere", "user": {"token": "elsewhere"}}],
-        "current-context": "elsewhere",
-    }
-    (tmp_path / "config").write_text(json.dumps(other))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    yield found
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+    def run(self, playbook: Callable[..., Any], path: str) -> None:
+        """Run a playbook with all of these variables; it must do its work, and nobody comes."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            done = playbook(path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert self.came == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
+    made = Elsewhere(tmp_path)
+    yield made
+    made.listener.shutdown(socket.SHUT_RDWR)
+    made.listener.close()
 
 
 @pytest.mark.parametrize("name", ["status", "verify"])
-def test_a_stack_is_looked_at_where_it_is(name: str, playbook: Callable[..., Any], came: list[Any]) -> None:
-    done = playbook(f"playbooks/{name}.yml")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert came == []
+def test_a_stack_is_looked_at_where_it_is(name: str, playbook: Callable[..., Any], elsewhere: Elsewhere) -> None:
+    elsewhere.run(playbook, f"playbooks/{name}.yml")
 
 
 def test_objects_and_releases_go_to_the_named_cluster(
-    stack: Any, playbook: Callable[..., Any], came: list[Any], tmp_path: Path
+    stack: Any, playbook: Callable[..., Any], elsewhere: Elsewhere, tmp_path: Path
 ) -> None:
     """By each way that roles change a cluster: kubernetes.core, kubectl and Helm."""
     given = {"kubeconfig": stack.facts["kubeconfig"], "context": stack.facts["context"]}
@@ -88,17 +101,16 @@ def test_objects_and_releases_go_to_the_named_cluster(
     ]
     away = [{"localcloud.stack.k8s": {**namespace, "state": "absent", "wait": True}}]
     try:
-        run(playbook, tmp_path, there)
-        names = stack.kubectl("-n", name, "get", "configmap", "-o", "name").split()
-        assert {"configmap/applied", "configmap/released"} <= {*names}
+        elsewhere.run(playbook, written(tmp_path, there))
+        names = stack.kubectl("-n", name, "get", "configmap,secret", "-o", "name").split()
+        assert {"configmap/applied", "configmap/released", f"secret/sh.helm.release.v1.{name}.v1"} <= {*names}
     finally:
-        run(playbook, tmp_path, away)
-    assert came == []
+        elsewhere.run(playbook, written(tmp_path, away))
 
 
-def run(playbook: Callable[..., Any], folder: Path, tasks: list[dict[str, Any]]) -> None:
+def written(folder: Path, tasks: list[dict[str, Any]]) -> str:
+    """A playbook of these tasks."""
     path = folder / "play.yml"
     named = [{"name": f"Task {number}", **task} for number, task in enumerate(tasks)]
     path.write_text(yaml.safe_dump([{"name": "Play", "hosts": "localhost", "gather_facts": False, "tasks": named}]))
-    done = playbook(str(path))
-    assert done.returncode == 0, done.stdout + done.stderr
+    return str(path)
