@@ -30,7 +30,8 @@ class OidcProvider(TaggedEntry):
     client_ids: Annotated[list[Annotated[str, text(255, 1)]], Field(min_length=1, max_length=100)] = Field(
         default_factory=lambda: ["sts.amazonaws.com"]
     )
-    thumbprints: Annotated[list[Thumbprint], Field(max_length=5)] = Field(default_factory=list)
+    # AWS itself works them out where none is given, but the provider wants at least one.
+    thumbprints: Annotated[list[Thumbprint], Field(min_length=1, max_length=5)]
 
     @property
     def title(self) -> str:
@@ -44,7 +45,6 @@ class OidcProvider(TaggedEntry):
         parameters = {
             "url": self.url,
             "clientIdList": self.client_ids,
-            # AWS works them out by itself where none is given.
             "thumbprintList": self.thumbprints,
             "tags": self.all_tags(context),
         }
@@ -56,14 +56,12 @@ def _oidc_provider(aws: Aws, thing: Thing) -> Json | None:
     answer = existing(aws.get("iam"), "get_open_id_connect_provider", OpenIDConnectProviderArn=thing.external_name)
     if answer is None:
         return None
-    found: Json = {
+    return {
         "url": f"https://{answer['Url'].removeprefix('https://')}",
         "clientIdList": answer.get("ClientIDList") or [],
+        "thumbprintList": answer.get("ThumbprintList") or [],
         "tags": tag_map(answer.get("Tags") or []),
     }
-    # Those that AWS worked out are no difference.
-    given = thing.parameters.get("thumbprintList")
-    return {**found, "thumbprintList": (answer.get("ThumbprintList") or []) if given else []}
 
 
 KINDS = (

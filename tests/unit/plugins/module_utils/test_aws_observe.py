@@ -303,7 +303,7 @@ def access(clients):
             {"path": "/shop/", "role": "orders", "tags": {"team": "blue"}},
         ),
         "iam/OpenIDConnectProvider": (
-            Thing("iam/OpenIDConnectProvider", oidc, {"thumbprintList": ["a" * 40]}),
+            Thing("iam/OpenIDConnectProvider", oidc, {}),
             {
                 "url": "https://oidc.example/orders",
                 "clientIdList": ["sts.amazonaws.com"],
