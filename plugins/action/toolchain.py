@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class ActionModule(ActionBase):
             missing = builder.missing(arguments["parts"])
             if self._task.check_mode and missing:
                 return {"changed": True, "missing": missing, "parts": {}, "versions": versions(inventory)}
+            # What is built here is read in images by other users; the process is this task's own.
+            os.umask(0o022)
             results = builder.require(arguments["parts"])
         except (BuildError, PartsError, OSError) as error:
             raise AnsibleActionFail(str(error)) from error

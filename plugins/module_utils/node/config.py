@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..environment import WITHOUT_PROXIES
 from ..toolchain.parts import IMAGE_REPOSITORY
 from .identity import API_PORT, NODE_POD_NETWORK, POD_NETWORK, REGISTRY_PORT, SERVICE_NETWORK, Identity
 
@@ -22,6 +24,11 @@ INSIDE = "/run/localcloud"
 STATE = f"{INSIDE}/state"
 CONTAINERD_SOCKET = f"{INSIDE}/containerd.sock"
 SUPERVISOR_SOCKET = f"{INSIDE}/supervisor.sock"
+# Where the parts are that have programs, whatever the cache's folder is called.
+PARTS = f"{INSIDE}/parts"
+PROGRAMS_OF = ("kubernetes", "kube-router")
+# What they ask is the node itself; only containerd fetches from elsewhere.
+DIRECTLY = shlex.join(WITHOUT_PROXIES)
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
 # Folders of the node's state and where its programs expect them.
 MOUNTS = {
@@ -39,16 +46,16 @@ CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")
 
 
 def files(
-    identity: Identity, parts: Mapping[str, str], versions: Mapping[str, str], supervisord: str
+    identity: Identity, parts: Mapping[str, str], versions: Mapping[str, str], supervisord: Sequence[str]
 ) -> dict[str, str]:
     """All configuration files by their path in the node's state folder.
 
     `parts`: folder of each built part on the host; `versions`: version of kubernetes, and tags of the images coredns
-    and etcd; `supervisord`: path of that program.
+    and etcd; `supervisord`: how that program is called.
     """
     return {
-        "config/init.sh": init_script(identity, supervisord),
-        "config/supervisord.conf": supervisord_config(identity, parts),
+        "config/init.sh": init_script(identity, parts, supervisord),
+        "config/supervisord.conf": supervisord_config(identity),
         "config/containerd.toml": containerd_config(identity),
         f"config/certs.d/{identity.registry}/hosts.toml": registry_hosts(identity),
         "config/cni/10-bridge.conflist": json.dumps(cni_config(), indent=2),
@@ -59,15 +66,17 @@ def files(
     }
 
 
-def init_script(identity: Identity, supervisord: str) -> str:
+def init_script(identity: Identity, parts: Mapping[str, str], supervisord: Sequence[str]) -> str:
     """Run as the first process in the node's namespaces: private mounts, network, then the supervisor.
 
     Its first argument is the state folder, its second a FIFO on which the host says that the cable is plugged in.
     Overlays give the node its own mount points in /etc and /var without making a folder on the host.
     """
+    links = "\n".join(f"ln -s {shlex.quote(parts[name])} {PARTS}/{name}" for name in PROGRAMS_OF)
     binds = "\n".join(f"bind {folder} {target}" for folder, target in MOUNTS.items())
     return f"""#!/bin/sh
 set -eu
+umask 022
 state=$1 plugged=$2
 mount -t proc proc /proc
 read -r _ < "$plugged"
@@ -75,7 +84,8 @@ read -r _ < "$plugged"
 mount -t tmpfs -o mode=755 tmpfs /mnt
 mkdir -p /mnt/state && mount --bind "$state" /mnt/state
 mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p {INSIDE} {STATE} /run/netns /run/lock
+mkdir -p {INSIDE} {STATE} {PARTS} /run/netns /run/lock
+{links}
 mount --move /mnt/state {STATE}
 umount /mnt
 for folder in etc var/lib var/log; do
@@ -98,13 +108,13 @@ ip link set eth0 up
 ip route add default via {identity.host_address}
 echo 1 > /proc/sys/net/ipv4/ip_forward
 cp {STATE}/config/resolv.conf {INSIDE}/resolv.conf
-exec {supervisord} --nodaemon --configuration {STATE}/config/supervisord.conf
+exec {shlex.join(supervisord)} --nodaemon --configuration {STATE}/config/supervisord.conf
 """
 
 
-def supervisord_config(identity: Identity, parts: Mapping[str, str]) -> str:
+def supervisord_config(identity: Identity) -> str:
     """Every program of the node that is not a pod. Those of CLUSTER_PROGRAMS wait to be started."""
-    kubernetes = parts["kubernetes"]
+    kubernetes = f"{DIRECTLY} {PARTS}/kubernetes"
     programs = {
         "containerd": f"containerd --config {STATE}/config/containerd.toml",
         "registry": f"docker-registry serve {STATE}/config/registry.yml",
@@ -116,7 +126,7 @@ def supervisord_config(identity: Identity, parts: Mapping[str, str]) -> str:
         ),
         "kube-proxy": f"{kubernetes}/kube-proxy --config={STATE}/config/kube-proxy.yml",
         "kube-router": (
-            f"{parts['kube-router']}/kube-router --kubeconfig={ADMIN_CONFIG} --hostname-override={identity.name} "
+            f"{DIRECTLY} {PARTS}/kube-router/kube-router --kubeconfig={ADMIN_CONFIG} --hostname-override={identity.name} "
             "--run-firewall=true --run-router=false --run-service-proxy=false --run-loadbalancer=false "
             f"--service-cluster-ip-range={SERVICE_NETWORK} --metrics-port=0 --health-port=0"
         ),

@@ -15,12 +15,15 @@ from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
+from ..environment import for_machine
 from ..waiting import wait_for
 from .identity import Identity
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
 
+# Files of pods and programs are read by other users than the one that makes them.
+UMASK = 0o022
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -33,7 +36,14 @@ def run(*command: str | Path, timeout: float = 300) -> str:
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
+            words,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
+            env=for_machine(os.environ),
+            umask=UMASK,
         )
     except FileNotFoundError:
         raise NodeError(f"The command '{words[0]}' is not there. Install its Debian package, then run again.") from None
@@ -71,6 +81,7 @@ def start_namespaces(identity: Identity, state: Path) -> psutil.Process:
             ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
              "--propagation", "private", "--", "sh", str(state / "config/init.sh"), str(state), str(plugged)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
+            env=for_machine(os.environ, near=(identity.node_address, identity.host_address, ".svc", ".cluster.local")),
         )  # fmt: skip
     namespace = Path(f"/proc/{child.pid}/ns/net")
 

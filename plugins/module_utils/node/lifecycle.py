@@ -188,7 +188,7 @@ class Node:
         state.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         folders = {name: part.path for name, part in parts.items()}
-        supervisord = str(Path(sys.prefix) / "bin/supervisord")
+        supervisord = [sys.executable, "-m", "supervisor.supervisord"]
         for name, content in config.files(identity, folders, versions, supervisord).items():
             path = state / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,7 +19,7 @@ FILES = config.files(
     IDENTITY,
     {"kubernetes": "/cache/kubernetes", "kube-router": "/cache/kube-router"},
     {"kubernetes": "v1.34.2", "coredns": "v1", "etcd": "v3"},
-    "/venv/bin/supervisord",
+    ["/venv/bin/python", "-m", "supervisor.supervisord"],
 )
 
 
@@ -69,3 +72,31 @@ def test_the_pod_network_holds_the_nodes_part() -> None:
 @pytest.mark.parametrize("name", ["config/kubeadm.yml", "config/kube-proxy.yml", "config/registry.yml"])
 def test_no_file_speaks_of_a_checkout(name: str) -> None:
     assert "/home/me" not in FILES[name]
+
+
+def test_folders_with_any_name_come_into_the_node(tmp_path: Path) -> None:
+    """The lines of the script that name the host's folders do what they are to, run by a shell."""
+    hostile = f"{tmp_path}/a 'cache' \"of\" $(touch {tmp_path}/executed) `x`; 5% #"
+    parts = {"kubernetes": f"{hostile}/kubernetes", "kube-router": f"{hostile}/kube-router"}
+    python = f"{hostile}/python"
+    Path(hostile).mkdir(parents=True)
+    Path(python).write_text('#!/bin/sh\necho "ran $*"\n')
+    Path(python).chmod(0o755)
+    script = config.init_script(IDENTITY, parts, [python, "-m", "supervisor.supervisord"])
+    lines = [line for line in script.splitlines() if line.startswith(("ln -s", "exec"))]
+    assert len(lines) == 3
+    (tmp_path / "parts").mkdir()
+    local = "\n".join(lines).replace(config.PARTS, str(tmp_path / "parts"))
+    done = subprocess.run(["sh", "-euc", local], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("ran -m supervisor.supervisord --nodaemon")
+    assert os.readlink(tmp_path / "parts/kubernetes") == parts["kubernetes"]
+    assert not (tmp_path / "executed").exists()
+    assert hostile not in FILES["config/supervisord.conf"]
+
+
+def test_only_containerd_uses_a_proxy() -> None:
+    parser = configparser.RawConfigParser()
+    parser.read_string(FILES["config/supervisord.conf"])
+    for name in config.CLUSTER_PROGRAMS:
+        assert parser[f"program:{name}"]["command"].startswith("env -u ALL_PROXY -u HTTPS_PROXY")
+    assert parser["program:containerd"]["command"].startswith("containerd ")
