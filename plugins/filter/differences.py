@@ -54,6 +54,11 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         for field in one["fields"]
         if field["fixed"]
     ]
+    problems += [
+        f"{label(one)}: the provider has no way to take {one['field']} away in AWS, which the role does itself where it may ask AWS; set "
+        "aws_resources_look_into_aws=true with the endpoint, or declare it again"
+        for one in found["not_clearable"]
+    ]
     if prune and protect:
         problems += [
             f"{label(one)} is no longer declared, but holds data and is protected; declare it again, or remove it for good with "

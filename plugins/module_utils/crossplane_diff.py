@@ -11,6 +11,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_conditions as conditions
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import Setting, to_clear
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import (
     Case,
     Holder,
@@ -41,6 +42,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     EXTERNAL_NAME,
     LOOK_AGAIN,
     OWNER,
+    PAUSED,
     PROTECTION,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_events import last_events
@@ -112,11 +114,29 @@ def diff(
     ]
     expected = _expected([one for obj, live in own if live is None for one in composed_of(obj)], settings, observe)
     surplus = _surplus(found, set(keys), kinds, settings)
+    clearing = [
+        (obj, live, found_settings)
+        for (obj, live), aws, (name, _row, _obj) in zip(pairs, in_aws.found, rows, strict=True)
+        if live
+        and name in ("drifted", "strayed")
+        and (found_settings := _to_clear(obj, live, aws, observe is not None))
+    ]
+    cleared = [one for one in clearing if observe]
     open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
         **_sorted([*rows, *expected]),
         "unready": _unready(api, pairs),
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
+        "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
+        "to_unset": [patch for name, row, _obj in rows if name == "drifted" and (patch := _unset(row))],
+        "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
+        "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
+        "not_clearable": [
+            {**reference(obj), "field": one.field}
+            for obj, _live, found_settings in clearing
+            if not observe
+            for one in found_settings
+        ],
         "surplus": [{**reference(one), "protected": label_of(one, PROTECTION) == "true"} for one in surplus],
         "held_by_others": removal_problems([*surplus, *_composed(api, surplus, settings)], settings.us, observe),
         "not_served": sorted(
@@ -301,6 +321,52 @@ def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, 
         *(("aws", one) for one in differences(wanted, told, observed=True, rules=rules)),
         *(("provider", one) for one in differences(untold, at_provider, observed=True, rules=rules)),
     ]
+
+
+def _to_clear(obj: Json, live: Json, aws: Json | None, looked: bool) -> list[Setting]:
+    """What is no longer declared and the provider has no way to take away. Where AWS was not asked, by the object itself."""
+    owned = (live.get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
+    return to_clear(_parameters(obj), owned, Thing.of(obj, live), aws if looked else _parameters(live))
+
+
+def _unset(row: Json) -> Json | None:
+    """A patch that takes away what is no longer declared, also where the provider has written the same value beside us.
+
+    Of a field that two have applied, an apply without it takes only the one owner away.
+    """
+    removed_names = [
+        field["path"].removeprefix(f"{PARAMETERS}.")
+        for field in row["fields"]
+        if field["after"] is None and field["path"].startswith(f"{PARAMETERS}.") and "[" not in field["path"]
+    ]
+    # A tag's key may have dots.
+    tags = {name.removeprefix("tags."): None for name in removed_names if name.startswith("tags.")}
+    parameters: Json = {name: None for name in removed_names if "." not in name}
+    if tags:
+        parameters["tags"] = tags
+    if not parameters:
+        return None
+    space = {"namespace": row["namespace"]} if row.get("namespace") else {}
+    return {
+        "apiVersion": row["api_version"],
+        "kind": row["kind"],
+        "metadata": {"name": row["name"], **space},
+        "spec": {"forProvider": parameters},
+    }
+
+
+def _is_paused(obj: Json) -> bool:
+    return (obj["metadata"].get("annotations") or {}).get(PAUSED) == "true"
+
+
+def _paused(obj: Json, value: str | None) -> Json:
+    """A patch that has Crossplane leave the object alone, or no longer."""
+    metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
+    return {
+        "apiVersion": obj["apiVersion"],
+        "kind": obj["kind"],
+        "metadata": {**metadata, "annotations": {PAUSED: value}},
+    }
 
 
 def _changes_in_cluster(declared: Json, live: Json, rules: Rules) -> list[Change]:

@@ -350,6 +350,36 @@ under_way:
   type: list
   elements: dict
   contains: *reference
+to_clear:
+  description: Fields that are no longer declared and that M(localcloud.stack.aws_clear) must take away in AWS, as the provider can't.
+  returned: success
+  type: list
+  elements: dict
+to_unset:
+  description: Patches, for after the apply, that take away what is no longer declared and the provider has written, too.
+  returned: success
+  type: list
+  elements: dict
+to_pause:
+  description: Patches that have Crossplane leave the objects of RV(to_clear) alone meanwhile.
+  returned: success
+  type: list
+  elements: dict
+to_resume:
+  description: Patches that end this.
+  returned: success
+  type: list
+  elements: dict
+not_clearable:
+  description: Such fields where AWS was not asked, so that nobody can take them away.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    <<: *reference
+    field:
+      description: The field of C(spec.forProvider).
+      type: str
 outcome:
   description: How the wait of O(settle_timeout) ended; empty without it.
   returned: success

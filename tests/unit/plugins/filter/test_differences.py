@@ -22,6 +22,7 @@ def found(**lists: Any) -> dict[str, Any]:
                 "drifted",
                 "strayed",
                 "deleted",
+                "not_clearable",
                 "unlisted_services",
             )
         },
@@ -92,3 +93,8 @@ def test_what_others_took_over_is_not_pruned() -> None:
     assert "owner shop" in problem
     assert "Orphan" in problem
     assert difference_problems(one, prune=False) == []
+
+
+def test_what_nobody_can_take_away_is_refused() -> None:
+    (problem,) = difference_problems(found(not_clearable=[{**TOPIC, "kind": "Queue", "field": "redrivePolicy"}]))
+    assert problem.startswith("Queue/orders: the provider has no way to take redrivePolicy away in AWS")

@@ -554,3 +554,57 @@ def test_what_a_composite_would_take_over_is_refused_before_it_is_there():
     found = diff(Cluster(), [adopting], [], SETTINGS, aws)
     assert (found["existing"], [one["name"] for one in found["adopted"]]) == ([], ["data"])
     assert found["to_apply"] == [adopting]
+
+
+def test_what_the_provider_has_written_besides_is_taken_away_too():
+    tagged = topic(signatureVersion=2, tags={"a.b/c": "x", "kept": "y"})
+    managed = applied("signatureVersion")
+    managed[0]["fieldsV1"]["f:spec"]["f:forProvider"]["f:tags"] = {"f:a.b/c": {}, "f:kept": {}}
+    found = diff(Cluster(live(tagged, managedFields=managed)), [topic(tags={"kept": "y"})], [], SETTINGS)
+    (patch,) = found["to_unset"]
+    assert patch["spec"]["forProvider"] == {"signatureVersion": None, "tags": {"a.b/c": None}}
+    assert diff(Cluster(live(topic())), [topic()], [], SETTINGS)["to_unset"] == []
+
+
+QUEUES = "sqs.aws.upbound.io/v1beta1"
+
+
+def queue(**parameters):
+    made = topic(name="orders", **parameters)
+    return {**made, "apiVersion": QUEUES, "kind": "Queue"}
+
+
+class Queues(Cluster):
+    """The same with queues."""
+
+    def get(self, path, params):
+        return (
+            super().get(path.replace(QUEUES, SNS).replace("queues", "topics"), params)
+            if "queues" in path
+            else (
+                {"resources": [{"kind": "Queue", "name": "queues"}]}
+                if path == f"/apis/{QUEUES}"
+                else super().get(path, params)
+            )
+        )
+
+
+def test_what_the_provider_cannot_take_away_is_cleared_while_the_object_is_paused():
+    there = live(queue(redrivePolicy='{"a":1}'), managedFields=applied("redrivePolicy"))
+    found = diff(Queues(there), [queue()], [], SETTINGS, aws_has({"redrivePolicy": '{"a":1}'}))
+    assert [(one["kind"], one["name"], one["field"]) for one in found["to_clear"]] == [
+        ("sqs/Queue", "orders", "redrivePolicy")
+    ]
+    assert found["to_pause"][0]["metadata"]["annotations"] == {"crossplane.io/paused": "true"}
+    assert found["to_resume"][0]["metadata"]["annotations"] == {"crossplane.io/paused": None}
+    assert found["not_clearable"] == []
+    blind = diff(Queues(there), [queue()], [], SETTINGS)
+    assert (blind["to_clear"], blind["to_pause"], blind["not_clearable"][0]["field"]) == ([], [], "redrivePolicy")
+
+
+def test_an_object_that_somebody_paused_stays_so():
+    paused = {"crossplane.io/paused": "true"}
+    there = live(queue(redrivePolicy='{"a":1}'), managedFields=applied("redrivePolicy"), annotations=paused)
+    found = diff(Queues(there), [queue()], [], SETTINGS, aws_has({"redrivePolicy": '{"a":1}'}))
+    assert len(found["to_clear"]) == 1
+    assert found["to_pause"] == found["to_resume"] == []

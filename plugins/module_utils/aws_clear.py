@@ -1,0 +1,108 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fields that the provider has no way to take away in AWS: which of them are to go, and how AWS does it.
+
+Terraform keeps the value of a field that is "optional and computed" when it is no longer configured, and the provider then
+writes it into the object again. A queue's policies can be emptied by no value, as SQS wants an empty text there, which
+Terraform takes for none; for the provider TTL may be off only without an attribute, for AWS only with one.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+
+Json = dict[str, t.Any]
+
+
+class Setting(t.NamedTuple):
+    """One field of a resource in AWS: service and kind, the name by which AWS knows it, region (empty: the connection's)."""
+
+    kind: str
+    name: str
+    region: str
+    field: str
+
+
+def to_clear(declared: Json, owned: Json, thing: Thing, aws: Json | None) -> list[Setting]:
+    """What AWS still has of these fields, though it is no longer declared.
+
+    C(owned) has the fields of spec.forProvider that we applied, as managedFields name them.
+    """
+    stays = {field: stays for (kind, field), (stays, _clear) in CLEARED.items() if kind == thing.kind}
+    name = str(thing.parameters.get("name") or thing.external_name)
+    return [
+        Setting(thing.kind, name.rsplit("/", 1)[-1], str(thing.parameters.get("region") or ""), field)
+        for field, stays_declared in stays.items()
+        if (field in declared or f"f:{field}" in owned)
+        and (aws or {}).get(field)
+        and not stays_declared(declared.get(field), (aws or {})[field])
+    ]
+
+
+def clear(clients: Clients, settings: t.Iterable[Setting], check_mode: bool) -> list[Setting]:
+    """Take them away; which ones were there. Raises AwsError."""
+    cleared = []
+    for one in settings:
+        client = clients.get(one.kind.split("/")[0], one.region or None)
+        with aws_errors(f"clearing {one.field} of {one.kind} {one.name}", clients.connection.endpoint_url):
+            _stays, work = CLEARED[one.kind, one.field]
+            if work(client, one, check_mode):
+                cleared.append(one)
+    return cleared
+
+
+def _queue_attribute(attribute: str) -> t.Callable[[t.Any, Setting, bool], bool]:
+    def work(sqs: t.Any, one: Setting, check_mode: bool) -> bool:
+        found = existing(sqs, "get_queue_url", QueueName=one.name)
+        if found is None:
+            return False
+        url = found["QueueUrl"]
+        known = existing(sqs, "get_queue_attributes", QueueUrl=url, AttributeNames=[attribute]) or {}
+        if not (known.get("Attributes") or {}).get(attribute):
+            return False
+        if not check_mode:
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={attribute: ""})
+        return True
+
+    return work
+
+
+def _ttl(dynamodb: t.Any, one: Setting, check_mode: bool) -> bool:
+    known = (existing(dynamodb, "describe_time_to_live", TableName=one.name) or {}).get("TimeToLiveDescription") or {}
+    if known.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
+        return False
+    if not check_mode:
+        off = {"Enabled": False, "AttributeName": known["AttributeName"]}
+        dynamodb.update_time_to_live(TableName=one.name, TimeToLiveSpecification=off)
+    return True
+
+
+def _block(value: t.Any) -> Json:
+    """A block that may be there once, as a map."""
+    return (value[0] if value else {}) if isinstance(value, list) else (value or {})
+
+
+def _keeps_ttl(declared: t.Any, found: t.Any) -> bool:
+    """Whether TTL is not on in AWS, or on as declared. Another attribute needs TTL to be off before."""
+    on, wanted = _block(found), _block(declared)
+    return not on.get("enabled") or bool(
+        wanted.get("enabled") and wanted.get("attributeName") == on.get("attributeName")
+    )
+
+
+def _is_declared(declared: t.Any, found: t.Any) -> bool:
+    return declared is not None
+
+
+# By kind and field: whether what AWS has may stay, given what is declared, and how it is taken away.
+CLEARED: dict[tuple[str, str], tuple[t.Callable[[t.Any, t.Any], bool], t.Callable[[t.Any, Setting, bool], bool]]] = {
+    ("sqs/Queue", "policy"): (_is_declared, _queue_attribute("Policy")),
+    ("sqs/Queue", "redrivePolicy"): (_is_declared, _queue_attribute("RedrivePolicy")),
+    ("dynamodb/Table", "ttl"): (_keeps_ttl, _ttl),
+}

@@ -1,0 +1,121 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: aws_clear
+short_description: Take fields away in AWS that Crossplane's provider has no way to take away
+version_added: 0.2.0
+description:
+  - A queue's policy and redrive policy, and a table's TTL, stay in AWS when they are no longer declared, as the provider keeps the value
+    of such a field and writes it into the managed resource again.
+  - Takes what RV(localcloud.stack.crossplane_diff#module:to_clear) names. Pause the managed resources meanwhile, and declare them without
+    these fields afterwards.
+options:
+  settings:
+    description: The fields.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      kind:
+        description: Service and kind.
+        type: str
+        required: true
+      name:
+        description: The resource's name in AWS.
+        type: str
+        required: true
+      region:
+        description: Its region. O(region) if empty.
+        type: str
+        default: ''
+      field:
+        description: The field of C(spec.forProvider).
+        type: str
+        required: true
+extends_documentation_fragment:
+  - localcloud.stack.aws
+  - localcloud.stack.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+author:
+  - localcloud.stack contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Take a queue's redrive policy away
+  localcloud.stack.aws_clear:
+    settings:
+      - {kind: sqs/Queue, name: orders, field: redrivePolicy}
+    endpoint_url: http://localhost:4566
+    region: eu-central-1
+"""
+
+RETURN = r"""
+cleared:
+  description: The fields that were there.
+  returned: success
+  type: list
+  elements: str
+  sample: ['sqs/Queue orders: redrivePolicy']
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import CLEARED, Setting, clear
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+    AWS_MUTUALLY_EXCLUSIVE,
+    AWS_REQUIRED_TOGETHER,
+    Clients,
+    Connection,
+    aws_argument_spec,
+    keep_public_keys,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+
+SETTING: dict[str, t.Any] = {
+    "kind": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "region": {"type": "str", "default": ""},
+    "field": {"type": "str", "required": True},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "settings": {"type": "list", "elements": "dict", "options": SETTING, "required": True},
+            **aws_argument_spec(),
+        },
+        required_together=AWS_REQUIRED_TOGETHER,
+        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+        supports_check_mode=True,
+    )
+    keep_public_keys(module)
+    settings = [Setting(**one) for one in module.params["settings"]]
+    if unknown := [f"{one.kind}: {one.field}" for one in settings if (one.kind, one.field) not in CLEARED]:
+        known = ", ".join(f"{kind}: {field}" for kind, field in CLEARED)
+        module.fail_json(msg=f"Can't clear {', '.join(unknown)}. Known are {known}.")
+    if missing := missing_packages("boto3"):
+        module.fail_json(msg=missing)
+    try:
+        cleared = clear(Clients(Connection.from_params(module.params)), settings, module.check_mode)
+    except AwsError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(cleared), cleared=[f"{one.kind} {one.name}: {one.field}" for one in cleared])
+
+
+if __name__ == "__main__":
+    run_module(main)

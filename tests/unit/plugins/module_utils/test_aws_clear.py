@@ -1,0 +1,82 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import Setting, clear, to_clear
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+from moto import mock_aws
+
+QUEUE = Thing("sqs/Queue", "https://sqs/000000000000/orders", {"name": "orders", "region": "eu-central-1"})
+TABLE = Thing("dynamodb/Table", "orders", {"region": "eu-central-1"})
+ON = [{"attributeName": "Until", "enabled": True}]
+
+
+@pytest.mark.parametrize(
+    ("thing", "declared", "owned", "aws", "fields"),
+    [
+        (QUEUE, {}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}", "policy": "{}"}, ["redrivePolicy"]),
+        (QUEUE, {}, {"f:redrivePolicy": {}, "f:policy": {}}, {"redrivePolicy": "{}", "policy": "{}"}, ["policy", "redrivePolicy"]),
+        (QUEUE, {"redrivePolicy": "x"}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}"}, []),
+        (QUEUE, {}, {"f:redrivePolicy": {}}, {"redrivePolicy": None}, []),
+        (QUEUE, {}, {"f:redrivePolicy": {}}, None, []),
+        # Never declared: somebody else's.
+        (QUEUE, {}, {"f:delaySeconds": {}}, {"redrivePolicy": "{}"}, []),
+        (TABLE, {}, {"f:ttl": {}}, {"ttl": ON}, ["ttl"]),
+        (TABLE, {"ttl": [{"enabled": False}]}, {}, {"ttl": ON}, ["ttl"]),
+        (TABLE, {"ttl": {"enabled": False}}, {}, {"ttl": ON}, ["ttl"]),
+        (TABLE, {"ttl": [{"attributeName": "Other", "enabled": True}]}, {}, {"ttl": ON}, ["ttl"]),
+        (TABLE, {"ttl": ON}, {"f:ttl": {}}, {"ttl": ON}, []),
+        (TABLE, {"ttl": [{"enabled": False}]}, {"f:ttl": {}}, {"ttl": [{"enabled": False}]}, []),
+    ],
+)  # fmt: skip
+def test_what_is_to_go(thing, declared, owned, aws, fields):
+    found = to_clear(declared, owned, thing, aws)
+    assert [one.field for one in found] == fields
+    assert {one.name for one in found} <= {"orders"}
+
+
+@pytest.fixture
+def clients(monkeypatch):
+    for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    with mock_aws():
+        yield Clients(Connection(region="eu-central-1", access_key="test", secret_key="test"))
+
+
+def test_a_queue_loses_its_redrive_policy_and_keeps_the_rest(clients):
+    sqs = clients.get("sqs")
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    redrive = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    url = sqs.create_queue(QueueName="orders", Attributes={"RedrivePolicy": redrive, "DelaySeconds": "7"})["QueueUrl"]
+    setting = Setting("sqs/Queue", "orders", "eu-central-1", "redrivePolicy")
+    assert clear(clients, [setting], check_mode=True) == [setting]
+    assert "RedrivePolicy" in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert clear(clients, [setting], check_mode=False) == [setting]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (attributes.get("RedrivePolicy") or None, attributes["DelaySeconds"]) == (None, "7")
+    assert clear(clients, [setting], check_mode=False) == []
+    assert clear(clients, [setting._replace(name="nowhere")], check_mode=False) == []
+
+
+def test_a_tables_ttl_is_turned_off(clients):
+    dynamodb = clients.get("dynamodb")
+    dynamodb.create_table(
+        TableName="orders",
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    on = {"Enabled": True, "AttributeName": "Until"}
+    dynamodb.update_time_to_live(TableName="orders", TimeToLiveSpecification=on)
+    setting = Setting("dynamodb/Table", "orders", "", "ttl")
+    assert clear(clients, [setting], check_mode=False) == [setting]
+    described = dynamodb.describe_time_to_live(TableName="orders")["TimeToLiveDescription"]
+    assert described["TimeToLiveStatus"] == "DISABLED"
+    assert clear(clients, [setting], check_mode=False) == []
