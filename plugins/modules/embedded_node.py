@@ -35,6 +35,14 @@ options:
     description: The pinned versions as M(localcloud.stack.toolchain) returns them.
     type: dict
     default: {}
+  access:
+    description:
+      - Who reaches the node's address, where the emulator and DynamoDB Admin ask nobody who they are. Rules of nft hold the others off.
+      - With V(user) root and the user of this run, also one that became root by sudo.
+      - With V(host) every user of this machine. With V(network) also what this machine forwards.
+    type: str
+    choices: [user, host, network]
+    default: user
   kubeconfig:
     description: Where to write the administrator's kubeconfig. Removed with O(state=absent).
     type: path
@@ -68,7 +76,7 @@ gateway:
   type: str
   sample: 10.213.176.37
 address:
-  description: The node's address, reachable from this machine only.
+  description: The node's address, reachable as O(access) says.
   returned: when the node runs
   type: str
   sample: 10.213.176.38
@@ -105,7 +113,7 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
         return {"changed": True}
     parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
     tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
-    changed = not node.is_up(parts) if check_mode else node.up(parts, tags)
+    changed = not (node.is_up(parts) and node.is_guarded()) if check_mode else node.up(parts, tags)
     path = Path(arguments["kubeconfig"])
     content = yaml.safe_dump(node.kubeconfig())
     if not path.exists() or path.read_text() != content:
@@ -141,6 +149,7 @@ def main() -> None:
             "checkout": {"type": "path", "required": True},
             "parts": {"type": "dict", "default": {}},
             "versions": {"type": "dict", "default": {}},
+            "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
             "kubeconfig": {"type": "path", "required": True},
         },
         required_if=[("state", "present", ("parts", "versions"))],
@@ -154,7 +163,7 @@ def main() -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A playbook that was stopped by Ctrl-C leaves its module at work; wait until that has ended.
         with FileLock(folder.with_suffix(".lock")):
-            node = Node(folder, Path(module.params["checkout"]))
+            node = Node(folder, Path(module.params["checkout"]), module.params["access"])
             result = state(node, module.params, module.check_mode)
         module.exit_json(**result)
     except (NodeError, WaitError, LookupError, OSError) as error:

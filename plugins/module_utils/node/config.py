@@ -15,7 +15,15 @@ from typing import Any
 
 from ..environment import WITHOUT_PROXIES
 from ..toolchain.parts import IMAGE_REPOSITORY
-from .identity import API_PORT, NODE_POD_NETWORK, POD_NETWORK, REGISTRY_PORT, SERVICE_NETWORK, Identity
+from .identity import (
+    API_PORT,
+    NODE_POD_NETWORK,
+    POD_NETWORK,
+    REGISTRY_PORT,
+    REGISTRY_WRITE_PORT,
+    SERVICE_NETWORK,
+    Identity,
+)
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -41,7 +49,7 @@ MOUNTS = {
 # Folders for local PersistentVolumes, which want them to be there.
 VOLUMES = ("volumes/emulator",)
 # Started with the node; the rest when kubeadm has prepared it.
-FIRST_PROGRAMS = ("containerd", "registry")
+FIRST_PROGRAMS = ("containerd", "registry", "registry-write")
 CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")
 
 
@@ -59,7 +67,9 @@ def files(
         "config/containerd.toml": containerd_config(identity),
         f"config/certs.d/{identity.registry}/hosts.toml": registry_hosts(identity),
         "config/cni/10-bridge.conflist": json.dumps(cni_config(), indent=2),
-        "config/registry.yml": yaml.safe_dump(registry_config()),
+        "config/registry.yml": yaml.safe_dump(registry_config(identity, writable=False)),
+        "config/registry-write.yml": yaml.safe_dump(registry_config(identity, writable=True)),
+        "config/registry.nft": registry_rules(identity),
         "config/kubeadm.yml": yaml.safe_dump_all(kubeadm_config(identity, versions)),
         "config/kube-proxy.yml": yaml.safe_dump(kube_proxy_config(identity)),
         "config/resolv.conf": f"nameserver {identity.host_address}\noptions timeout:1 attempts:1\n",
@@ -107,6 +117,7 @@ ip address add {identity.node_address}/30 dev eth0
 ip link set eth0 up
 ip route add default via {identity.host_address}
 echo 1 > /proc/sys/net/ipv4/ip_forward
+nft --file {STATE}/config/registry.nft
 cp {STATE}/config/resolv.conf {INSIDE}/resolv.conf
 exec {shlex.join(supervisord)} --nodaemon --configuration {STATE}/config/supervisord.conf
 """
@@ -118,6 +129,7 @@ def supervisord_config(identity: Identity) -> str:
     programs = {
         "containerd": f"containerd --config {STATE}/config/containerd.toml",
         "registry": f"docker-registry serve {STATE}/config/registry.yml",
+        "registry-write": f"docker-registry serve {STATE}/config/registry-write.yml",
         "kubelet": (
             f"{kubernetes}/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf "
             f"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --node-ip={identity.node_address} "
@@ -177,14 +189,39 @@ def registry_hosts(identity: Identity) -> str:
     return f'server = "{url}"\n[host."{url}"]\n  capabilities = ["pull", "resolve", "push"]\n'
 
 
-def registry_config() -> dict[str, Any]:
-    """The node's own OCI registry."""
+def registry_config(identity: Identity, *, writable: bool) -> dict[str, Any]:
+    """The node's own OCI registry: two programs with one storage, one that only reads and one that writes."""
+    port = REGISTRY_WRITE_PORT if writable else REGISTRY_PORT
     return {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": f"{STATE}/registry"}, "delete": {"enabled": True}},
-        "http": {"addr": f":{REGISTRY_PORT}"},
+        "storage": {
+            "filesystem": {"rootdirectory": f"{STATE}/registry"},
+            "delete": {"enabled": True},
+            "maintenance": {"readonly": {"enabled": not writable}},
+        },
+        "http": {"addr": f"{identity.node_address}:{port}"},
     }
+
+
+def registry_rules(identity: Identity) -> str:
+    """nft's rules within the node: the host's packets go to the registry that writes, and nobody else's.
+
+    Of the host only the users of host.guard_rules() get so far. Pods, and what the host forwards, can but read.
+    """
+    host, node = identity.host_address, identity.node_address
+    return f"""table inet localcloud-registry {{
+    chain prerouting {{
+        type nat hook prerouting priority dstnat; policy accept;
+        iifname "eth0" ip saddr {host} ip daddr {node} tcp dport {REGISTRY_PORT} dnat ip to {node}:{REGISTRY_WRITE_PORT}
+    }}
+    chain input {{
+        type filter hook input priority filter; policy accept;
+        iifname "eth0" ip saddr {host} tcp dport {REGISTRY_WRITE_PORT} accept
+        tcp dport {REGISTRY_WRITE_PORT} reject with tcp reset
+    }}
+}}
+"""
 
 
 def cni_config() -> dict[str, Any]:

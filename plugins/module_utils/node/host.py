@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The host's side of the embedded node: namespaces, the cable, cgroups. All commands that change the host are here."""
+"""The host's side of the embedded node: namespaces, the cable and who may use it, cgroups. All commands that change the host are here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
@@ -99,6 +99,53 @@ def start_namespaces(identity: Identity, state: Path) -> psutil.Process:
         fifo.write("plugged\n")
     plugged.unlink()
     return psutil.Process(child.pid)
+
+
+def guard_rules(identity: Identity, access: str, users: Iterable[int]) -> str:
+    """nft's rules on the host for who reaches the node's address, where nothing asks who calls: replaces what is there.
+
+    C(access): V(user) these users alone, V(host) every user of the machine, V(network) also what the machine forwards.
+    Answers to connections that the node's pods opened always pass.
+    """
+    allowed = ", ".join(str(user) for user in sorted(set(users)))
+    new = f'oifname "{identity.interface}" ct state new'
+    chains = {
+        "output": [f"{new} meta skuid != {{ {allowed} }} reject"] if access == "user" else [],
+        "forward": [f'{new} iifname != "{identity.interface}" reject'] if access != "network" else [],
+    }
+    text = "".join(
+        f"    chain {name} {{\n        type filter hook {name} priority filter; policy accept;\n"
+        + "".join(f"        {rule}\n" for rule in rules)
+        + "    }\n"
+        for name, rules in chains.items()
+    )
+    # The first line makes the table for the second one, which fails where there is none.
+    return f"table inet {identity.name}\ndelete table inet {identity.name}\ntable inet {identity.name} {{\n{text}}}\n"
+
+
+def callers(environment: Mapping[str, str], user: int) -> set[int]:
+    """Root, this user, and the one that became it by sudo."""
+    return {0, user, int(environment.get("SUDO_UID") or user)}
+
+
+def guard(rules: str, folder: Path) -> None:
+    """Load nft's rules."""
+    path = folder / "guard.nft"
+    path.write_text(rules)
+    run("nft", "--file", path)
+
+
+def is_guarded(identity: Identity) -> bool:
+    """Whether the host has the node's table; not where there is no nft."""
+    with contextlib.suppress(NodeError):
+        run("nft", "list", "table", "inet", identity.name)
+        return True
+    return False
+
+
+def remove_guard(identity: Identity) -> None:
+    if is_guarded(identity):
+        run("nft", "delete", "table", "inet", identity.name)
 
 
 def kill_namespaces(process: psutil.Process) -> None:

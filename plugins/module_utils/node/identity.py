@@ -19,7 +19,8 @@ POD_NETWORK = "10.244.0.0/16"
 NODE_POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/12"
 API_PORT = 6443
-REGISTRY_PORT = 5000
+# The registry reads at the one port, and writes at the other, to which only the host's packets for the first one are led.
+REGISTRY_PORT, REGISTRY_WRITE_PORT = 5000, 5001
 
 
 @dataclass(frozen=True)

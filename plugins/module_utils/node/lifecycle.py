@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import ssl
 import sys
@@ -38,14 +39,15 @@ CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manag
 
 @dataclass
 class Record:
-    """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), and whether
-    kubeadm has finished (`initialized`)."""
+    """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), whether kubeadm
+    has finished (`initialized`), and the host's rules about who reaches the node (`guard`)."""
 
     identity: dict[str, str]
     process: tuple[int, float] | None = None
     initialized: bool = False
     parts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    guard: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -70,8 +72,9 @@ class PartPath:
 class Node:
     """The embedded node whose state lies in `folder`, made for the checkout at `checkout`."""
 
-    def __init__(self, folder: Path, checkout: Path) -> None:
+    def __init__(self, folder: Path, checkout: Path, access: str = "user") -> None:
         self.folder = folder
+        self.access = access
         self.checkout = str(checkout)
         self.record_path = folder / "node.json"
         self.record = Record.read(self.record_path)
@@ -101,6 +104,9 @@ class Node:
         if self.record is None or not self.record.initialized:
             self.down()
             self._prepare(parts, versions, programs)
+            changed = True
+        if not self.is_guarded():
+            self._guard()
             changed = True
         if self.process is None:
             host.remove_interface(self.identity)
@@ -142,6 +148,7 @@ class Node:
             if (process := self.process) is not None:
                 host.kill_namespaces(process)
             host.remove_interface(self.identity)
+            host.remove_guard(self.identity)
             host.remove_cgroups(self.identity)
             host.remove_kinds(self.identity)
         if self.folder.exists():
@@ -196,6 +203,19 @@ class Node:
         for volume in config.VOLUMES:
             (state / volume).mkdir(parents=True, exist_ok=True)
         self.record = Record(identity=identity.as_dict(), parts=programs)
+        self._save()
+
+    def _guard_rules(self) -> str:
+        return host.guard_rules(self.identity, self.access, host.callers(os.environ, os.getuid()))
+
+    def is_guarded(self) -> bool:
+        """Whether the host's rules let those reach the node that may, and nobody else."""
+        return self.known.guard == self._guard_rules() and host.is_guarded(self.identity)
+
+    def _guard(self) -> None:
+        """Let only those reach the node that may, before there is a cable to it."""
+        self.known.guard = self._guard_rules()
+        host.guard(self.known.guard, self.folder)
         self._save()
 
     def _start(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.node import config
+from ansible_collections.localcloud.stack.plugins.module_utils.node import config, host
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import choose
 
 IDENTITY = choose("/home/me/stack", [])
@@ -38,6 +38,40 @@ def test_the_supervisor_knows_every_program_and_starts_only_the_first_ones() -> 
     for name, program in programs.items():
         assert program["autostart"] == str(name in config.FIRST_PROGRAMS).lower()
         assert program["autorestart"] == "true"
+
+
+def test_the_registry_is_written_by_the_host_alone() -> None:
+    reads, writes = (yaml.safe_load(FILES[f"config/registry{name}.yml"]) for name in ("", "-write"))
+    assert reads["http"]["addr"] == IDENTITY.registry == f"{IDENTITY.node_address}:5000"
+    assert writes["http"]["addr"] == f"{IDENTITY.node_address}:5001"
+    assert reads["storage"]["filesystem"] == writes["storage"]["filesystem"]
+    assert reads["storage"]["maintenance"] == {"readonly": {"enabled": True}}
+    assert writes["storage"]["maintenance"] == {"readonly": {"enabled": False}}
+    rules = FILES["config/registry.nft"]
+    here = f'iifname "eth0" ip saddr {IDENTITY.host_address}'
+    assert f"{here} ip daddr {IDENTITY.node_address} tcp dport 5000 dnat ip to {IDENTITY.node_address}:5001" in rules
+    assert rules.index(f"{here} tcp dport 5001 accept") < rules.index("tcp dport 5001 reject")
+    init = FILES["config/init.sh"]
+    assert init.index("registry.nft") < init.index("exec /venv/bin/supervisord")
+
+
+@pytest.mark.parametrize(
+    ("access", "users", "forwarded"), [("user", True, True), ("host", False, True), ("network", False, False)]
+)
+def test_who_reaches_the_node(access: str, users: bool, forwarded: bool) -> None:
+    rules = host.guard_rules(IDENTITY, access, {1000, 0})
+    assert rules.startswith(f"table inet {IDENTITY.name}\ndelete table inet {IDENTITY.name}\n"), (
+        "it replaces what is there"
+    )
+    new = f'oifname "{IDENTITY.interface}" ct state new'
+    assert (f"{new} meta skuid != {{ 0, 1000 }} reject" in rules) is users
+    assert (f'{new} iifname != "{IDENTITY.interface}" reject' in rules) is forwarded
+
+
+def test_whoever_became_root_by_sudo_stays_a_caller() -> None:
+    assert host.callers({}, 0) == {0}
+    assert host.callers({"SUDO_UID": "1000"}, 0) == {0, 1000}
+    assert host.callers({"SUDO_UID": ""}, 5) == {0, 5}
 
 
 def test_containerd_listens_where_the_kubelet_calls() -> None:
