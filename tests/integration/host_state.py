@@ -123,6 +123,14 @@ def cgroups() -> Iterable[str]:
         yield from (f"{folder}/{name}" for name in names if "localcloud" in name)
 
 
+def firewall() -> Iterable[str]:
+    """Lines of nft's rules, each with its table, which says whose it is."""
+    table = ""
+    for line in output("nft", "list", "ruleset"):
+        table = line.rstrip(" {") if line.startswith("table ") else table
+        yield f"{table}: {line.strip()}"
+
+
 def state(own: Path) -> dict[str, list[str]]:
     """Everything of the host that a node touches, by what it is, without what other folders' nodes have."""
     key = hashlib.sha256(str(own).encode()).hexdigest()[:8]
@@ -132,7 +140,7 @@ def state(own: Path) -> dict[str, list[str]]:
         "mounts": sorted(line.split(" - ")[0].split(" ", 3)[3] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
         "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
         "routes": sorted(output("ip", "route", "show", "table", "all")),
-        "firewall": output("nft", "list", "ruleset"),
+        "firewall": list(firewall()),
         "cgroups": sorted(cgroups()),
         "namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
         "folders": sorted(

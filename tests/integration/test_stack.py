@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 import uuid
 from typing import Any
@@ -160,6 +161,28 @@ def test_dynamodb_admin_shows_the_table(stack: Any) -> None:
     )
     path = f"/api/v1/namespaces/{NAMESPACE}/services/{service['items'][0]['metadata']['name']}:8001/proxy/"
     assert NAME in stack.kubectl("get", "--raw", path)
+
+
+def test_dynamodb_admin_shows_every_value_and_changes_nothing(stack: Any) -> None:
+    (service,) = json.loads(
+        stack.kubectl("-n", NAMESPACE, "get", "service", "-l", "app.kubernetes.io/name=dynamodb-admin", "-o", "json")
+    )["items"]
+    page = f"http://{stack.facts['address']}:{service['spec']['ports'][0]['nodePort']}/tables/{NAME}"
+    dynamodb, big = stack.client("dynamodb"), "9007199254740993"
+    key = {"Id": {"S": f"test-{uuid.uuid4()}"}}
+    item = {**key, "Number": {"N": big}, "Set": {"SS": ["a", "b"]}, "Bytes": {"B": b"\x00\x01"}}
+    dynamodb.put_item(TableName=NAME, Item=item)
+    try:
+        with urllib.request.urlopen(f"{page}/items?pageSize=10000", timeout=30) as answer:
+            shown = [one for one in json.load(answer)["Items"] if one["Id"] == key["Id"]["S"]]
+        assert [(one["Number"], one["Set"], one["Bytes"]) for one in shown] == [(big, ["a", "b"], "AAE=")]
+        for method in ("PUT", "DELETE"):
+            asked = urllib.request.Request(f"{page}/items/{key['Id']['S']}", b"{}", method=method)
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                urllib.request.urlopen(asked, timeout=10)
+        assert dynamodb.get_item(TableName=NAME, Key=key)["Item"] == item
+    finally:
+        dynamodb.delete_item(TableName=NAME, Key=key)
 
 
 @pytest.mark.parametrize(("may", "wanted"), [("call", "answered"), ("not-call", "refused")])

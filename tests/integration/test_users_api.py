@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import socket
 import subprocess
 import sys
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -107,6 +110,34 @@ def test_every_endpoint_from_outside(stack: Any) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "tests/api", f"--api-url={stack.env['USERS_API_URL']}"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_half_sent_requests_end_by_themselves_while_others_are_served(stack: Any, api: Any, eventually: Any) -> None:
+    """A bounded bad day: 200 half headers and 20 half uploads at the pods of the service."""
+    address = urlsplit(stack.env["USERS_API_URL"])
+    header = b"POST /user HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+    upload = header + b"Content-Length: 2000000\r\n\r\n--b\r\n"
+
+    def held(one: socket.socket) -> bool:
+        try:
+            while one.recv(65536):
+                pass
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    with ExitStack() as opened:
+        slow = []
+        for content in [header] * 200 + [upload] * 20:
+            one = opened.enter_context(socket.create_connection((address.hostname, address.port or 80), timeout=30))
+            one.sendall(content)
+            one.setblocking(False)
+            slow.append(one)
+        assert api.get("/users?limit=1").status_code == 200
+        eventually(lambda: api.get("/readyz").status_code == 200 and not [one for one in slow if held(one)], 60)
+    assert api.get("/users?limit=1").status_code == 200
 
 
 class Stream:
