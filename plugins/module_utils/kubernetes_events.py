@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import PAGE, Api, ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import Api, ApiError, list_all
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 
@@ -17,10 +17,10 @@ def last_events(api: Api, kinds: t.Iterable[str]) -> dict[tuple[str, str | None,
     latest: dict[tuple[str, str | None, str], tuple[str, str]] = {}
     for kind in sorted(kinds):
         try:
-            found = api.get("/api/v1/events", {"fieldSelector": f"involvedObject.kind={kind}", "limit": PAGE})
+            found, _version = list_all(api, "/api/v1/events", {"fieldSelector": f"involvedObject.kind={kind}"})
         except ApiError:
             continue
-        for event in found.get("items") or []:
+        for event in found:
             about = event.get("involvedObject") or {}
             key = (kind, about.get("namespace"), about.get("name", ""))
             when = str(
