@@ -60,26 +60,6 @@ def references_of(objects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     return found
 
 
-def defined_kinds(definitions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The kinds that CustomResourceDefinitions define, each in its stored version."""
-    return [
-        {"api_version": f"{one['spec']['group']}/{version['name']}", "kind": one["spec"]["names"]["kind"]}
-        for one in definitions
-        for version in one["spec"]["versions"]
-        if version["storage"]
-    ]
-
-
-def composite_kinds(definitions: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """The kinds that CompositeResourceDefinitions define, each in the version that Crossplane works with."""
-    return [
-        {"api_version": f"{one['spec']['group']}/{version['name']}", "kind": one["spec"]["names"]["kind"]}
-        for one in definitions
-        for version in one["spec"]["versions"]
-        if version["referenceable"]
-    ]
-
-
 class FilterModule:
     """Filters of this file."""
 
@@ -90,6 +70,4 @@ class FilterModule:
             "object_references": object_references,
             "object_stubs": object_stubs,
             "references_of": references_of,
-            "defined_kinds": defined_kinds,
-            "composite_kinds": composite_kinds,
         }

@@ -13,6 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
     ApiError,
+    ChangingApi,
     Json,
     existing,
     find_kind,
@@ -24,12 +25,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.ownership import 
 PARALLEL = 4
 # An object that is changed by others at the same time is read again so often.
 ATTEMPTS = 5
-
-
-class ChangingApi(Api, t.Protocol):
-    """What removing finalizers needs of the API server besides reading. Raises ApiError."""
-
-    def merge(self, path: str, patch: Json) -> None: ...
 
 
 def abandon(
@@ -50,19 +45,25 @@ def abandon(
 
 
 def abandon_these(
-    api: ChangingApi, references: t.Iterable[t.Mapping[str, t.Any]], check_mode: bool = False
+    api: ChangingApi, references: t.Iterable[t.Mapping[str, t.Any]], owner: str, check_mode: bool = False
 ) -> list[str]:
-    """The same for exactly these objects, which carry no owner, as what a controller makes for itself. Raises ApiError.
+    """The same for single objects: only those of this owner, or of exactly the UID that is given. Raises ApiError.
 
-    C(references): api_version, kind, name, at will namespace.
+    C(references): api_version, kind, name, at will namespace, and uid of what carries no owner, as a controller makes it for itself.
     """
-    paths = {}
+    done: list[str] = []
     for one in references:
         served = find_kind(api, one["api_version"], one["kind"])
         path = f"{served.path(one.get('namespace'))}/{one['name']}" if served else ""
-        if path and _is_held(existing(api, path) or {"metadata": {}}):
-            paths[f"{one['kind']} {one['name']}"] = path
-    return _abandon_all(api, paths, lambda _obj: True, check_mode)
+        uid = one.get("uid")
+
+        def is_meant(obj: Json, uid: str | None = uid) -> bool:
+            return is_ours(obj, {owner}) or (uid is not None and obj["metadata"].get("uid") == uid)
+
+        found = existing(api, path) if path else None
+        if found and is_meant(found) and _is_held(found):
+            done += _abandon_all(api, {f"{one['kind']} {one['name']}": path}, is_meant, check_mode)
+    return sorted(done)
 
 
 def _abandon_all(

@@ -405,7 +405,7 @@ def _compared(
         return _another_s(obj, row, holder, settings) or ("missing", _adopted(row, holder, settings), _named(obj, aws))
     owner = owner_of(live)
     if owner != settings.owner and obj is not live:
-        return "foreign", {**row, "owner": owner}, obj
+        return "foreign", {**row, "owner": owner, **_endpoint(live)}, obj
     if live["metadata"].get("deletionTimestamp"):
         return "leaving", row, obj
     if another_s := _another_s(obj, row, holder, settings):
@@ -440,6 +440,13 @@ def _was_there(live: Json) -> bool:
     """Whether AWS had it: the provider made it, or has seen what it took over."""
     made = (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED)
     return bool(made or conditions.judge({"status": {}, **live}, ("Ready",)).ready)
+
+
+def _endpoint(live: Json) -> Json:
+    """Where a provider's configuration of others leads, for who uses it by name: it holds no secret."""
+    if not live.get("kind", "").endswith("ProviderConfig"):
+        return {}
+    return {"endpoint": (live.get("spec") or {}).get("endpoint") or {}}
 
 
 def _unfinished(obj: Json, live: Json) -> bool:

@@ -48,6 +48,7 @@ Json = dict[str, t.Any]
 KUBERNETES_ARGUMENTS: dict[str, t.Any] = {"kubeconfig": {"type": "path"}, "context": {"type": "str"}}
 UNTRUSTED = "certificate verify failed"
 MERGE_PATCH = "application/merge-patch+json"
+YAML = "application/yaml"
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 15
 # Seconds for an API server that has much to do, as when new kinds are made.
@@ -111,10 +112,15 @@ class KubernetesApi:
         """Change an object by a JSON merge patch. ApiError if that is refused."""
         self._request(path, {}, READ_TIMEOUT, "patch", body=patch, content_type=MERGE_PATCH).release_conn()
 
-    def delete(self, path: str, uid: str) -> None:
+    def delete(self, path: str, uid: str, foreground: bool = False) -> None:
         """Delete the object of this UID. ApiError if that is refused, with status 409 if another has its name by now."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        policy = {"propagationPolicy": "Foreground"} if foreground else {}
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **policy}
         self._request(path, {}, READ_TIMEOUT, "delete", body=options).release_conn()
+
+    def create(self, path: str, text: str) -> None:
+        """Create an object in a list's path from YAML. ApiError if that is refused, with status 409 if it is there already."""
+        self._request(path, {}, READ_TIMEOUT, "post", body=text, content_type=YAML).release_conn()
 
     def _request(
         self, path: str, params: t.Mapping[str, str], read_timeout: float, method: str = "get", **more: t.Any

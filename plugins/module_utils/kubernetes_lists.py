@@ -54,15 +54,24 @@ class Api(t.Protocol):
 
 
 class RemovingApi(Api, t.Protocol):
-    """What removal needs besides. Deletes the object of this UID, and no other of its name. Raises ApiError."""
+    """What removal needs besides. Deletes the object of this UID, and no other of its name. Raises ApiError.
 
-    def delete(self, path: str, uid: str) -> None: ...
+    In the foreground an object stays until all is gone that it is the controller of.
+    """
+
+    def delete(self, path: str, uid: str, foreground: bool = False) -> None: ...
 
 
 class ChangingApi(Api, t.Protocol):
     """What changing needs besides: a JSON merge patch. Raises ApiError."""
 
     def merge(self, path: str, patch: Json) -> None: ...
+
+
+class CreatingApi(Api, t.Protocol):
+    """What creation needs besides. Creates an object in a list's path from YAML. Raises ApiError."""
+
+    def create(self, path: str, text: str) -> None: ...
 
 
 class PatientApi:
@@ -76,11 +85,14 @@ class PatientApi:
     def get(self, path: str, params: t.Mapping[str, str]) -> Json:
         return self._answer(lambda: self.api.get(path, params))
 
-    def delete(self, path: str, uid: str) -> None:
-        self._answer(lambda: t.cast("RemovingApi", self.api).delete(path, uid))
+    def delete(self, path: str, uid: str, foreground: bool = False) -> None:
+        self._answer(lambda: t.cast("RemovingApi", self.api).delete(path, uid, foreground))
 
     def merge(self, path: str, patch: Json) -> None:
         self._answer(lambda: t.cast("ChangingApi", self.api).merge(path, patch))
+
+    def create(self, path: str, text: str) -> None:
+        self._answer(lambda: t.cast("CreatingApi", self.api).create(path, text))
 
     def _answer(self, ask: t.Callable[[], Answer]) -> Answer:
         while True:

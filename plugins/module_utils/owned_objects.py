@@ -60,18 +60,20 @@ def remove(
     scope: Scope,
     timeout: float,
     check_mode: bool = False,
+    foreground: bool = False,
 ) -> Removal:
     """Remove those of the referenced objects that are ours, wait until they are gone, then the namespaces that are ours and empty.
 
     C(references): api_version, kind, name, at will namespace. A kind that is not served has no objects. In check mode nothing is
     removed, and what carries our label, or belongs to our releases, counts as gone when namespaces are looked through.
+    C(foreground): an object stays until all is gone that it is the controller of.
     Raises ApiError, and KubernetesError when something is not gone after C(timeout) seconds.
     """
     deadline = time.monotonic() + timeout
     found = _find(api, references)
     ours = {path: obj for path, obj in found.items() if is_ours(obj, scope.owners)}
     kept = [_kept(obj, described(owner_of(obj))) for obj in found.values() if not is_ours(obj, scope.owners)]
-    _delete(api, ours, deadline, check_mode)
+    _delete(api, ours, deadline, check_mode, foreground)
     spaces = {name: existing(api, f"{NAMESPACE.path()}/{name}") for name in namespaces}
     reasons = {
         name: _reason_to_stay(api, space, set(ours), scope, check_mode) for name, space in spaces.items() if space
@@ -114,13 +116,15 @@ def _find(api: Api, references: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, 
         return {path: {**obj, "kind": kind} for (path, kind), obj in zip(paths.items(), found, strict=True) if obj}
 
 
-def _delete(api: RemovingApi, objects: t.Mapping[str, Json], deadline: float, check_mode: bool) -> None:
+def _delete(
+    api: RemovingApi, objects: t.Mapping[str, Json], deadline: float, check_mode: bool, foreground: bool = False
+) -> None:
     """Delete these very objects (not others that got their names since) and wait until they are gone."""
     if check_mode:
         return
     for path, obj in objects.items():
         try:
-            api.delete(path, obj["metadata"]["uid"])
+            api.delete(path, obj["metadata"]["uid"], foreground)
         except ApiError as error:
             if error.status not in (404, 409):  # gone meanwhile, or another object by now
                 raise

@@ -36,8 +36,7 @@ options:
     type: str
   resources:
     description:
-      - Exactly these objects, whether they carry an owner's label or not.
-      - It is for what a controller makes for itself, such as Crossplane's revisions and locks, once nobody else uses the controller.
+      - Single objects. Each is read just before, and counts only if it has the label of O(owner), or exactly the given UID.
     type: list
     elements: dict
     default: []
@@ -56,6 +55,11 @@ options:
         required: true
       namespace:
         description: Namespace.
+        type: str
+      uid:
+        description:
+          - UID of an object without the label.
+          - It is for what a controller makes for itself, such as Crossplane's revisions and locks, once nobody else uses the controller.
         type: str
   label_selector:
     description: Only those of them that have these labels too, for example V(app=orders).
@@ -126,6 +130,7 @@ def main() -> None:
                     "kind": {"type": "str", "required": True},
                     "name": {"type": "str", "required": True},
                     "namespace": {"type": "str"},
+                    "uid": {"type": "str"},
                 },
             },
             "owner": {"type": "str"},
@@ -142,7 +147,7 @@ def main() -> None:
     try:
         api.connect()
         abandoned = abandon(api, kinds, owner, module.params["label_selector"], module.check_mode)
-        abandoned += abandon_these(api, module.params["resources"], module.check_mode)
+        abandoned += abandon_these(api, module.params["resources"], owner, module.check_mode)
     except KubernetesError as error:
         module.fail_json(msg=error.message, **error.details)
     except ApiError as error:

@@ -19,7 +19,10 @@ options:
     elements: str
     default: []
   owner:
-    description: By which label V(localcloud.dev/owner) to judge RV(settled).
+    description: Value of the label V(localcloud.dev/owner) by which RV(foreign), RV(settled) and RV(providers_of_others) are evaluated.
+    type: str
+  namespace:
+    description: The namespace that RV(namespace) tells about.
     type: str
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
@@ -47,13 +50,61 @@ running:
   type: bool
   sample: true
 foreign:
-  description: Whether one was installed by somebody else, so without the label V(localcloud.dev/owner).
+  description:
+    - Whether one was installed by somebody else, so that its label V(localcloud.dev/owner) is not that of O(owner).
+    - Without O(owner), whether one has no such label.
   returned: success
   type: bool
   sample: false
+core:
+  description: Each Crossplane of the cluster, those of others first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: Its namespace.
+      type: str
+    owner:
+      description: Value of its label V(localcloud.dev/owner); empty without.
+      type: str
+  sample: [{namespace: crossplane-system, owner: localcloud-1a2b3c}]
+namespace:
+  description: What O(namespace) is.
+  returned: success
+  type: dict
+  contains:
+    exists:
+      description: Whether it exists.
+      type: bool
+    owner:
+      description: Value of its label V(localcloud.dev/owner); empty without.
+      type: str
+    created_by_helm:
+      description: Whether Helm created it together with a release, so without any label of the owner.
+      type: bool
+  sample: {exists: true, owner: localcloud-1a2b3c, created_by_helm: false}
+providers_of_others:
+  description: The Providers without the label of O(owner).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name.
+      type: str
+    owner:
+      description: Value of its label V(localcloud.dev/owner); empty without.
+      type: str
+    kinds:
+      description: Those of O(definitions) that it brings, served or not yet activated.
+      type: list
+      elements: str
+  sample: []
 settled:
   description:
     - Whether there are packages with the label of O(owner), all of them installed and healthy, and every Deployment with it is rolled out.
+    - Where there is no such package, those of others count.
     - Always false without O(owner).
   returned: success
   type: bool
@@ -83,13 +134,14 @@ def main() -> None:
         argument_spec={
             "definitions": {"type": "list", "elements": "str", "default": []},
             "owner": {"type": "str"},
+            "namespace": {"type": "str"},
             **KUBERNETES_ARGUMENTS,
         },
         supports_check_mode=True,
     )
-    likely = "it does not answer, or its user may not read Deployments, EndpointSlices and packages"
+    likely = "it does not answer, or its user may not read Deployments, EndpointSlices, Namespaces and packages"
     with cluster_of(module, "The cluster can't be asked for Crossplane", likely) as api:
-        found = look(api, module.params["definitions"], module.params["owner"])
+        found = look(api, module.params["definitions"], module.params["owner"], module.params["namespace"])
     module.exit_json(changed=False, **found)
 
 

@@ -54,6 +54,10 @@ options:
     type: list
     elements: str
     default: []
+  foreground:
+    description: Whether an object stays until all is gone that it is the controller of.
+    type: bool
+    default: false
   timeout:
     description: Seconds until all is gone.
     type: int
@@ -150,6 +154,7 @@ def main() -> None:
             "namespaces": {"type": "list", "elements": "str", "default": []},
             "owners": {"type": "list", "elements": "str", "required": True},
             "releases": {"type": "list", "elements": "str", "default": []},
+            "foreground": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},
             **KUBERNETES_ARGUMENTS,
         },
@@ -159,7 +164,15 @@ def main() -> None:
     scope = Scope(frozenset(params["owners"]), frozenset(params["releases"]))
     likely = "it does not answer, or its user may not delete these kinds"
     with cluster_of(module, "Objects can't be removed from the cluster", likely) as api:
-        done = remove(api, params["resources"], params["namespaces"], scope, params["timeout"], module.check_mode)
+        done = remove(
+            api,
+            params["resources"],
+            params["namespaces"],
+            scope,
+            params["timeout"],
+            module.check_mode,
+            params["foreground"],
+        )
     lines = [label(one) for one in done.removed]
     module.exit_json(
         changed=bool(done.removed),

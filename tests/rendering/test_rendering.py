@@ -107,6 +107,7 @@ def test_the_providers_policy_selects_the_pods_of_each_provider(rendered: tuple[
         for runtime in runtimes:
             pods = runtime["spec"]["deploymentTemplate"]["spec"]["template"]["metadata"]["labels"]
             assert expression["key"] in pods, runtime["metadata"]["name"]
+            assert policy["spec"]["podSelector"]["matchLabels"].items() <= pods.items(), "only ours, and all of them"
 
 
 def test_the_applications_have_their_role(rendered: tuple[str, dict[str, str]]) -> None:

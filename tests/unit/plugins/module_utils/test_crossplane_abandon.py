@@ -24,6 +24,7 @@ def topic(
     return {
         "metadata": {
             "name": name,
+            "uid": f"uid-{name}",
             "finalizers": list(finalizers),
             "labels": labels,
             "resourceVersion": "7",
@@ -103,14 +104,31 @@ def test_what_changes_meanwhile_is_read_again() -> None:
     assert cluster.merged == [(f"{PATH}/old", PATCH)]
 
 
-def test_exactly_what_is_named_needs_no_owner() -> None:
-    cluster = Cluster(topic("lock", deleted=True, owner=""), topic("other", deleted=True, owner=""))
-    references = [{"api_version": TOPICS[0], "kind": "Topic", "name": name} for name in ("lock", "missing")]
-    assert abandon_these(cluster, [*references, {"api_version": "x.org/v1", "kind": "X", "name": "x"}]) == [
-        "Topic lock"
+def reference(name: str, **more: str) -> dict[str, str]:
+    return {"api_version": TOPICS[0], "kind": TOPICS[1], "name": name, **more}
+
+
+def test_of_single_objects_only_ours_and_those_of_a_known_uid_lose_their_finalizers() -> None:
+    cluster = Cluster(
+        topic("mine", deleted=True),
+        topic("theirs", deleted=True, owner="theirs"),
+        topic("nobodys", deleted=True, owner=""),
+        topic("lock", deleted=True, owner=""),
+        topic("living", deleted=False),
+    )
+    asked = [
+        reference("mine"),
+        reference("theirs"),
+        reference("theirs", uid="uid-of-one-before"),
+        reference("nobodys"),
+        reference("lock", uid="uid-lock"),
+        reference("living"),
+        reference("missing"),
+        {"api_version": "x.org/v1", "kind": "X", "name": "x"},
     ]
-    assert [path for path, _patch in cluster.merged] == [f"{PATH}/lock"]
-    assert abandon_these(Cluster(topic("lock", deleted=False)), references) == []
+    assert abandon_these(cluster, asked, "ours") == ["Topic lock", "Topic mine"]
+    assert [path for path, _patch in cluster.merged] == [f"{PATH}/mine", f"{PATH}/lock"]
+    assert abandon_these(Cluster(topic("nobodys", deleted=True, owner="")), [reference("nobodys")], "") == []
 
 
 def test_check_mode_changes_nothing() -> None:

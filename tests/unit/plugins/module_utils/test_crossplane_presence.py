@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_presence import look
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_presence import (
+    existing_config_problems,
+    look,
+    share,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
 
 DEFINITIONS = ["topics.sns.aws.upbound.io", "queues.sqs.aws.upbound.io", "providers.pkg.crossplane.io"]
@@ -31,12 +35,13 @@ OURS = {"app": "crossplane", "localcloud.dev/owner": "me"}
 
 def package(**conditions: str) -> dict[str, Any]:
     stated = [{"type": name, "status": status} for name, status in conditions.items()]
-    return {"metadata": {"name": "aws"}, "status": {"conditions": stated}}
+    return {"metadata": {"name": "aws", "labels": {"localcloud.dev/owner": "me"}}, "status": {"conditions": stated}}
 
 
 def installed(*packages: dict[str, Any]) -> dict[str, Any]:
     return {
         "/apis/pkg.crossplane.io/v1/providers": {"items": list(packages)},
+        "/apis/pkg.crossplane.io/v1/providerrevisions": {"items": []},
         "/apis/pkg.crossplane.io/v1/functions": {"items": []},
     }
 
@@ -69,8 +74,11 @@ def test_none() -> None:
     assert found == {
         "running": False,
         "foreign": False,
+        "core": [],
+        "namespace": {"exists": False, "owner": "", "created_by_helm": False},
         "settled": False,
         "served": [],
+        "providers_of_others": [],
         "api_addresses": ["10.0.0.1", "10.0.0.2"],
     }
 
@@ -84,6 +92,104 @@ def test_ours() -> None:
 def test_another_s_beside_ours() -> None:
     core = [{"app": "crossplane", "localcloud.dev/owner": "me"}, {"app": "crossplane"}]
     assert look(Api(core, PACKAGES), DEFINITIONS)["foreign"]
+
+
+def test_one_of_another_owner_is_foreign() -> None:
+    found = look(Api([OURS], PACKAGES), DEFINITIONS, "another")
+    assert found["foreign"]
+    assert found["core"] == [{"namespace": "", "owner": "me"}]
+    assert not look(Api([OURS], PACKAGES), DEFINITIONS, "me")["foreign"]
+
+
+def test_a_namespace_that_helm_created_is_told_from_one_that_somebody_made() -> None:
+    made = {"metadata": {"labels": {"name": "space"}, "managedFields": [{"manager": "helm"}]}}
+    path = "/api/v1/namespaces/space"
+    assert look(Api([], {path: made}), [], "me", "space")["namespace"]["created_by_helm"]
+    made["metadata"]["managedFields"] = [{"manager": "helm"}, {"manager": "kubectl-edit"}]
+    assert not look(Api([], {path: made}), [], "me", "space")["namespace"]["created_by_helm"]
+
+
+def test_providers_of_others_tell_which_kinds_they_brought() -> None:
+    paths = installed(package(Installed="True", Healthy="True"))
+    paths["/apis/pkg.crossplane.io/v1/providerrevisions"] = {
+        "items": [
+            {
+                "metadata": {"labels": {"pkg.crossplane.io/package": "aws"}},
+                "spec": {"desiredState": state},
+                "status": {"objectRefs": [{"name": name}]},
+            }
+            for state, name in (("Active", DEFINITIONS[0]), ("Inactive", DEFINITIONS[1]))
+        ]
+    }
+    found = look(Api([OURS], paths), DEFINITIONS, "another")
+    assert found["providers_of_others"] == [{"name": "aws", "owner": "me", "kinds": [DEFINITIONS[0]]}]
+    assert found["settled"], "who uses them has none of its own"
+    assert look(Api([OURS], paths), DEFINITIONS, "me")["providers_of_others"] == []
+
+
+TOPIC, QUEUE = DEFINITIONS[:2]
+MONOLITH = {"name": "provider-aws", "package": "p"}
+SNS, SQS = ({"name": f"provider-aws-{one}", "package": "p"} for one in ("sns", "sqs"))
+
+
+def others(name: str, *kinds: str, owner: str = "a") -> list[dict[str, Any]]:
+    return [{"name": name, "owner": owner, "kinds": list(kinds)}]
+
+
+def test_without_others_all_providers_are_installed() -> None:
+    assert share([MONOLITH], [TOPIC], []) == ([MONOLITH], [], [])
+    assert share([MONOLITH], [], []) == ([MONOLITH], [], [])
+    assert share([MONOLITH], [TOPIC], others("helm")) == ([MONOLITH], [], [])
+
+
+@pytest.mark.parametrize("declared", [[MONOLITH], [SNS, SQS]])
+@pytest.mark.parametrize("name", ["provider-aws", "upbound-aws"])
+def test_where_others_bring_all_kinds_theirs_is_used(declared: Any, name: str) -> None:
+    assert share(declared, [TOPIC, QUEUE], others(name, TOPIC, QUEUE)) == ([], [name], [])
+
+
+def test_of_providers_by_service_the_missing_ones_are_installed() -> None:
+    assert share([SNS, SQS], [TOPIC, QUEUE], others("theirs", TOPIC)) == ([SQS], ["theirs"], [])
+
+
+def test_a_provider_of_our_name_that_lacks_kinds_is_refused() -> None:
+    own, used, (problem,) = share([MONOLITH], [TOPIC, QUEUE], others("provider-aws", TOPIC))
+    assert (own, used) == ([], ["provider-aws"])
+    assert problem.startswith(f"Provider/provider-aws (owner a) is used as it is, but does not bring {QUEUE}")
+
+
+def test_a_provider_that_would_bring_another_s_kinds_is_refused() -> None:
+    _own, _used, (problem,) = share([MONOLITH], [TOPIC, QUEUE], others("theirs", TOPIC, owner=""))
+    assert f"Provider/theirs (no label localcloud.dev/owner) brings {TOPIC}, but not {QUEUE}" in problem
+
+
+def difference(**endpoint: Any) -> dict[str, Any]:
+    row = {"kind": "ProviderConfig", "name": "default", "owner": "a", "endpoint": endpoint}
+    return {"missing": [], "foreign": [row, {"kind": "Secret", "name": "s", "owner": None}]}
+
+
+HERE = {"source": "Custom", "services": ["sns", "sts"], "url": {"type": "Static", "static": "http://here:4566/"}}
+
+
+@pytest.mark.parametrize(
+    ("there", "endpoint", "problem"),
+    [
+        (HERE, "http://here:4566", ""),
+        ({}, "", ""),
+        (HERE, "http://other:4566", "(owner a) leads to http://here:4566/, but http://other:4566 is wanted"),
+        (HERE, "", "leads to http://here:4566/, but real AWS is wanted"),
+        ({}, "http://here:4566", "leads to real AWS, but http://here:4566 is wanted"),
+        ({**HERE, "services": ["sns"]}, "http://here:4566", "does not send sts to"),
+    ],
+)
+def test_a_configuration_of_others_must_lead_where_ours_would(there: Any, endpoint: str, problem: str) -> None:
+    found = existing_config_problems(difference(**there), endpoint, [TOPIC])
+    assert (problem in "".join(found)) if problem else not found
+
+
+def test_a_configuration_that_is_to_be_used_must_exist() -> None:
+    missing = {"missing": [{"kind": "ProviderConfig", "name": "default"}], "foreign": []}
+    assert "does not exist" in existing_config_problems(missing, "", [])[0]
 
 
 def test_settled_is_where_all_of_the_owner_runs() -> None:

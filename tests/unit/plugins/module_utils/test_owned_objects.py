@@ -53,7 +53,7 @@ class Cluster:
             return self.objects[path]
         raise ApiError(404, "not found")
 
-    def delete(self, path: str, uid: str) -> None:
+    def delete(self, path: str, uid: str, foreground: bool = False) -> None:
         assert self.objects[path]["metadata"]["uid"] == uid
         self.deleted.append(path)
         if self.objects[path]["metadata"]["name"] not in self.held:
@@ -125,7 +125,7 @@ def test_what_is_not_gone_in_time_is_named_with_what_holds_it() -> None:
 
 def test_another_object_that_got_the_name_stays() -> None:
     class Replaced(Cluster):
-        def delete(self, path: str, uid: str) -> None:
+        def delete(self, path: str, uid: str, foreground: bool = False) -> None:
             self.objects[path] = made("a", "theirs", uid="uid-new")
             raise ApiError(409, "the UID in the precondition does not match")
 
