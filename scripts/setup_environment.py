@@ -24,6 +24,7 @@ VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin/python"
 REQUIREMENTS = PROJECT / "requirements"
 OLDEST_PYTHON = (3, 11)
+ANOTHER_CACHE = "Set XDG_CACHE_HOME to a folder with some GiB that can be written, then run again."
 
 
 class SetupError(Exception):
@@ -49,6 +50,7 @@ def set_up(layers: list[str]) -> None:
             f"Python {sys.version.split()[0]} is too old, 3.11 is the oldest that works. Install it, then run again "
             "with PYTHON=/path/to/python3.11."
         )
+    check_cache(cache_folder())
     stamp = VENV / "layers"
     installed = dict(line.split() for line in stamp.read_text().splitlines()) if stamp.exists() else {}
     wanted = {layer: digest(layer) for layer in [*layers, "collections"]}
@@ -79,6 +81,24 @@ def set_up(layers: list[str]) -> None:
     stamp.write_text("".join(f"{layer} {value}\n" for layer, value in {**installed, **wanted}.items()))
 
 
+def cache_folder() -> Path:
+    """Where packages, and what embedded nodes are built of, are kept. Raises SetupError."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+    except RuntimeError:
+        raise SetupError(f"User {os.getuid()} has no home folder. {ANOTHER_CACHE}") from None
+
+
+def check_cache(folder: Path) -> None:
+    """Raise SetupError if nothing can be kept there, before an hour of building ends with that."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SetupError(f"The cache {folder} can't be written: {error.strerror}. {ANOTHER_CACHE}") from None
+
+
 def digest(layer: str) -> str:
     """Digest of what a layer installs."""
     content = (REQUIREMENTS / f"{layer}.txt").read_bytes() + (REQUIREMENTS / "bootstrap.txt").read_bytes()
@@ -92,7 +112,7 @@ def create_environment() -> None:
         shutil.rmtree(VENV)
     try:
         venv.create(VENV, with_pip=True, symlinks=True)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:  # ValueError: the path has a colon in it
         raise SetupError(f"Making .venv failed: {error}. On Debian, install python3-venv, then run again.") from None
     requirements = str(REQUIREMENTS / "bootstrap.txt")
     run("python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements, what="Installing uv")
@@ -138,7 +158,7 @@ def link_checkout(collections: Path) -> None:
 def environment() -> dict[str, str]:
     """For commands of .venv, without what would lead them elsewhere."""
     kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONHOME", "PYTHONPATH"}}
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+    cache = cache_folder()
     return {
         "UV_CACHE_DIR": str(cache / "uv"),
         "PIP_CACHE_DIR": str(cache / "pip"),

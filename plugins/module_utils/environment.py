@@ -125,6 +125,19 @@ def chosen_cluster(kubeconfig: str | None, context: str | None, environ: Environ
     return Cluster(expanded, context or environ.get("K8S_AUTH_CONTEXT") or None)
 
 
+def docker_problem(environ: Environment) -> str | None:
+    """Why Docker may not be used: a variable leads its client to another machine, or to what a context's name does not tell."""
+    host = environ.get("DOCKER_HOST") or ""
+    named = (f"DOCKER_HOST={host}", f"DOCKER_CONTEXT={environ.get('DOCKER_CONTEXT')}")
+    if host.startswith(("unix://", "npipe://", "fd://")):
+        return None
+    chosen = named[0] if host else named[1] if environ.get("DOCKER_CONTEXT", "default") not in ("", "default") else None
+    return chosen and (
+        f"Docker is needed here, but {chosen} leads it elsewhere, perhaps to another machine's. Unset that, choose the context "
+        "with `docker context use`, or deliver images without Docker (a registry with skopeo), then run again."
+    )
+
+
 def own_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """The networks that this machine has an address in."""
     if psutil is None:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.images import (
     Archived,
     ImageError,
@@ -61,6 +62,8 @@ def push(wish: Wish, check_mode: bool, run: Run, find: Find = shutil.which) -> J
     tool = choose_tool(wish.tool, find)
     if ":" in wish.archive and tool != "docker":
         raise ImageError(f"The path {wish.archive} has a colon, which {tool} can't read. Rename the archive.")
+    if tool == "docker" and (problem := docker_problem(os.environ)):
+        raise ImageError(problem)
     if check_mode:
         return {**result, "tool": tool, "changed": True}
     _push_with(tool, wish, reference, archived, run)

@@ -18,6 +18,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import is_direct, own_networks
 from ansible_collections.localcloud.stack.plugins.module_utils.images import HUB, Json, Reference, digest_of
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
@@ -113,7 +114,7 @@ class Registry:
             for path in glob.glob(f"{folder}/{glob.escape(reference.registry)}/*.crt"):
                 context.load_verify_locations(path)
         handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPSHandler(context=context)]
-        if re.match(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$", reference.host):
+        if is_direct(urllib.parse.urlsplit(f"//{reference.host}").hostname or "", own_networks()):
             handlers.append(urllib.request.ProxyHandler({}))
         self._opener = urllib.request.build_opener(*handlers)
 

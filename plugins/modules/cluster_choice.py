@@ -119,7 +119,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice im
     choose,
     explain_unreachable,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.images_delivery import (
+    KIND_PREFIX,
     WAYS,
     DeliveryError,
     choose_delivery,
@@ -191,6 +193,9 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
     if kind == "existing":
         tools = {name for name in ("docker", "kind") if shutil.which(name)}
         delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
+        docker = delivery.way in ("kind", "docker") or context.startswith(KIND_PREFIX)
+        if docker and (problem := docker_problem(os.environ)):
+            raise ChoiceError(problem)
         server, version = server_of(path, context)
         return {
             **result,

@@ -109,8 +109,12 @@ tool:
   sample: skopeo
 """
 
+import os
+from functools import partial
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import own_networks, proxy_exception
+from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError, parse_reference
 from ansible_collections.localcloud.stack.plugins.module_utils.images_push import TOOLS, Wish, push
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
@@ -127,7 +131,10 @@ def main() -> None:
     )
     wish = Wish(**{name: module.params[name] for name in Wish._fields})
     try:
-        module.exit_json(**push(wish, module.check_mode, module.run_command))
+        # An image tool reads the environment's proxies by itself.
+        near = proxy_exception(f"https://{parse_reference(wish.destination).host}", os.environ, own_networks())
+        run = partial(module.run_command, environ_update=near)
+        module.exit_json(**push(wish, module.check_mode, run))
     except ImageError as error:
         module.fail_json(msg=str(error))
 

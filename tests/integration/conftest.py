@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import threading
 import time
@@ -51,7 +52,7 @@ class Stack:
         self.folder = folder
         self.facts: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
         lines = [line for line in (folder / "env").read_text().splitlines() if line.startswith("export ")]
-        self.env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+        self.env = dict(shlex.split(line)[1].split("=", 1) for line in lines)
         core = botocore.session.get_session()
         # By itself it waits a minute for a pod that went away with the connection.
         core.set_default_client_config(Config(connect_timeout=3, read_timeout=10))

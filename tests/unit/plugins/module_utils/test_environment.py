@@ -13,6 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     UndecidedClusterError,
     api_server,
     chosen_cluster,
+    docker_problem,
     for_machine,
     is_direct,
     network,
@@ -166,3 +167,18 @@ def test_a_machine_of_our_own_has_no_settings_of_the_shell() -> None:
     assert near["https_proxy"] == "http://proxy"
     assert near["NO_PROXY"] == near["no_proxy"] == "example.org,localhost,127.0.0.0/8,10.0.0.1,.svc"
     assert for_machine(kept, near=["10.0.0.1"]) == kept
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, None),
+        ({"DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}, None),
+        ({"DOCKER_HOST": "unix:///run/user/1000/docker.sock", "DOCKER_CONTEXT": "other"}, None),
+        ({"DOCKER_HOST": "ssh://build.example.org"}, "DOCKER_HOST=ssh://build.example.org"),
+        ({"DOCKER_CONTEXT": "production"}, "DOCKER_CONTEXT=production"),
+    ],
+)
+def test_which_docker_is_meant(variables: dict[str, str], named: str | None) -> None:
+    problem = docker_problem(variables)
+    assert (problem is None) if named is None else (named in (problem or ""))

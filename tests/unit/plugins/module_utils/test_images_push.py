@@ -108,6 +108,12 @@ def test_docker_loads_tags_and_pushes(monkeypatch):
     ]
 
 
+def test_docker_elsewhere_gets_no_image(monkeypatch):
+    monkeypatch.setenv("DOCKER_CONTEXT", "production")
+    with pytest.raises(ImageError, match="DOCKER_CONTEXT=production leads it elsewhere"):
+        World(monkeypatch, None, SAME, tools=("docker",)).push(WISH)
+
+
 def test_a_registry_that_does_not_let_us_look_is_pushed_to(monkeypatch):
     world = World(monkeypatch, RegistryError("HTTP 401", denied=True))
     result = world.push()

@@ -24,7 +24,7 @@ def choose(run_module, monkeypatch, tmp_path):
     }
     kubeconfig.write_text(yaml.safe_dump(document))
 
-    def run(answer):
+    def run(answer, image_delivery="public"):
         def get(_self, path, _params):
             assert path == "/version"
             if isinstance(answer, ApiError):
@@ -36,11 +36,21 @@ def choose(run_module, monkeypatch, tmp_path):
             module,
             kubeconfig=str(kubeconfig),
             allowed_contexts=["mine"],
-            image_delivery="public",
+            image_delivery=image_delivery,
             checkout=str(tmp_path),
         )
 
     return run
+
+
+def test_docker_is_this_machines_where_it_is_needed(choose, monkeypatch):
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://build.example.org:2375")
+    assert choose({"gitVersion": "v1.34.2"})["image_delivery"]["way"] == "public"
+    said = choose({"gitVersion": "v1.34.2"}, "docker")["msg"]
+    assert said.startswith("Docker is needed here, but DOCKER_HOST=tcp://build.example.org:2375 leads it elsewhere")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/user/1000/docker.sock")
+    assert choose({"gitVersion": "v1.34.2"}, "docker")["image_delivery"]["way"] == "docker"
 
 
 def test_its_version(choose):
