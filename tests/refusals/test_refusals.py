@@ -74,7 +74,7 @@ def test_a_bad_name_where_the_pipeline_is_one_object(run: Run, tmp_path: Path) -
 
 def test_a_context_that_nobody_allowed(run: Run, tmp_path: Path) -> None:
     output = run(kubeconfig(tmp_path, "production", "https://127.0.0.1:1"))
-    assert "points to the context 'production', which nobody allowed, so it is not touched" in output
+    assert "points to the context 'production', which is not allowed, so it is not touched" in output
     assert "cluster_mode=embedded" in output
 
 

@@ -53,7 +53,7 @@ def choose(
         raise ChoiceError(f"The kubeconfig has no context '{wanted}'; it has: {', '.join(contexts) or 'none'}.")
     if wanted not in allowed:
         raise ChoiceError(
-            f"The kubeconfig points to the context '{wanted}', which nobody allowed, so it is not touched. To use it, "
+            f"The kubeconfig points to the context '{wanted}', which is not allowed, so it is not touched. To use it, "
             f'allow it: make up ARGS=\'-e {{"cluster_allowed_contexts":["{wanted}"]}}\' (or cluster_allowed_contexts in '
             "your inventory). To make the embedded node instead: make up ARGS='-e cluster_mode=embedded'."
         )
