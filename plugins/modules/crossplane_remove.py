@@ -175,7 +175,9 @@ def main() -> None:
             removed = run(params["look_into_aws"])
         except AwsError as error:
             if params["aws_must_answer"]:
-                module.fail_json(msg=f"Nothing was removed, as AWS's tags can't be read: {error}")
+                module.fail_json(
+                    msg=f"Nothing was removed, as AWS's tags can't be read: {error} With look_into_aws=false the tags count that Crossplane saw last."
+                )
             module.warn(f"AWS's tags can't be read, so those count that Crossplane saw last: {error}")
             removed = run(False)
     module.exit_json(
