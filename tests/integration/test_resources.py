@@ -5,6 +5,7 @@ Scenario `default` does so with cluster-scoped kinds, `existing` with namespaced
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import subprocess
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 PLAYBOOK = Path(__file__).parent / "resources.yml"
 NAME = "localcloud-test"
@@ -280,6 +280,24 @@ def test_roles_and_policies(aws: Callable[[str], Any]) -> None:
     assert iam.get_user(UserName=f"{NAME}-extra")["User"]["Path"] == f"/{NAME}/"
 
 
+def test_users_issuers_and_instance_profiles(aws: Callable[[str], Any], stack: Any) -> None:
+    iam = aws("iam")
+    attached = iam.list_attached_user_policies(UserName=f"{NAME}-deploy")["AttachedPolicies"]
+    assert {one["PolicyName"] for one in attached} == {f"{NAME}-read", "ReadOnlyAccess"}
+    (key,) = iam.list_access_keys(UserName=f"{NAME}-deploy")["AccessKeyMetadata"]
+    secret = json.loads(
+        stack.kubectl("-n", f"{NAME}-resources", "get", "secret", f"{NAME}-access-key", "-o", "jsonpath={.data}")
+    )
+    assert base64.b64decode(secret["username"]).decode() == key["AccessKeyId"]
+    assert len(base64.b64decode(secret["password"])) == 40
+    issuer = iam.get_open_id_connect_provider(
+        OpenIDConnectProviderArn=f"arn:aws:iam::{ACCOUNT}:oidc-provider/{NAME}.example/id/ABC"
+    )
+    assert issuer["ClientIDList"] == ["sts.amazonaws.com"]
+    profile = iam.get_instance_profile(InstanceProfileName=f"{NAME}-worker")["InstanceProfile"]
+    assert [one["RoleName"] for one in profile["Roles"]] == [f"{NAME}-lambda"]
+
+
 def test_everything_is_removed(aws: Callable[[str], Any], play: Play, stack: Any) -> None:
     """Last, as the other tests look at what it takes away. Objects in a bucket don't keep an emulator's from going."""
     aws("s3").put_object(Bucket=f"{NAME}-files", Key="left", Body=b"behind")
@@ -295,5 +313,7 @@ def test_everything_is_removed(aws: Callable[[str], Any], play: Play, stack: Any
     iam = aws("iam")
     assert [one for one in iam.list_roles()["Roles"] if NAME in one["RoleName"]] == []
     assert [one for one in iam.list_policies(Scope="Local")["Policies"] if NAME in one["PolicyName"]] == []
-    with pytest.raises(ClientError, match="NoSuchEntity"):
-        iam.get_user(UserName=f"{NAME}-extra")
+    assert [one for one in iam.list_users()["Users"] if NAME in one["UserName"]] == []
+    assert [one for one in iam.list_instance_profiles()["InstanceProfiles"] if NAME in one["InstanceProfileName"]] == []
+    listed = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert [one for one in listed if NAME in one["Arn"]] == []
