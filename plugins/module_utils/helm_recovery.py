@@ -15,6 +15,7 @@ import datetime as dt
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 
 # Label of the record that one of our upgrades writes: the run that it belongs to. Helm hands labels down to the next revision.
 RUN = "localcloud.dev/run"
@@ -108,7 +109,7 @@ def running_problem(release: str, revisions: t.Sequence[Revision], guard: Guard)
     if alive is False or (alive is None and age >= guard.timeout):
         return None
     began = f"{newest.since:%Y-%m-%d %H:%M:%S} UTC" if newest.since else "an unknown time"
-    said = f", '{newest.description}'" if newest.description else ""
+    said = f", '{printable(newest.description)}'" if newest.description else ""
     holder = "another run of this stack" if run else "somebody else's Helm"
     left = max(1, round(guard.timeout - age))
     return (

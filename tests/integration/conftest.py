@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import socket
 import subprocess
 import threading
 import time
@@ -179,6 +180,13 @@ def namespace(stack: Stack) -> Iterator[str]:
     stack.kubectl("create", "namespace", name)
     yield name
     stack.kubectl("delete", "namespace", name, "--wait")
+
+
+@pytest.fixture
+def outside(stack: Any) -> Iterator[tuple[str, int]]:
+    """A listener on this machine, in the place of real AWS: an address outside of the cluster."""
+    with socket.create_server((stack.facts["gateway"], 0)) as server:
+        yield server.getsockname()
 
 
 @pytest.fixture

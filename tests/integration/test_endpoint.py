@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import urllib.parse
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -97,13 +95,6 @@ def test_a_shell_with_our_settings_asks_nobody_else(stack: Any, request: pytest.
             check=False,
         )
         assert expected in done.stdout, done.stderr
-
-
-@pytest.fixture
-def outside(stack: Any) -> Iterator[tuple[str, int]]:
-    """A listener on this machine, in the place of real AWS: an address outside of the cluster."""
-    with socket.create_server((stack.facts["gateway"], 0)) as server:
-        yield server.getsockname()
 
 
 PROVIDER = ("crossplane-system", {"localcloud.dev/provider": "test"})
