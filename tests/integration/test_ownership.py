@@ -1,285 +1,178 @@
-"""The role aws_resources in an account that others use too: what is theirs stays as it is, with its data, in any order of steps.
-
-The provider must not repair by itself what these tests change: they pause the resources concerned.
-"""
+"""What others own in a namespace is the same, byte for byte, whatever our roles do there."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.test_declared import Tenant
+OWNER = "localcloud-test-owner"
+EMULATOR = "localcloud-test-emulator"
+# Made and dropped by the cluster itself all the time.
+TRANSIENT = {"events", "events.events.k8s.io", "endpoints", "leases.coordination.k8s.io"}
+SETTINGS = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: theirs}
+data: {key: value}
+"""
+NAMESAKES = f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {EMULATOR}}}
+spec:
+  replicas: 0
+  selector: {{matchLabels: {{app: theirs}}}}
+  template:
+    metadata: {{labels: {{app: theirs}}}}
+    spec: {{containers: [{{name: one, image: localhost/none}}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: {EMULATOR}}}
+spec: {{ports: [{{port: 80}}]}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: {EMULATOR}-aws}}
+stringData: {{AWS_ACCESS_KEY_ID: theirs}}
+"""
 
-THEIRS = {"localcloud.dev/owner": "billing", "localcloud.dev/cluster": "11111111-2222-3333-4444-555555555555"}
-ITEM = {"Id": {"S": "keep"}}
+Run = Callable[..., Any]
 
 
 @pytest.fixture
-def tenant(stack: Any, tmp_path: Path) -> Iterator[Tenant]:
-    one = Tenant(stack, tmp_path)
-    yield one
-    one.close()
+def space(stack: Any, name: str) -> Iterator[str]:
+    """The name of a namespace that does not exist yet; whatever is made of it goes with the test."""
+    yield name
+    stack.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait")
 
 
 @pytest.fixture
-def neighbour(stack: Any, tmp_path: Path) -> Iterator[Tenant]:
-    one = Tenant(stack, tmp_path)
-    yield one
-    one.close()
+def role(stack: Any, playbook: Any, space: str) -> Run:
+    """Run an entry of a role in that namespace, for an owner of its own."""
 
-
-@pytest.fixture
-def table(stack: Any) -> Iterator[Callable[..., str]]:
-    """Make a table with an item and these tags, as others do it; its name. It goes with the test, if it is still there."""
-    dynamodb, names = stack.client("dynamodb"), []
-
-    def make(name: str, tags: dict[str, str]) -> str:
-        dynamodb.create_table(
-            TableName=name,
-            KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-            Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+    def run(role: str, entry: str = "main", *arguments: str, **settings: Any) -> Any:
+        given = {f"{role}_{key}": value for key, value in settings.items()}
+        return playbook(
+            "tests/integration/role.yml",
+            *arguments,
+            role=role,
+            entry=entry,
+            cluster_facts=stack.facts,
+            **{f"{role}_namespace": space, f"{role}_owner": OWNER, **given},
         )
-        dynamodb.get_waiter("table_exists").wait(TableName=name)
-        dynamodb.put_item(TableName=name, Item=ITEM)
-        names.append(name)
-        return name
 
-    yield make
-    for name in names:
-        if name in dynamodb.list_tables()["TableNames"]:
-            dynamodb.delete_table(TableName=name)
-            dynamodb.get_waiter("table_not_exists").wait(TableName=name)
+    return run
 
 
-def content(stack: Any, name: str) -> tuple[list[Any], dict[str, str]]:
-    """A table's items and tags."""
-    dynamodb = stack.client("dynamodb")
-    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    tags = dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
-    return dynamodb.scan(TableName=name)["Items"], {one["Key"]: one["Value"] for one in tags}
-
-
-def retag(stack: Any, name: str, tags: dict[str, str]) -> None:
-    dynamodb = stack.client("dynamodb")
-    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": key, "Value": value} for key, value in tags.items()])
-
-
-def declared(name: str, **fields: Any) -> dict[str, Any]:
-    entry = {"name": name, "hash_key": {"name": "Id", "type": "S"}, "deletion_protection": False, **fields}
-    return {"aws_resources_tables": [entry]}
-
-
-def crossplane_tags(name: str) -> dict[str, str]:
-    return {"crossplane-name": name, "crossplane-kind": "table.dynamodb.aws.upbound.io"}
-
-
-def words(output: str) -> str:
-    return " ".join(output.split())
-
-
-def cluster_uid(stack: Any) -> str:
-    found: str = stack.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
-    return found
-
-
-def test_what_others_have_is_refused_at_once_and_stays(tenant: Tenant, table: Callable[..., str], later: Any) -> None:
-    stack, sqs = tenant.stack, tenant.stack.client("sqs")
-    # By Crossplane of another cluster for an object of the same name, by the role in another cluster, and by hand.
-    first, second = f"{tenant.name}-first", f"{tenant.name}-second"
-    table(first, crossplane_tags(first))
-    table(second, {**crossplane_tags(second), **THEIRS})
-    queue = sqs.create_queue(QueueName=f"{tenant.name}-jobs")["QueueUrl"]
-    later(sqs.delete_queue, QueueUrl=queue)
-    sqs.send_message(QueueUrl=queue, MessageBody="keep")
-    before = [content(stack, first), content(stack, second)]
-    wanted = {
-        "aws_resources_tables": [*declared(first)["aws_resources_tables"], *declared(second)["aws_resources_tables"]],
-        "aws_resources_queues": [{"name": f"{tenant.name}-jobs"}],
-        "aws_resources_topics": [{"name": f"{tenant.name}-new"}],
+def emulator(**settings: Any) -> dict[str, Any]:
+    return {
+        "name": EMULATOR,
+        "engine": "ministack",
+        "image": "localhost/none",
+        "access": "forward",
+        "wait": False,
+        **settings,
     }
 
-    for arguments in (("--check",), ()):
-        refused = tenant.run(*arguments, **wanted)
-        assert refused.code != 0
-        said = words(refused.output)
-        assert f"AWS has {first} already, and it has no tag localcloud.dev/owner; another Crossplane" in said
-        assert (
-            f"AWS has {second} already, and it has owner billing of cluster {THEIRS['localcloud.dev/cluster']}" in said
+
+@pytest.fixture
+def content(stack: Any, space: str) -> Callable[[], dict[str, str]]:
+    """Every object in the namespace, as it is written, by kind and name."""
+
+    def look() -> dict[str, str]:
+        kinds = stack.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "-o", "name").split()
+        listed = stack.kubectl(
+            "-n",
+            space,
+            "get",
+            ",".join(kind for kind in kinds if kind not in TRANSIENT),
+            "--ignore-not-found",
+            "-o",
+            "json",
         )
-        assert f"AWS has {tenant.name}-jobs already, and it has neither" in said
-    # Nothing was declared, so nothing can be removed with it.
-    assert stack.kubectl("get", "managed", "-l", f"localcloud.dev/owner={tenant.name}", "-o", "name") == ""
-    assert tenant.run(entry="absent").code == 0
-    assert [content(stack, first), content(stack, second)] == before
-    received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
-    assert [one["Body"] for one in received] == ["keep"]
+        return {
+            f"{one['kind']}/{one['metadata']['name']}": json.dumps(one, sort_keys=True)
+            for one in json.loads(listed or '{"items": []}')["items"]
+            if "ownerReferences" not in one["metadata"]
+        }
+
+    return look
 
 
-def test_exactly_what_is_adopted_is_taken_over_and_the_run_says_from_whom(
-    tenant: Tenant, table: Callable[..., str]
+def said(done: Any) -> str:
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def test_a_namespace_of_others_keeps_what_is_theirs(stack: Any, role: Run, space: str, content: Any) -> None:
+    stack.kubectl("create", "namespace", space)
+    stack.kubectl("-n", space, "apply", "-f", "-", stdin=SETTINGS)
+    before = content()
+    done = role("localstack_service", **emulator())
+    assert done.returncode == 0, done.stdout
+    assert {"StatefulSet", "Service", "NetworkPolicy"} <= {one.split("/")[0] for one in set(content()) - set(before)}
+    predicted = role("localstack_service", "absent", "--check", **emulator())
+    assert f"Namespace/{space} stays: made by others" in said(predicted)
+    assert f"StatefulSet/{EMULATOR}" in said(role("localstack_service", "absent", "--check", "--diff", **emulator()))
+    removed = role("localstack_service", "absent", **emulator())
+    assert removed.returncode == 0, removed.stdout
+    assert f"Namespace/{space} stays: made by others (no label localcloud.dev/owner)" in said(removed)
+    assert content() == before
+    again = role("localstack_service", "absent", **emulator())
+    assert "changed=0" in again.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "check"])
+def test_names_that_others_use_are_refused_at_once(
+    stack: Any, role: Run, space: str, content: Any, arguments: tuple[str, ...]
 ) -> None:
-    stack = tenant.stack
-    name, other = f"{tenant.name}-mine", f"{tenant.name}-theirs"
-    table(name, {**crossplane_tags(name), **THEIRS})
-    table(other, {**crossplane_tags(other), **THEIRS})
-    both = {
-        "aws_resources_tables": [
-            *declared(name, adopt=True)["aws_resources_tables"],
-            *declared(other)["aws_resources_tables"],
-        ]
+    stack.kubectl("create", "namespace", space)
+    stack.kubectl("-n", space, "apply", "-f", "-", stdin=NAMESAKES)
+    before = content()
+    refused = role("localstack_service", "main", *arguments, **emulator())
+    assert refused.returncode != 0
+    assert "changed=0" in refused.stdout
+    for one in ("Deployment", "Service"):
+        assert f"{one}/{EMULATOR} ({space}), no label localcloud.dev/owner" in said(refused)
+    assert "Set another localstack_service_name or localstack_service_namespace" in said(refused)
+    refused = role("apps", "main", *arguments, release=EMULATOR)
+    assert refused.returncode != 0
+    assert f"Secret/{EMULATOR}-aws ({space}), no label localcloud.dev/owner" in said(refused)
+    assert content() == before
+
+
+def test_removal_leaves_namesakes_alone(stack: Any, role: Run, space: str, content: Any) -> None:
+    stack.kubectl("create", "namespace", space)
+    stack.kubectl("-n", space, "apply", "-f", "-", stdin=NAMESAKES)
+    before = content()
+    for done in (role("localstack_service", "absent", **emulator()), role("apps", "absent", release=EMULATOR)):
+        assert done.returncode == 0, done.stdout
+        assert "changed=0" in done.stdout
+    assert content() == before
+
+
+def test_a_namespace_of_ours_goes_when_it_is_empty(stack: Any, role: Run, space: str, content: Any) -> None:
+    assert role("localstack_service", **emulator()).returncode == 0
+    stack.kubectl("-n", space, "apply", "-f", "-", stdin=SETTINGS)
+    removed = role("localstack_service", "absent", **emulator())
+    assert f"Namespace/{space} stays: not empty: ConfigMap/theirs ({space})" in said(removed)
+    assert {"ConfigMap/theirs"} == {
+        one for one in content() if one not in ("ConfigMap/kube-root-ca.crt", "ServiceAccount/default")
     }
-    refused = tenant.run(**both)
-    assert refused.code != 0
-    assert f"AWS has {other} already" in words(refused.output)
-    assert f"AWS has {name} already" not in words(refused.output)
-
-    adopted = tenant.run(**declared(name, adopt=True))
-    assert adopted.code == 0, adopted.output
-    assert f"{name} is taken over; until now it has owner billing of cluster" in words(adopted.output)
-    items, tags = content(stack, name)
-    assert (items, tags["localcloud.dev/owner"]) == ([ITEM], tenant.name)
-    assert tags["localcloud.dev/cluster"] == cluster_uid(stack)
-    assert content(stack, other)[1]["localcloud.dev/owner"] == "billing"
-
-    again = tenant.run(**declared(name, adopt=True))
-    assert (again.code, again.changed) == (0, []), again.output
-    # By now it is ours, also without.
-    again = tenant.run(**declared(name))
-    assert (again.code, [one for one in again.changed if "Declare" not in one]) == (0, []), again.output
-    assert tenant.run(entry="absent").code == 0
-    assert name not in stack.client("dynamodb").list_tables()["TableNames"]
-    assert content(stack, other)[0] == [ITEM]
+    stack.kubectl("-n", space, "delete", "configmap", "theirs")
+    assert role("localstack_service", "absent", **emulator()).returncode == 0
+    assert stack.kubectl("get", "namespace", space, "--ignore-not-found") == ""
 
 
-def test_what_another_took_over_since_is_not_removed(tenant: Tenant, table: Callable[..., str], later: Any) -> None:
-    stack, name = tenant.stack, f"{tenant.name}-data"
-    done = tenant.run(**declared(name))
-    assert done.code == 0, done.output
-    stack.client("dynamodb").put_item(TableName=name, Item=ITEM)
-    kind = f"tables.dynamodb.aws.upbound.io/{name}"
-    stack.kubectl("annotate", kind, "crossplane.io/paused=true")
-    retag(stack, name, THEIRS)
-    before = content(stack, name)
-
-    refused = tenant.run(**declared(name))
-    assert refused.code != 0
-    assert f"AWS has {name} already, and it has owner billing" in words(refused.output)
-    pruned = tenant.run(aws_resources_topics=[{"name": f"{tenant.name}-new"}])
-    assert pruned.code != 0
-    assert f"Table/{name}: AWS has {name}, and it has owner billing" in words(pruned.output)
-    for arguments in (("--check",), ()):
-        removed = tenant.run(*arguments, entry="absent")
-        assert removed.code != 0
-        assert f"Table/{name}: AWS has {name}, and it has owner billing" in words(removed.output)
-    assert stack.kubectl("get", kind, "-o", "jsonpath={.metadata.deletionTimestamp}") == ""
-    assert content(stack, name) == before
-
-    # The way on that leaves it to its new owner.
-    stack.kubectl("patch", kind, "--type=merge", "-p", '{"spec": {"deletionPolicy": "Orphan"}}')
-    left = tenant.run(
-        entry="absent", meanwhile=lambda _output: stack.kubectl("annotate", kind, "crossplane.io/paused-")
-    )
-    assert left.code == 0, left.output
-    assert content(stack, name)[0] == [ITEM]
-    stack.client("dynamodb").delete_table(TableName=name)
-    stack.client("dynamodb").get_waiter("table_not_exists").wait(TableName=name)
-
-
-def test_two_playbooks_without_an_owner_do_not_remove_each_others_resources(tenant: Tenant) -> None:
-    stack = tenant.stack
-    first = {"aws_resources_topics": [{"name": f"{tenant.name}-first"}], "aws_resources_owner": ""}
-    second = {"aws_resources_topics": [{"name": f"{tenant.name}-second"}], "aws_resources_owner": ""}
-    for lists in (first, second, first, second):
-        done = tenant.run(**lists)
-        assert done.code == 0, done.output
-    assert len([one for one in done.result["found"]["topics"] if one["name"].startswith(tenant.name)]) == 2
-    assert tenant.run(**first).changed == []
-    refused = tenant.run(entry="absent", aws_resources_owner="")
-    assert refused.code != 0
-    owner = stack.kubectl(
-        "get",
-        f"topics.sns.aws.upbound.io/{tenant.name}-first",
-        "-o",
-        r"jsonpath={.metadata.labels.localcloud\.dev/owner}",
-    )
-    assert f"shares the owner {owner}." in words(refused.output)
-    topics = stack.client("sns").list_topics()["Topics"]
-    assert len([one for one in topics if tenant.name in one["TopicArn"]]) == 2
-    # Given, it is removed.
-    gone = tenant.run(entry="absent", aws_resources_owner=owner)
-    assert gone.code == 0, gone.output
-
-
-def test_two_owners_come_change_and_go_in_any_order(tenant: Tenant, neighbour: Tenant) -> None:
-    for one, other in ((tenant, neighbour), (neighbour, tenant)):
-        assert one.run(**declared(f"{one.name}-data")).code == 0
-        assert other.run(**declared(f"{other.name}-data")).code == 0
-        taken = other.run(**declared(f"{one.name}-data"))
-        assert taken.code != 0
-        assert one.run(**declared(f"{one.name}-data", tags={"team": "a"})).code == 0
-        assert other.run("--check", **declared(f"{other.name}-data")).changed == []
-        assert other.run(entry="absent").code == 0
-        again = one.run(**declared(f"{one.name}-data", tags={"team": "a"}))
-        assert (again.code, again.changed) == (0, []), again.output
-        assert one.run(entry="absent").code == 0
-
-
-def test_what_was_made_without_our_tags_is_ours_and_gets_them(tenant: Tenant) -> None:
-    stack, name = tenant.stack, f"{tenant.name}-data"
-    assert tenant.run(**declared(name)).code == 0
-    kind = f"tables.dynamodb.aws.upbound.io/{name}"
-    # As an older version of the collection made it.
-    stack.kubectl("annotate", kind, "crossplane.io/paused=true")
-    gone = [{"op": "remove", "path": f"/spec/forProvider/tags/localcloud.dev~1{one}"} for one in ("owner", "cluster")]
-    stack.kubectl("patch", kind, "--type=json", "-p", str(gone).replace("'", '"'))
-    dynamodb = stack.client("dynamodb")
-    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    dynamodb.untag_resource(ResourceArn=arn, TagKeys=list(THEIRS))
-    stack.kubectl("annotate", kind, "crossplane.io/paused-")
-    changed = tenant.run(**declared(name))
-    assert (changed.code, len(changed.changed)) == (0, 1), changed.output
-    assert content(stack, name)[1]["localcloud.dev/owner"] == tenant.name
-    again = tenant.run(**declared(name))
-    assert (again.code, again.changed) == (0, []), again.output
-
-
-def test_a_creation_of_unknown_end_that_others_made_is_refused(tenant: Tenant, later: Any, eventually: Any) -> None:
-    stack, sqs, queue = tenant.stack, tenant.stack.client("sqs"), f"{tenant.name}-jobs"
-    wanted = {"aws_resources_queues": [{"name": queue}]}
-    assert tenant.run(**wanted).code == 0
-    tenant.annotate(queue, "crossplane.io/paused=true")
-    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    tags = {**sqs.list_queue_tags(QueueUrl=url)["Tags"], **THEIRS}
-    sqs.untag_queue(QueueUrl=url, TagKeys=list(THEIRS))
-    sqs.tag_queue(QueueUrl=url, Tags=tags)
-    stack.kubectl("annotate", f"queues.sqs.aws.upbound.io/{queue}", "crossplane.io/external-create-succeeded-")
-    tenant.lose(queue)
-    tenant.annotate(queue, "crossplane.io/paused-")
-    eventually(lambda: tenant.is_lost(queue))
-    refused = tenant.run(**wanted)
-    assert refused.code != 0
-    assert "and it has owner billing" in words(refused.output)
-    assert sqs.list_queue_tags(QueueUrl=url)["Tags"] == tags
-    adopted = tenant.run(**{"aws_resources_queues": [{"name": queue, "adopt": True}]})
-    assert adopted.code == 0, adopted.output
-    assert sqs.list_queue_tags(QueueUrl=url)["Tags"]["localcloud.dev/owner"] == tenant.name
-
-
-def test_a_bucket_that_may_not_be_emptied_any_more_is_kept(tenant: Tenant) -> None:
-    s3, name = tenant.stack.client("s3"), f"{tenant.name}-files"
-    bucket = {"name": name, "deletion_protection": False}
-    assert tenant.run(aws_resources_buckets=[bucket]).code == 0
-    s3.put_object(Bucket=name, Key="keep", Body=b"x")
-    changed = tenant.run(aws_resources_buckets=[{**bucket, "force_destroy": False}])
-    assert changed.code == 0, changed.output
-    kept = tenant.run(aws_resources_buckets=[], aws_resources_timeout=30)
-    assert kept.code != 0
-    assert "BucketNotEmpty" in kept.output
-    assert [one["Key"] for one in s3.list_objects_v2(Bucket=name)["Contents"]] == ["keep"]
-    s3.delete_object(Bucket=name, Key="keep")
+def test_another_owner_is_refused_and_removes_nothing(stack: Any, role: Run, space: str, content: Any) -> None:
+    assert role("localstack_service", **emulator()).returncode == 0
+    before = content()
+    refused = role("localstack_service", **emulator(owner="localcloud-test-another"))
+    assert refused.returncode != 0
+    assert f"StatefulSet/{EMULATOR} ({space}), owner {OWNER}" in said(refused)
+    removed = role("localstack_service", "absent", **emulator(owner="localcloud-test-another"))
+    assert "changed=0" in removed.stdout
+    assert set(content()) == set(before)
