@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_conditions import judge
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
     ApiError,
@@ -27,6 +28,8 @@ PROVIDERS = "/apis/pkg.crossplane.io/v1/providers"
 FUNCTIONS = "/apis/pkg.crossplane.io/v1/functions"
 REVISIONS = "/apis/pkg.crossplane.io/v1/providerrevisions"
 API_SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+POLICIES = "/apis/networking.k8s.io/v1/networkpolicies"
+PROVIDER = "localcloud.dev/provider"
 PACKAGE_LABEL = "pkg.crossplane.io/package"
 
 
@@ -43,6 +46,7 @@ def look(api: Api, definitions: t.Iterable[str], owner: str | None = None, names
     foreign = [one for one in core if not (is_ours(one, [owner]) if owner else owner_of(one))]
     providers = _packages(api, PROVIDERS)
     others = {one["metadata"]["name"]: one for one in providers or [] if not (owner and is_ours(one, [owner]))}
+    guards = _guards(api) if any(owner_of(one) for one in others.values()) else set()
     return {
         "running": bool(core),
         "foreign": bool(foreign),
@@ -54,7 +58,12 @@ def look(api: Api, definitions: t.Iterable[str], owner: str | None = None, names
         "settled": bool(core and owner and providers is not None) and _settled(api, str(owner), providers or []),
         "served": [name for name in definitions if name in served],
         "providers_of_others": [
-            {"name": name, "owner": owner_of(others[name]) or "", "kinds": sorted(kinds & set(definitions))}
+            {
+                "name": name,
+                "owner": owner_of(others[name]) or "",
+                "kinds": sorted(kinds & set(definitions)),
+                "guarded": owner_of(others[name]) in guards,
+            }
             for name, kinds in sorted(_brought(api, others).items())
         ],
         "api_addresses": sorted(
@@ -91,6 +100,12 @@ def _namespace(api: Api, name: str | None) -> Json:
     }
 
 
+def _guards(api: Api) -> set[str | None]:
+    """Owners of NetworkPolicies about providers' pods, which let these reach nothing else."""
+    policies, _version = list_all(api, POLICIES, {"labelSelector": OWNER})
+    return {owner_of(one) for one in policies if PROVIDER in str((one.get("spec") or {}).get("podSelector"))}
+
+
 def _brought(api: Api, providers: t.Mapping[str, Json]) -> dict[str, set[str]]:
     """The kinds, as plural.group, that the active revisions of these Providers brought, served or not yet activated."""
     kinds: dict[str, set[str]] = {name: set() for name in providers}
@@ -106,7 +121,7 @@ def _settled(api: Api, owner: str, providers: t.Sequence[Json]) -> bool:
 
     Where it has none, as it uses those of others, these must be healthy.
     """
-    deployments, _version = list_all(api, DEPLOYMENTS, {"labelSelector": f"localcloud.dev/owner={owner}"})
+    deployments, _version = list_all(api, DEPLOYMENTS, {"labelSelector": f"{OWNER}={owner}"})
     packages = [*providers, *(_packages(api, FUNCTIONS) or [])]
     ours = [one for one in packages if is_ours(one, [owner])] or packages
     return (

@@ -100,6 +100,9 @@ providers_of_others:
       description: Those of O(definitions) that it brings, served or not yet activated.
       type: list
       elements: str
+    guarded:
+      description: Whether a NetworkPolicy of its owner selects the pods of providers.
+      type: bool
   sample: []
 settled:
   description:

@@ -43,6 +43,7 @@ def installed(*packages: dict[str, Any]) -> dict[str, Any]:
         "/apis/pkg.crossplane.io/v1/providers": {"items": list(packages)},
         "/apis/pkg.crossplane.io/v1/providerrevisions": {"items": []},
         "/apis/pkg.crossplane.io/v1/functions": {"items": []},
+        "/apis/networking.k8s.io/v1/networkpolicies": {"items": []},
     }
 
 
@@ -121,8 +122,14 @@ def test_providers_of_others_tell_which_kinds_they_brought() -> None:
             for state, name in (("Active", DEFINITIONS[0]), ("Inactive", DEFINITIONS[1]))
         ]
     }
+    policies = "/apis/networking.k8s.io/v1/networkpolicies"
+    paths[policies] = {"items": []}
     found = look(Api([OURS], paths), DEFINITIONS, "another")
-    assert found["providers_of_others"] == [{"name": "aws", "owner": "me", "kinds": [DEFINITIONS[0]]}]
+    row = {"name": "aws", "owner": "me", "kinds": [DEFINITIONS[0]], "guarded": False}
+    assert found["providers_of_others"] == [row]
+    selector = {"matchExpressions": [{"key": "localcloud.dev/provider", "operator": "Exists"}]}
+    paths[policies] = {"items": [{"metadata": {"labels": OURS}, "spec": {"podSelector": selector}}]}
+    assert look(Api([OURS], paths), DEFINITIONS, "another")["providers_of_others"] == [{**row, "guarded": True}]
     assert found["settled"], "who uses them has none of its own"
     assert look(Api([OURS], paths), DEFINITIONS, "me")["providers_of_others"] == []
 
