@@ -28,6 +28,7 @@ UNKNOWN = Rule("unknown")
 # Tags that others set: AWS itself, Crossplane, and this collection beside what is declared.
 OTHERS_TAGS = ("aws:", "crossplane-", "localcloud.dev/")
 NO_JSON = object()
+SCALARS = frozenset((str, int, bool, float))
 # Where a managed resource says what is to be in AWS.
 PARAMETERS = "spec.forProvider"
 
@@ -87,17 +88,17 @@ def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: Vie
     rule = view.rule(field)
     if rule.how == "tags" and isinstance(declared, dict | None) and isinstance(found, dict | None):
         return _tag_differences(declared or {}, found or {}, path, view.observed)
-    if view.nothing(declared) and view.nothing(found):
-        return []
     if isinstance(declared, dict) and view.observed and isinstance(found, list) and len(found) == 1:
         found = found[0]  # a block that may be there once is a map in the namespaced kinds
     if isinstance(declared, dict) and isinstance(found, dict):
         return [
             change
             for key, value in declared.items()
-            if key in found or not view.observed
-            for change in _differences(value, found.get(key), _join(path, key), _join(field, key), view)
+            if not _same_scalar(value, there := found.get(key)) and (key in found or not view.observed)
+            for change in _differences(value, there, _join(path, key), _join(field, key), view)
         ]
+    if view.nothing(declared) and view.nothing(found):
+        return []
     if isinstance(declared, list) and isinstance(found, list) and len(declared) == len(found):
         ordered = not view.observed or rule.how == "ordered"
         pairs = zip(declared, found, strict=True) if ordered else _paired(declared, found, field, view)
@@ -107,6 +108,11 @@ def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: Vie
             for change in _item_differences(one, other, f"{path}[{index}]", field, view)
         ]
     return [] if _same(declared, found, rule, view.observed) else [Change(path, found, declared)]
+
+
+def _same_scalar(one: t.Any, other: t.Any) -> bool:
+    """The case of nearly all fields, without looking at what a field is."""
+    return one.__class__ is other.__class__ and one.__class__ in SCALARS and bool(one == other)
 
 
 def _item_differences(declared: t.Any, found: t.Any, path: str, field: str, view: View) -> list[Change]:
@@ -161,7 +167,10 @@ def removed(declared: t.Any, owned: Json, found: t.Any, path: str = "") -> list[
     for key, below in owned.items():
         kind, _colon, text = key.partition(":")
         if kind == "f":
-            changes += _removed_field(declared, text, below, found, _join(path, text))
+            here = found.get(text) if isinstance(found, dict) else None
+            if here.__class__ in SCALARS and isinstance(declared, dict) and text in declared:
+                continue  # a value, which is compared
+            changes += _removed_field(declared, text, below, here, _join(path, text))
         elif kind == "k":
             changes += _removed_item(declared, json.loads(text), below, found, path)
         elif kind == "v":
@@ -171,8 +180,7 @@ def removed(declared: t.Any, owned: Json, found: t.Any, path: str = "") -> list[
     return changes
 
 
-def _removed_field(declared: t.Any, name: str, below: Json, found: t.Any, path: str) -> list[Change]:
-    here = found.get(name) if isinstance(found, dict) else None
+def _removed_field(declared: t.Any, name: str, below: Json, here: t.Any, path: str) -> list[Change]:
     parameter = path.startswith(PARAMETERS)
     if _nothing(here, zeros=not parameter):
         return []

@@ -284,12 +284,9 @@ def completed(declared: Json, live: Json | None) -> Json:
     """
     owned = ((live or {}).get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
     parameters = _parameters(declared)
-    rules = fields_of(service_kind_of(declared)) if owned else {}
-    cleared = {
-        name: rule.cleared
-        for name, rule in rules.items()
-        if rule.cleared is not None and name not in parameters and f"f:{name}" in owned
-    }
+    lost = [name for key in owned if (name := key.removeprefix("f:")) not in parameters]
+    rules = fields_of(service_kind_of(declared)) if lost else {}
+    cleared = {name: rules[name].cleared for name in lost if name in rules and rules[name].cleared is not None}
     if not cleared:
         return declared
     return {**declared, "spec": {**declared["spec"], "forProvider": {**parameters, **cleared}}}
@@ -319,7 +316,10 @@ def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, 
     at_provider = (live.get("status") or {}).get("atProvider") or {}
     return [
         *(("aws", one) for one in differences(wanted, told, observed=True, rules=rules)),
-        *(("provider", one) for one in differences(untold, at_provider, observed=True, rules=rules)),
+        *(
+            ("provider", one)
+            for one in (differences(untold, at_provider, observed=True, rules=rules) if untold else ())
+        ),
     ]
 
 

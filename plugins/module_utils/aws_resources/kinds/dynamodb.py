@@ -151,7 +151,7 @@ class Table(ProtectedEntry):
             **({"rangeKey": self.range_key.name} if self.range_key else {}),
             **given(self, CAPACITIES),
             **given(self, {"table_class": "tableClass", "aws_deletion_protection": "deletionProtectionEnabled"}),
-            **self._indexes(),
+            **self._indexes(context),
             **({"streamEnabled": True, "streamViewType": self.stream} if self.stream else {}),
             "tags": self.all_tags(context),
         }
@@ -163,13 +163,23 @@ class Table(ProtectedEntry):
         parameters.update({name: context.single(block) for name, block in blocks.items() if block is not None})
         return [protect(self, context.managed(self, "dynamodb", "Table", parameters, external=self.name))]
 
+    def _unlimited(self, context: Context) -> Object:
+        """Without limits, as is usual; said where an emulator needs it.
+
+        LocalStack's DynamoDB gives an index that is added later these values, which the provider takes for a change and sends an
+        update without any throughput, at each look and without end.
+        """
+        if self.billing_mode == PROVISIONED or not context.target.emulated:
+            return {}
+        return {"onDemandThroughput": context.single({"maxReadRequestUnits": -1, "maxWriteRequestUnits": -1})}
+
     def _ttl(self) -> Object | None:
         """The provider refuses the attribute's name where TTL is off."""
         if self.ttl is None:
             return None
         return {**({"attributeName": self.ttl.attribute} if self.ttl.enabled else {}), "enabled": self.ttl.enabled}
 
-    def _indexes(self) -> Object:
+    def _indexes(self, context: Context) -> Object:
         found: dict[str, list[Any]] = {
             "globalSecondaryIndex": [
                 {
@@ -177,6 +187,7 @@ class Table(ProtectedEntry):
                     "hashKey": one.hash_key.name,
                     **({"rangeKey": one.range_key.name} if one.range_key else {}),
                     **given(one, CAPACITIES),
+                    **self._unlimited(context),
                 }
                 for one in self.global_indexes
             ],
@@ -270,7 +281,9 @@ KINDS = (
         compare={
             "tags": TAGS,
             "attribute": Rule("items", key="name"),
-            "globalSecondaryIndex": Rule("items", key="name", computed=("readCapacity", "writeCapacity")),
+            "globalSecondaryIndex": Rule(
+                "items", key="name", computed=("readCapacity", "writeCapacity", "onDemandThroughput")
+            ),
             "localSecondaryIndex": Rule("items", key="name"),
             "ttl": Rule("items"),
             "pointInTimeRecovery": Rule("items"),

@@ -318,3 +318,17 @@ def test_a_bucket_always_says_whether_it_goes_with_its_objects(given: bool | Non
     entry = {"name": "files", **({} if given is None else {"force_destroy": given})}
     bucket = manifests({"buckets": [entry]}, Target("eu-central-1", account))[0]
     assert bucket["spec"]["forProvider"]["forceDestroy"] is made
+
+
+def test_an_index_of_an_emulators_table_is_declared_without_limits() -> None:
+    """Else LocalStack's DynamoDB and the provider never agree about one that is added later."""
+    key = {"name": "A", "type": "S"}
+    table = {"name": "abc", "hash_key": key, "global_indexes": [{"name": "by-A", "hash_key": key}]}
+    unlimited = {"maxReadRequestUnits": -1, "maxWriteRequestUnits": -1}
+    for target, expected in (
+        (Target("eu-central-1"), [unlimited]),
+        (Target("eu-central-1", scope="namespaced", namespace="shop"), unlimited),
+        (Target("eu-central-1", account="123456789012"), None),
+    ):
+        (made,) = manifests({"tables": [table]}, target)
+        assert made["spec"]["forProvider"]["globalSecondaryIndex"][0].get("onDemandThroughput") == expected
