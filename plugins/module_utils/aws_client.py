@@ -92,7 +92,8 @@ class Connection(t.NamedTuple):
     @property
     def verify(self) -> bool | str:
         """What a server's certificate is checked against: nothing, a bundle's path, or the usual authorities."""
-        return (self.aws_ca_bundle or True) if self.validate_certs else False
+        bundle = None if self.plain else self.aws_ca_bundle
+        return (bundle or True) if self.validate_certs else False
 
 
 class Clients:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import http_get
 from moto.server import ThreadedMotoServer
 
 SERVICES = ("sts", "sqs", "s3", "dynamodb")
@@ -85,6 +86,7 @@ def led_astray(
 def test_only_the_endpoint_that_is_given_is_asked(endpoint: str, led_astray: tuple[str, list[object]]) -> None:
     clients = Clients(Connection(endpoint, "eu-central-1", "test", "test", aws_ca_bundle="/nonexistent"))
     ask(clients)
+    assert http_get(f"{endpoint}/moto-api/", clients.connection.verify).status == 200
     assert led_astray[1] == []
     assert clients.endpoint_url == endpoint
     assert {clients.endpoint_of(service) for service in SERVICES} == {endpoint}
