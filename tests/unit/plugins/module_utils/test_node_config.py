@@ -52,7 +52,7 @@ def test_the_registry_is_written_by_the_host_alone() -> None:
     assert f"{here} ip daddr {IDENTITY.node_address} tcp dport 5000 dnat ip to {IDENTITY.node_address}:5001" in rules
     assert rules.index(f"{here} tcp dport 5001 accept") < rules.index("tcp dport 5001 reject")
     init = FILES["config/init.sh"]
-    assert init.index("registry.nft") < init.index("exec /venv/bin/supervisord")
+    assert init.index("registry.nft") < init.index("--nodaemon")
 
 
 @pytest.mark.parametrize(
