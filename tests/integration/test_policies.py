@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,7 +92,7 @@ def network_of(address: str) -> Path:
             table = (process / "net/fib_trie").read_text()
         except OSError:  # it has ended
             continue
-        if f"|-- {address}\n           /32 host LOCAL" in table:
+        if re.search(rf"\|-- {re.escape(address)}\n +/32 host LOCAL", table):
             return process / "ns/net"
     raise AssertionError(f"No process here is in the network of {address}")
 
