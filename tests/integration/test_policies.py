@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 
 from tests.integration.conftest import CLIENT
@@ -85,26 +86,36 @@ def policies(stack: Any) -> list[Policy]:
     ]
 
 
-def network_of(address: str) -> Path:
-    """The network namespace that has this address, by a process in it. Those of the node's pods are among this machine's."""
-    for process in Path("/proc").glob("[0-9]*"):
+def network_of(folder: Path, address: str) -> Path:
+    """The network namespace that has this address, by a process in it, of the node in this state folder.
+
+    Pods of other nodes on this machine have the same addresses.
+    """
+    (node,) = (
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if (one.info["cmdline"] or [""])[0].endswith("unshare")
+        and any(argument.startswith(f"{folder.resolve()}/node/") for argument in one.info["cmdline"])
+    )
+    for process in node.children(recursive=True):
+        path = Path("/proc", str(process.pid))
         try:
-            table = (process / "net/fib_trie").read_text()
+            table = (path / "net/fib_trie").read_text()
         except OSError:  # it has ended
             continue
         if re.search(rf"\|-- {re.escape(address)}\n +/32 host LOCAL", table):
-            return process / "ns/net"
-    raise AssertionError(f"No process here is in the network of {address}")
+            return path / "ns/net"
+    raise AssertionError(f"No process of the node is in the network of {address}")
 
 
 class Connections:
     """Tries connections out of pods' networks."""
 
-    def __init__(self, exits: ExitStack) -> None:
-        self._exits = exits
+    def __init__(self, folder: Path, exits: ExitStack) -> None:
+        self._folder, self._exits = folder, exits
 
     def _python(self, pod: dict[str, Any], script: str, *arguments: object) -> subprocess.Popen[str]:
-        network = network_of(pod["status"]["podIP"])
+        network = network_of(self._folder, pod["status"]["podIP"])
         return subprocess.Popen(
             ["nsenter", f"--net={network}", sys.executable, "-c", script, *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -125,9 +136,9 @@ class Connections:
 
 
 @pytest.fixture
-def connections() -> Iterator[Connections]:
+def connections(stack: Any) -> Iterator[Connections]:
     with ExitStack() as exits:
-        yield Connections(exits)
+        yield Connections(stack.folder, exits)
 
 
 def endpoint(stack: Any, namespace: str = "devopstest", name: str = "localstack") -> tuple[str, int]:
