@@ -23,7 +23,7 @@ endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	generate molecule refusals faults setup setup-test clean-cache
+	generate molecule refusals faults parts all-checks all-clusters setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -40,8 +40,31 @@ status: setup ## look at the running stack without touching it
 down: setup ## take everything away again
 	ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: lint unit check-charts check-secrets collection refusals ## set everything up and run all tests
-	$(MAKE) --jobs 2 --keep-going faults $(patsubst molecule/%,molecule-%,$(wildcard molecule/*)) # much of each is waiting
+# Tests of clusters mostly wait: two of them run at once, the longest first, and the checks beside them, one after the other.
+CLUSTER_JOBS ?= 2
+CLUSTERS := $(addprefix molecule-,ministack default existing) faults molecule-pipeline
+CLUSTERS += $(filter-out $(CLUSTERS),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
+CHECKS := lint unit refusals collection check-charts check-secrets
+
+test: setup-test ## set everything up and run all tests
+	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters
+
+all-checks:
+	$(MAKE) --jobs 1 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
+
+all-clusters: parts
+	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
+
+# A job of `make test`: each line begins with its name, and the last one says how long it took.
+job-%: setup-test
+	@set -o pipefail; begin=$$EPOCHSECONDS; $(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | sed --unbuffered 's/^/$*: /' \
+	&& echo "$*: passed after $$((EPOCHSECONDS - begin)) s" || { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; exit 1; }
+
+# Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
+$(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks nice -n 5
+
+parts: setup-test ## build everything that clusters of the tests are made of
+	ansible-playbook tests/parts.yml
 
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
