@@ -43,6 +43,11 @@ options:
     type: str
     choices: [user, host, network]
     default: user
+  cache:
+    description:
+      - The cache of built parts. The images of a node are kept there, imported and unpacked, for the next node with the same ones.
+      - By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
+    type: path
   kubeconfig:
     description: Where to write the administrator's kubeconfig. Removed with O(state=absent).
     type: path
@@ -99,6 +104,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError
 
@@ -150,6 +156,7 @@ def main() -> None:
             "parts": {"type": "dict", "default": {}},
             "versions": {"type": "dict", "default": {}},
             "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
+            "cache": {"type": "path"},
             "kubeconfig": {"type": "path", "required": True},
         },
         required_if=[("state", "present", ("parts", "versions"))],
@@ -163,8 +170,11 @@ def main() -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A playbook that was stopped by Ctrl-C leaves its module at work; wait until that has ended.
         with FileLock(folder.with_suffix(".lock")):
-            node = Node(folder, Path(module.params["checkout"]), module.params["access"])
+            cache = Cache(Path(module.params["cache"] or default_root()))
+            node = Node(folder, Path(module.params["checkout"]), cache, module.params["access"])
             result = state(node, module.params, module.check_mode)
+        for note in node.notes:
+            module.warn(note)
         module.exit_json(**result)
     except (NodeError, WaitError, LookupError, OSError) as error:
         module.fail_json(msg=str(error))

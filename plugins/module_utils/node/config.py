@@ -11,6 +11,7 @@ import contextlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from ..environment import WITHOUT_PROXIES
@@ -180,6 +181,28 @@ state = "{INSIDE}/containerd"
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".registry]
     config_path = "{STATE}/config/certs.d"
+"""
+
+
+def images_init_script(root: PurePath) -> str:
+    """Run as the first process in namespaces of its own, where images are imported: a containerd without Kubernetes.
+
+    Its socket has the same short path as in a node, wherever `root`, its folder on the host, is.
+    """
+    return f"""#!/bin/sh
+set -eu
+mount -t proc proc /proc
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir -p {INSIDE}
+cat > {INSIDE}/containerd.toml << 'END'
+version = 2
+root = {json.dumps(str(root))}
+state = "{INSIDE}/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+[grpc]
+  address = "{CONTAINERD_SOCKET}"
+END
+exec containerd --config {INSIDE}/containerd.toml
 """
 
 

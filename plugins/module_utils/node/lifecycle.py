@@ -20,10 +20,12 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from ..processes import same_process
+from ..toolchain.cache import Cache
 from ..waiting import WaitError, wait_for
 from . import config, host
 from .host import NodeError
 from .identity import Identity, choose, key
+from .images import Bases, PartPath
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
@@ -60,22 +62,18 @@ class Record:
         return cls(**content)
 
 
-@dataclass(frozen=True)
-class PartPath:
-    """A built part: its folder, the digest of its inputs, and its image if it is one."""
-
-    path: str
-    digest: str
-    image: str | None = None
-
-
 class Node:
-    """The embedded node whose state lies in `folder`, made for the checkout at `checkout`."""
+    """The embedded node whose state lies in `folder`, made for the checkout at `checkout`.
 
-    def __init__(self, folder: Path, checkout: Path, access: str = "user") -> None:
+    `cache` has the images that earlier nodes imported. `notes` are sentences about what a user should know and nothing failed of.
+    """
+
+    def __init__(self, folder: Path, checkout: Path, cache: Cache, access: str = "user") -> None:
         self.folder = folder
         self.access = access
         self.checkout = str(checkout)
+        self.cache = cache
+        self.notes: list[str] = []
         self.record_path = folder / "node.json"
         self.record = Record.read(self.record_path)
 
@@ -202,7 +200,8 @@ class Node:
             path.write_text(content)
         for volume in config.VOLUMES:
             (state / volume).mkdir(parents=True, exist_ok=True)
-        self.record = Record(identity=identity.as_dict(), parts=programs)
+        images = self._take_images(parts, state / "containerd")
+        self.record = Record(identity=identity.as_dict(), parts=programs, images=images)
         self._save()
 
     def _guard_rules(self) -> str:
@@ -217,6 +216,17 @@ class Node:
         self.known.guard = self._guard_rules()
         host.guard(self.known.guard, self.folder)
         self._save()
+
+    def _take_images(self, parts: Mapping[str, PartPath], target: Path) -> dict[str, str]:
+        """Take the images that are imported already; the digest by name. Without any, the node imports all by itself."""
+        try:
+            return Bases(self.cache, host.run("containerd", "--version").strip()).take(parts, target)
+        except (NodeError, WaitError, OSError) as error:
+            self.notes.append(
+                f"The node imports its images by itself, as none could be kept for it in {self.cache.results}: {error} "
+                "Free space there or run `make clean-cache`, and the next node is faster again."
+            )
+            return {}
 
     def _start(self) -> None:
         host.make_cgroups(self.identity)

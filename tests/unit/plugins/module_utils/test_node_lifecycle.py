@@ -12,6 +12,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node import host,
 from ansible_collections.localcloud.stack.plugins.module_utils.node.host import NodeError
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import Identity
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, PartPath
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
 
 PROGRAMS = ("kubernetes", "kube-router", *lifecycle.CONTROL_PLANE, "coredns-image")
 PARTS = {name: PartPath(f"/parts/{name}", "1", image=f"localhost/{name}:1") for name in (*PROGRAMS, "producer")}
@@ -32,7 +33,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(Node, "_supervisor_ready", lambda _self: None)
     monkeypatch.setattr(Node, "_stopped_programs", lambda _self, _names: [])
     monkeypatch.setattr(Node, "_api_problem", lambda _self: None)
-    return Node(tmp_path, tmp_path)
+    return Node(tmp_path, tmp_path, Cache(tmp_path / "cache"))
 
 
 def test_all_is_there(node: Node) -> None:
@@ -77,5 +78,5 @@ def test_nothing_is_left_of_a_node_that_has_died(tmp_path: Path, monkeypatch: py
     folder = tmp_path / "node"
     folder.mkdir()
     (folder / "node.json").write_text(json.dumps({"identity": identity.as_dict(), "process": None}))
-    assert Node(folder, tmp_path).down()
+    assert Node(folder, tmp_path, Cache(tmp_path / "cache")).down()
     assert list(tmp_path.iterdir()) == [other]
