@@ -312,7 +312,7 @@ def plan(seen: Survey, settings: Settings) -> Plan:
     def reason(used: t.Sequence[Item]) -> str:
         # Of the owner's own, only where these alone need it: they stay as well, with a reason of their own.
         used = [one for one in used if not graph.goes(one)] or used
-        return "; ".join(one for one in (used_by(used), unasked) if one)
+        return "; ".join(one for one in (used_by(used, settings.owner), unasked) if one)
 
     removable = [one for one in going if one.uid not in users]
     mine = [one for one in seen.cores if one["owner"] == settings.owner]
@@ -355,9 +355,9 @@ def _brought_by(cores: t.Sequence[Json], seen: Survey) -> list[Json]:
     ]
 
 
-def used_by(users: t.Sequence[Item]) -> str:
-    """The users in a reason, or nothing."""
-    names = sorted({one.described() for one in users})
+def used_by(users: t.Sequence[Item], owner: str) -> str:
+    """The users in a reason, those of others first; or nothing."""
+    names = [name for _ours, name in sorted({(one.owner == owner, one.described()) for one in users})]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"used by {', '.join(names[:NAMED])}{more}" if names else ""
 
@@ -370,7 +370,7 @@ def _another_s(one: Json, graph: Graph, roots: t.Sequence[Item]) -> str:
     """Why a Crossplane of somebody else stays, and whether anybody but its owner still uses it."""
     owner = one["owner"] or None
     users = [item for item in graph.tops(roots) if item.owner != owner]
-    use = used_by(users) or "nobody else uses it"
+    use = used_by(users, graph.owner) or "nobody else uses it"
     return f"installed by others ({described(owner)}), who remove it; {use}"
 
 
