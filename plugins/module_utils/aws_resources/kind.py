@@ -29,7 +29,7 @@ class Kind:
     found_by: the fields of forProvider by which AWS is asked; NAME is the external name.
     immutable: the fields of forProvider that AWS can't change once the resource is made: "ForceNew" in the schemas of
         terraform-provider-aws 5 and 6 (internal/service/*), as far as the entry declares them.
-    named_by_us: AWS knows it by what we give, so that a second creation finds the first.
+    named_by_us: AWS knows it by what we give, so that a second creation finds the first and makes no other.
     refers_to: kinds (service/Kind) that are declared before it and removed after it.
     compare: how fields of forProvider are compared where that is not exactly (comparison.py).
     unobserved: fields of forProvider that are declared and not read, each with the reason.

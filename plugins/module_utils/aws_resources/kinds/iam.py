@@ -269,6 +269,7 @@ KINDS = (
         Role,
         attached("role"),
         found_by=("role", "policyArn"),
+        named_by_us=True,
         refers_to=("iam/Role", "iam/Policy"),
     ),
 )

@@ -104,6 +104,7 @@ KINDS = (
         User,
         attached("user"),
         found_by=("user", "policyArn"),
+        named_by_us=True,
         refers_to=("iam/User", "iam/Policy"),
     ),
     Kind("iam", "AccessKey", User, _access_key, found_by=("user", NAME), refers_to=("iam/User",)),

@@ -19,7 +19,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources imp
     derive,
     kinds,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES, REMOVAL
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import (
+    ENTRIES,
+    NAMED_BY_US,
+    REMOVAL,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import BOOLEANS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS, sqs
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.target import object_name
@@ -105,6 +109,12 @@ def test_everything_that_can_be_declared_is_made_by_a_known_kind() -> None:
     ]
     assert {(one["apiVersion"], one["kind"]) for one in made} == {(one["api_version"], one["kind"]) for one in kinds()}
     assert {name for case in MADE for name in case["declared"]} == {*ENTRIES, "extra_manifests"}
+
+
+@pytest.mark.parametrize("kind", ["iam/RolePolicyAttachment", "iam/UserPolicyAttachment", "sqs/Queue"])
+def test_a_creation_of_unknown_end_is_begun_again_where_that_makes_no_second_one(kind: str) -> None:
+    assert kind in NAMED_BY_US
+    assert not {"kms/Key", "iam/AccessKey", "secretsmanager/SecretVersion"} & NAMED_BY_US
 
 
 def test_every_object_is_ours_and_has_its_place() -> None:
