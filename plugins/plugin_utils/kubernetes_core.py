@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import new_class
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -68,7 +69,8 @@ class KubernetesCore(ActionBase):
             )
         task = self._task.copy(exclude_parent=False)
         task.action, task.args = name, arguments
-        kind = type("ActionModule", (WithoutVariables, action), {"added": added})
+        # type() would do; pylint takes what it makes for abstract, as it sees only the first of the bases.
+        kind = new_class("ActionModule", (WithoutVariables, action), exec_body=lambda body: body.update(added=added))
         done: dict[str, Any] = kind(
             task=task,
             connection=self._connection,
