@@ -435,7 +435,9 @@ class Graph:
         top = self.top(item)
         if self.goes(top) or item.kind.api_version in BESIDE:
             return False
-        if top.owner in self.predicted:
+        # What Crossplane makes for packages of ours carries our label, too.
+        ours = item.kind.definition in core.DEFINITIONS and is_ours(item.obj, [self.owner])
+        if ours or top.owner in self.predicted:
             return False
         return not (self._is_initial(top) or top.uid in self.dependencies)
 

@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "managedresourceactivationpolicies",
         (),
     ),
+    "ManagedResourceDefinition": ("apiextensions.crossplane.io/v1alpha1", "managedresourcedefinitions", ()),
     "ProviderConfig": (AWS, "providerconfigs", ("provider",)),
     "ProviderConfigUsage": (AWS, "providerconfigusages", ("provider",)),
     "Topic": (SNS, "topics", ("managed",)),
@@ -84,6 +85,7 @@ OURS = [
         of="Provider/provider-aws",
         status={"objectRefs": [{"name": "topics.sns.aws.upbound.io"}, {"name": "providerconfigs.aws.upbound.io"}]},
     ),
+    made("ManagedResourceDefinition", "topics.sns.aws.upbound.io", of="ProviderRevision/provider-aws-1"),
     made("DeploymentRuntimeConfig", "provider-aws", spec={"deploymentTemplate": {}}),
     made("ManagedResourceActivationPolicy", "me-aws"),
     made("ProviderConfig", "default", spec=CONFIG),
@@ -178,7 +180,11 @@ def kept(found: Plan) -> dict[str, str]:
     return {f"{one['kind']}/{one['name']}": one["reason"] for one in found.kept}
 
 
-ALL = {f"{kind}/{obj['metadata']['name']}" for kind, obj in OURS if kind != "ProviderRevision"}
+ALL = {
+    f"{kind}/{obj['metadata']['name']}"
+    for kind, obj in OURS
+    if kind not in ("ProviderRevision", "ManagedResourceDefinition")
+}
 
 
 def test_alone_everything_goes() -> None:
