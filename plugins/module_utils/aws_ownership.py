@@ -148,7 +148,8 @@ def _holders_of_parts(
 def parent_of(thing: Thing, answer: Json | None) -> Thing | None:
     """The resource with tags that one without belongs to; None where it has tags itself, or does not say."""
     given = thing.parameters
-    service, kind = thing.kind.split("/")
+    # Objects of Kubernetes itself have a version before their kind, as in apps/v1/Deployment.
+    service, _slash, kind = thing.kind.rpartition("/")
     place = {"region": given["region"]} if given.get("region") else {}
     if service == "s3" and kind.startswith("Bucket") and kind != "Bucket":
         parent, name, more = "s3/Bucket", given.get("bucket"), {}

@@ -211,3 +211,8 @@ def test_our_tags_go_over_the_users_where_a_kind_has_tags() -> None:
     assert found[3]["metadata"]["labels"] == {"localcloud.dev/cluster": "cluster-1"}
     assert found[4] == other
     assert marked(found, US, lambda one: False) == found
+
+
+@pytest.mark.parametrize("kind", ["v1/Service", "apps/v1/StatefulSet", "networking.k8s.io/v1/NetworkPolicy"])
+def test_an_object_of_kubernetes_itself_belongs_to_no_resource(kind: str) -> None:
+    assert parent_of(Thing(kind, "", {}), {}) is None
