@@ -39,6 +39,7 @@ class Wanted(t.NamedTuple):
     values: Json
     create_namespace: bool
     timeout: int
+    witness: str = ""
 
 
 class Outcome(t.NamedTuple):
@@ -107,7 +108,7 @@ def _chart(wanted: Wanted) -> Json:
 
 def _read(api: Api, wanted: Wanted) -> Release:
     try:
-        return read_release(api, wanted.namespace, wanted.name)
+        return read_release(api, wanted.namespace, wanted.name, wanted.witness)
     except ValueError as error:
         raise KubernetesError(unreadable(wanted.name, wanted.namespace, error)) from error
 

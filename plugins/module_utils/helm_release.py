@@ -68,6 +68,7 @@ class Release(t.NamedTuple):
     C(records): Helm's Secrets, oldest first. C(revisions): the same, of the newest with time and description. C(newest): the
     newest record's content. C(recovery): how its unfinished operation is ended. C(base): the content of the revision that is
     there after that; None where it is not installed then. C(objects): base's objects and newest's, each with what is there.
+    C(witness): the owner that a Secret names which was made for the release, where its record names none.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Release(t.NamedTuple):
     recovery: Recovery | None
     base: Json | None
     objects: list[tuple[Json, Json | None]]
+    witness: str | None = None
 
     @property
     def owner(self) -> str | None:
@@ -85,8 +87,11 @@ class Release(t.NamedTuple):
         return self.revisions[-1].owner if self.revisions else None
 
 
-def read_release(api: Api, namespace: str, name: str) -> Release:
-    """What is in the cluster of a release. Raises ApiError, and ValueError where Helm can't have written a record."""
+def read_release(api: Api, namespace: str, name: str, witness: str = "") -> Release:
+    """What is in the cluster of a release. Raises ApiError, and ValueError where Helm can't have written a record.
+
+    C(witness): a Secret of the namespace that was made for the release; its owner counts where the release's record has none.
+    """
     records = _records(api, namespace, name)
     content = decode(records[-1]) if records else None
     revisions = [*map(_revision, records[:-1]), *([_newest(records[-1], content)] if content else [])]
@@ -100,7 +105,11 @@ def read_release(api: Api, namespace: str, name: str) -> Release:
     concerned = [content, base] if recovery and base is not content else [base]
     manifest = "\n---\n".join(one["manifest"] for one in concerned if one and one.get("manifest"))
     objects = _objects(api, manifest, namespace)
-    return Release(name, namespace, records, revisions, content, recovery, base, objects)
+    found = Release(name, namespace, records, revisions, content, recovery, base, objects)
+    if not witness or not revisions or found.owner is not None:
+        return found
+    secret = existing(api, f"/api/v1/namespaces/{namespace}/secrets/{witness}")
+    return found._replace(witness=owner_of(secret) if secret else None)
 
 
 def _records(api: Api, namespace: str, name: str) -> list[Json]:
@@ -222,10 +231,10 @@ def running(release: Release, guard: Guard) -> list[str]:
 
 
 def is_owned_by(release: Release, owner: str) -> bool:
-    """Whether the newest record's label names this owner, or, where it names none, the labels of its objects do."""
+    """Whether the newest record's label names this owner, or, where it names none, the labels of its objects and its witness do."""
     if release.owner is not None:
         return release.owner == owner
-    return {owner_of(one) for one, _there in release.objects} - {None} == {owner}
+    return {release.witness, *(owner_of(one) for one, _there in release.objects)} - {None} == {owner}
 
 
 def _is_of(there: Json, release: Release) -> bool:

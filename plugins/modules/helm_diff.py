@@ -43,6 +43,12 @@ options:
       - Without it whatever is there counts as ours.
     type: str
     default: ""
+  owner_secret:
+    description:
+      - Name of a Secret in the namespace that was made for the release. Where neither the release's record nor its objects name an owner,
+        as versions before 0.2 left them, this Secret's label counts.
+    type: str
+    default: ""
   timeout:
     description: How many seconds an operation that Helm's record calls pending may be running.
     type: int
@@ -162,6 +168,7 @@ def main() -> None:
             "chart_version": {"type": "str"},
             "values": {"type": "dict", "default": {}},
             "owner": {"type": "str", "default": ""},
+            "owner_secret": {"type": "str", "default": ""},
             "timeout": {"type": "int", "default": 300},
             **KUBERNETES_ARGUMENTS,
         },
@@ -177,7 +184,7 @@ def main() -> None:
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
     with cluster_of(module, f"The release {params['name']} can't be looked at", likely) as api:
         try:
-            release = read_release(api, params["namespace"], params["name"])
+            release = read_release(api, params["namespace"], params["name"], params["owner_secret"])
         except ValueError as error:
             module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
     # As Helm has them, which knows no other values than JSON's.

@@ -38,6 +38,12 @@ options:
     description: Value of the label C(localcloud.dev/owner), which marks what this stack made.
     type: str
     required: true
+  owner_secret:
+    description:
+      - Name of a Secret in the namespace that was made for the release. Where neither the release's record nor its objects name an owner,
+        as versions before 0.2 left them, this Secret's label counts.
+    type: str
+    default: ""
   chart:
     description: The chart's folder, or its name in a repository. Needed for O(state=present).
     type: str
@@ -175,6 +181,7 @@ def outcome_of(module: AnsibleModule) -> Outcome:
         params["values"],
         params["create_namespace"],
         params["timeout"],
+        params["owner_secret"],
     )
     with cluster_of(module, f"The release {params['name']} can't be changed", likely) as api:
         act = install if params["state"] == "present" else remove
@@ -188,6 +195,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "owner": {"type": "str", "required": True},
+            "owner_secret": {"type": "str", "default": ""},
             "chart": {"type": "str"},
             "chart_repository": {"type": "str"},
             "chart_version": {"type": "str"},

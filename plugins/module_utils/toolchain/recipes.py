@@ -12,7 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -262,6 +262,17 @@ def build_image(shop: Workshop, out: Path) -> None:
     remove(context)
 
 
+def copy_sources(project: Path, sources: Iterable[str], context: Path) -> None:
+    """Copy these files and folders of the project to the same places in the context, without tests."""
+    for source in sources:
+        target = context / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (project / source).is_dir():
+            shutil.copytree(project / source, target, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+        else:
+            shutil.copyfile(project / source, target)
+
+
 def build_python_image(shop: Workshop, out: Path) -> None:
     """An image with hashed requirements installed from wheels that the host fetched (its mirror and certificates hold)."""
     context = stage(shop, out)
@@ -272,8 +283,7 @@ def build_python_image(shop: Workshop, out: Path) -> None:
     shutil.copy(shop.project / requirements, context / requirements)
     python = shop.part.spec.get("python", "3.11")
     download_wheels(shop, context / "wheels", python, "--require-hashes", "-r", str(context / requirements))
-    for source in shop.part.spec.get("sources", []):
-        shutil.copytree(shop.project / source, context / source, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+    copy_sources(shop.project, shop.part.spec.get("sources", []), context)
     containerfile = shop.project / shop.part.spec.get("containerfile", f"toolchain/{shop.part.folder}/Containerfile")
     make_image(shop, out, context, containerfile, PIP_NO_INDEX="1", PIP_FIND_LINKS="/src/wheels")
     remove(context)

@@ -16,6 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import copy_sources
 from localcloud_event_pipeline.resources import Pipeline, resources
 from localcloud_event_pipeline.spec import read
 
@@ -135,12 +136,10 @@ def test_the_readmes_example_is_a_pipeline() -> None:
 def test_the_image_has_all_that_the_function_imports(tmp_path: Path) -> None:
     """As toolchain/parts.yml and the Dockerfile put it together, where there is neither Ansible nor boto3."""
     part = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]["event-pipeline"]
+    copy_sources(PROJECT, part["sources"], tmp_path / "src")
+    shutil.copytree(tmp_path / "src/crossplane/event_pipeline/function/src", tmp_path, dirs_exist_ok=True)
     collection = tmp_path / "ansible_collections/localcloud/stack"
-    for source in map(Path, part["sources"]):
-        target = tmp_path if source.name == "src" else collection / source
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (PROJECT / source).is_dir() else shutil.copy
-        copy(PROJECT / source, target, **({"dirs_exist_ok": True} if copy is shutil.copytree else {}))
+    shutil.copytree(tmp_path / "src/plugins", collection / "plugins")
     # So that it goes before the one that is installed here.
     (collection / "plugins/module_utils/__init__.py").touch()
     program = f"""

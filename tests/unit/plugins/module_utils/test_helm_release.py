@@ -301,3 +301,15 @@ def test_an_object_that_somebody_put_in_the_place_of_ours(status: str) -> None:
         ("Deployment", "elsewhere", "worker"): "you",
         ("Secret", "shops", "key"): None,
     }
+
+
+def test_a_release_of_a_version_that_labelled_none_is_known_by_the_secret_that_was_made_for_it() -> None:
+    path = "/api/v1/namespaces/shops/secrets/shop-aws"
+
+    def row(owner: str | None, record: str | None = None) -> list[dict[str, Any]]:
+        made = {path: {"metadata": {"name": "shop-aws", "labels": {OWNER: owner} if owner else {}}}}
+        return foreign(read_release(Cluster(secret(owner=record), **made), "shops", "shop", "shop-aws"), "me")
+
+    assert row("me") == []
+    assert len(row("you")) == len(row(None)) == len(row("me", record="you")) == 1
+    assert len(foreign(read_release(Cluster(secret()), "shops", "shop", "shop-aws"), "me")) == 1
