@@ -20,7 +20,8 @@ DELETED = "(deleted)"
 class Thing(t.NamedTuple):
     """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider.
 
-    declared: the fields of forProvider that are declared, as others need not be read; None for all.
+    declared: the fields of forProvider that are declared, or were and are still applied by us, as others need not be read;
+    None for all.
     """
 
     kind: str
@@ -38,7 +39,10 @@ class Thing(t.NamedTuple):
         annotations = {**_annotations(declared), **_annotations(live or {})}
         parameters = {**_parameters(declared), **_parameters(live or {})}
         name = annotations.get(EXTERNAL_NAME) or parameters.get("name") or ""
-        return cls(kind_of(declared), str(name), parameters, frozenset(_parameters(declared)))
+        # What is no longer declared may have to be taken away in AWS.
+        owned = ((live or {}).get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
+        fields = {*_parameters(declared), *(one.removeprefix("f:") for one in owned)}
+        return cls(kind_of(declared), str(name), parameters, frozenset(fields))
 
 
 class Observed(t.NamedTuple):

@@ -82,7 +82,8 @@ def rule(aws: Aws, name: str) -> Any:
 
 def cors(aws: Aws, name: str) -> Any:
     (one,) = aws("s3").get_bucket_cors(Bucket=name)["CORSRules"]
-    return one.get("AllowedHeaders"), one.get("MaxAgeSeconds")
+    # The provider always sends a number of seconds: 0 for none.
+    return one.get("AllowedHeaders"), one.get("MaxAgeSeconds") or None
 
 
 def parameter(aws: Aws, name: str) -> Any:

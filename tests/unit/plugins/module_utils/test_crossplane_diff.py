@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
     Settings,
     _unfinished,
@@ -608,3 +608,10 @@ def test_an_object_that_somebody_paused_stays_so():
     found = diff(Queues(there), [queue()], [], SETTINGS, aws_has({"redrivePolicy": '{"a":1}'}))
     assert len(found["to_clear"]) == 1
     assert found["to_pause"] == found["to_resume"] == []
+
+
+def test_what_is_no_longer_declared_is_still_read_in_aws() -> None:
+    declared = {"apiVersion": "dynamodb.aws.upbound.io/v1beta1", "kind": "Table", "metadata": {"name": "t"}}
+    live = {**declared, "owned": {"f:spec": {"f:forProvider": {"f:ttl": {}}}}}
+    assert Thing.of(declared, live).declares("ttl")
+    assert not Thing.of(declared, {**live, "owned": {}}).declares("ttl")
