@@ -46,7 +46,9 @@ def digest_of(paths: Sequence[Path]) -> str:
     while pending:
         path = pending.pop()
         if path.is_dir():
-            pending.extend(sorted((one for one in path.iterdir() if one.name != "__pycache__"), reverse=True))
+            # What tools keep for themselves (.coverage, .hypothesis) says nothing of what is built.
+            kept = (one for one in path.iterdir() if one.name != "__pycache__" and not one.name.startswith("."))
+            pending.extend(sorted(kept, reverse=True))
         else:
             digest.update(f"{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -77,6 +77,11 @@ class Inventory:
         return cls(project, parts, digests(parts, files, RECIPE_VERSIONS))
 
 
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder of this name is no input: tests, and what tools keep for themselves (.coverage, .hypothesis)."""
+    return name in ("__pycache__", "tests", "node_modules") or name.startswith(".")
+
+
 def input_files(project: Path, part: Part) -> dict[str, bytes]:
     """The files that a part is made of, by their path in the project."""
     roots = [f"toolchain/{part.folder}", *part.spec.get("sources", [])]
@@ -87,7 +92,7 @@ def input_files(project: Path, part: Part) -> dict[str, bytes]:
         candidates = [path] if path.is_file() else sorted(path.rglob("*"))
         for file in candidates:
             relative = file.relative_to(project)
-            if file.is_file() and not {"__pycache__", "tests", "node_modules"} & set(relative.parts):
+            if file.is_file() and not any(is_left_out(name) for name in relative.parts):
                 found[str(relative)] = file.read_bytes()
     return found
 

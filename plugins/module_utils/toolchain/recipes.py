@@ -268,7 +268,7 @@ def copy_sources(project: Path, sources: Iterable[str], context: Path) -> None:
         target = context / source
         target.parent.mkdir(parents=True, exist_ok=True)
         if (project / source).is_dir():
-            shutil.copytree(project / source, target, ignore=shutil.ignore_patterns("__pycache__", "tests"))
+            shutil.copytree(project / source, target, ignore=shutil.ignore_patterns("__pycache__", "tests", ".*"))
         else:
             shutil.copyfile(project / source, target)
 

@@ -15,6 +15,7 @@ def test_an_application_has_a_tag_of_all_that_it_is_made_of(tmp_path: Path) -> N
         shutil.copytree(PROJECT / name, tmp_path / name)
     before = app_images(["producer", "consumer"], str(tmp_path))
     assert before == app_images(["producer", "consumer"], str(PROJECT))
+    (tmp_path / "apps/consumer/.coverage").write_text("changes with every run")
     (tmp_path / "apps/producer/Dockerfile").write_text("FROM scratch\n")
     after = app_images(["producer", "consumer"], str(tmp_path))
     assert before["producer"] != after["producer"]

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory, input_files
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import (
+    Part,
     PartsError,
     digests,
     parse,
     with_needs,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import RECIPE_VERSIONS, RECIPES
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import (
+    RECIPE_VERSIONS,
+    RECIPES,
+    copy_sources,
+)
 
 PROJECT = Path(__file__).resolve().parents[4]
 PINNED = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())
@@ -124,3 +129,19 @@ def test_the_applications_sources_are_inputs() -> None:
     inventory = Inventory.read(PROJECT)
     assert inventory.digests["producer"] != inventory.digests["consumer"]
     assert len(set(inventory.digests.values())) == len(inventory.parts)
+
+
+def test_what_tools_keep_in_a_source_folder_is_no_input(tmp_path: Path) -> None:
+    part = Part("web", "python-image", spec={"sources": ["apps/web"]})
+    source = tmp_path / "apps/web/src/web.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("")
+    for name in (".coverage", ".hypothesis/seeds", "src/__pycache__/web.pyc", "tests/test_web.py"):
+        left_out = tmp_path / "apps/web" / name
+        left_out.parent.mkdir(parents=True, exist_ok=True)
+        left_out.write_text("changes with every run")
+    assert set(input_files(tmp_path, part)) == {"apps/web/src/web.py"}
+    copy_sources(tmp_path, part.spec["sources"], tmp_path / "context")
+    assert [one for one in (tmp_path / "context").rglob("*") if one.is_file()] == [
+        tmp_path / "context/apps/web/src/web.py"
+    ]
