@@ -6,18 +6,24 @@
 
 Terraform keeps the value of a field that is "optional and computed" when it is no longer configured, and the provider then
 writes it into the object again. A queue's policies can be emptied by no value, as SQS wants an empty text there, which
-Terraform takes for none; for the provider TTL may be off only without an attribute, for AWS only with one.
+Terraform takes for none; for the provider TTL may be off only without an attribute, for AWS only with one. A table's indexes
+are kept in the object, whose key attributes are then no longer declared, which the provider refuses.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
 
 Json = dict[str, t.Any]
+# That DynamoDB may take to delete an index.
+INDEX_SECONDS = 300
 
 
 class Setting(t.NamedTuple):
@@ -83,6 +89,34 @@ def _ttl(dynamodb: t.Any, one: Setting, check_mode: bool) -> bool:
     return True
 
 
+def _indexes(dynamodb: t.Any, one: Setting, check_mode: bool) -> bool:
+    """Delete a table's global indexes, one after the other, as DynamoDB deletes one at a time. Raises AwsError."""
+    found = _index_names(dynamodb, one.name)
+    if found and not check_mode:
+        for name in found:
+            change = [{"Delete": {"IndexName": name}}]
+            dynamodb.update_table(TableName=one.name, GlobalSecondaryIndexUpdates=change)
+            _await_index_gone(dynamodb, one.name, name)
+    return bool(found)
+
+
+def _index_names(dynamodb: t.Any, table: str) -> list[str]:
+    described = (existing(dynamodb, "describe_table", TableName=table) or {}).get("Table") or {}
+    return [one["IndexName"] for one in described.get("GlobalSecondaryIndexes") or []]
+
+
+def _await_index_gone(dynamodb: t.Any, table: str, index: str) -> None:
+    deadline = time.monotonic() + INDEX_SECONDS
+    pause = threading.Event()
+    while index in _index_names(dynamodb, table):
+        if time.monotonic() > deadline:
+            raise AwsError(
+                f"The index {index} of the table {table} is still there {INDEX_SECONDS} s after its deletion began; DynamoDB is slow with "
+                "large ones. Wait until `aws dynamodb describe-table` shows it no more, then run again."
+            )
+        pause.wait(1)
+
+
 def _block(value: t.Any) -> Json:
     """A block that may be there once, as a map."""
     return (value[0] if value else {}) if isinstance(value, list) else (value or {})
@@ -105,4 +139,5 @@ CLEARED: dict[tuple[str, str], tuple[t.Callable[[t.Any, t.Any], bool], t.Callabl
     ("sqs/Queue", "policy"): (_is_declared, _queue_attribute("Policy")),
     ("sqs/Queue", "redrivePolicy"): (_is_declared, _queue_attribute("RedrivePolicy")),
     ("dynamodb/Table", "ttl"): (_keeps_ttl, _ttl),
+    ("dynamodb/Table", "globalSecondaryIndex"): (_is_declared, _indexes),
 }

@@ -17,6 +17,8 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable, printable_lines
 
+# By which ansible-test ends a module whose arguments it reads (import's importer.py and validate-modules' module_args.py).
+LOOKING = ("ImporterAnsibleModuleException", "AnsibleModuleCallError")
 # Longest text of an error, in characters.
 SHOWN = 300
 
@@ -65,6 +67,9 @@ def run(main: t.Callable[[], None]) -> None:
     try:
         main()
     except Exception as error:
+        if type(error).__name__ in LOOKING:
+            raise
         name = sys.modules[main.__module__].__dict__.get("__file__") or main.__module__
-        print(json.dumps(unexpected(error, f"The module {name.replace('.py', '').rpartition('/')[2]}")))
-        sys.exit(1)
+        result = unexpected(error, f"The module {name.replace('.py', '').rpartition('/')[2]}")
+        sys.stdout.write(f"{json.dumps(result)}\n")
+        raise SystemExit(1) from error

@@ -10,7 +10,7 @@ module: aws_clear
 short_description: Take fields away in AWS that Crossplane's provider has no way to take away
 version_added: 0.2.0
 description:
-  - A queue's policy and redrive policy, and a table's TTL, stay in AWS when they are no longer declared, as the provider keeps the value
+  - A queue's policy and redrive policy, a table's TTL and its global indexes stay in AWS when they are no longer declared, as the provider keeps the value
     of such a field and writes it into the managed resource again.
   - Takes what RV(localcloud.stack.crossplane_diff#module:to_clear) names. Pause the managed resources meanwhile, and declare them without
     these fields afterwards.

@@ -79,7 +79,6 @@ port:
   sample: 23817
 """
 
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -119,7 +118,7 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 def program_of(arguments: dict[str, Any]) -> Program:
     """kubectl with the route that is asked for; it ends when a pod goes, and is started again."""
     service = f"service/{arguments['service']}"
-    kubeconfig = os.path.expanduser(arguments["kubeconfig"])
+    kubeconfig = arguments["kubeconfig"]
     server = urlsplit(api_server(kubeconfig, arguments["context"]) or "").hostname
     return Program(
         argv=[

@@ -20,7 +20,7 @@ def policy(**statement):
 
 # What compare_policies of amazon.aws takes for the same (tests/unit/module_utils/policy), and what AWS answers.
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         (policy(Action="s3:Get"), policy(Action=["s3:Get"])),
         (policy(Action=["a:A", "a:B"]), policy(Action=["a:B", "a:A"])),
@@ -41,13 +41,13 @@ def policy(**statement):
         ({"Statement": [{"Sid": "a"}, {"Sid": "b"}]}, {"Statement": [{"Sid": "b"}, {"Sid": "a"}]}),
     ],
 )  # fmt: skip
-def test_what_means_the_same_to_aws(one, other):
-    assert same_policy(one, other) is True
-    assert same_policy(other, one) is True
+def test_what_means_the_same_to_aws(left, right):
+    assert same_policy(left, right) is True
+    assert same_policy(right, left) is True
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [
         (policy(Action="s3:Get"), policy(Action="s3:Put")),
         (policy(Action="a:A"), policy(NotAction="a:A")),
@@ -65,9 +65,9 @@ def test_what_means_the_same_to_aws(one, other):
         ({"Id": "a", "Statement": []}, {"Statement": []}),
     ],
 )  # fmt: skip
-def test_what_does_not(one, other):
-    assert same_policy(one, other) is False
-    assert same_policy(other, one) is False
+def test_what_does_not(left, right):
+    assert same_policy(left, right) is False
+    assert same_policy(right, left) is False
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 5, {}, {"Statement": "x"}, {"Statement": [5]}, {"kind": ["a"]}])
