@@ -80,3 +80,21 @@ def test_a_tables_ttl_is_turned_off(clients):
     described = dynamodb.describe_time_to_live(TableName="orders")["TimeToLiveDescription"]
     assert described["TimeToLiveStatus"] == "DISABLED"
     assert clear(clients, [setting], check_mode=False) == []
+
+
+def test_a_tables_indexes_are_deleted(clients):
+    dynamodb = clients.get("dynamodb")
+    index = {"KeySchema": [{"AttributeName": "A", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}
+    dynamodb.create_table(
+        TableName="orders",
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("Id", "A")],
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[{"IndexName": name, **index} for name in ("by-A", "by-A-too")],
+    )
+    setting = Setting("dynamodb/Table", "orders", "", "globalSecondaryIndex")
+    assert clear(clients, [setting], check_mode=True) == [setting]
+    assert len(dynamodb.describe_table(TableName="orders")["Table"]["GlobalSecondaryIndexes"]) == 2
+    assert clear(clients, [setting], check_mode=False) == [setting]
+    assert not dynamodb.describe_table(TableName="orders")["Table"].get("GlobalSecondaryIndexes")
+    assert clear(clients, [setting], check_mode=False) == []
