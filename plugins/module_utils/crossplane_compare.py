@@ -74,14 +74,14 @@ def differences(
     found: t.Any,
     path: str = "",
     observed: bool = False,
-    rules: Rules = NOTHING,
+    rules: Rules | None = None,
     exact: bool = False,
 ) -> list[Change]:
     """What of the declared value is missing in, or unlike, the found one; C(View) has the ways of looking at them.
 
     An empty list or map and a missing one are the same.
     """
-    return _differences(declared, found, path, "", View(rules, observed, exact))
+    return _differences(declared, found, path, "", View(rules or NOTHING, observed, exact))
 
 
 def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: View) -> list[Change]:

@@ -168,7 +168,7 @@ def main() -> None:
             "chart_version": {"type": "str"},
             "values": {"type": "dict", "default": {}},
             "owner": {"type": "str", "default": ""},
-            "owner_secret": {"type": "str", "default": ""},
+            "owner_secret": {"type": "str", "default": "", "no_log": False},
             "timeout": {"type": "int", "default": 300},
             **KUBERNETES_ARGUMENTS,
         },

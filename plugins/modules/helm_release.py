@@ -195,7 +195,7 @@ def main() -> None:
             "namespace": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "owner": {"type": "str", "required": True},
-            "owner_secret": {"type": "str", "default": ""},
+            "owner_secret": {"type": "str", "default": "", "no_log": False},
             "chart": {"type": "str"},
             "chart_repository": {"type": "str"},
             "chart_version": {"type": "str"},
