@@ -25,12 +25,11 @@ Rules = t.Mapping[str, Rule]
 SHOWN = 60
 # Of a field that no rule knows.
 UNKNOWN = Rule("unknown")
-# Tags that others set: AWS itself, Crossplane, and this collection beside what is declared.
-OTHERS_TAGS = ("aws:", "crossplane-", "localcloud.dev/")
 NO_JSON = object()
 SCALARS = frozenset((str, int, bool, float))
 # Where a managed resource says what is to be in AWS.
 PARAMETERS = "spec.forProvider"
+HTTPS = "https://"
 
 
 class Change(t.NamedTuple):
@@ -87,7 +86,7 @@ def differences(
 def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: View) -> list[Change]:
     rule = view.rule(field)
     if rule.how == "tags" and isinstance(declared, dict | None) and isinstance(found, dict | None):
-        return _tag_differences(declared or {}, found or {}, path, view.observed)
+        return _tag_differences(declared or {}, found or {}, path)
     if isinstance(declared, dict) and view.observed and isinstance(found, list) and len(found) == 1:
         found = found[0]  # a block that may be there once is a map in the namespaced kinds
     if isinstance(declared, dict) and isinstance(found, dict):
@@ -142,19 +141,13 @@ def _meaningless(value: t.Any) -> bool:
     return _nothing(value, zeros=True)
 
 
-def _tag_differences(declared: Json, found: Json, path: str, observed: bool) -> list[Change]:
-    """Tags differ by each; in AWS none is there that is not declared, apart from those that others set."""
-    changed = [
+def _tag_differences(declared: Json, found: Json, path: str) -> list[Change]:
+    """Tags differ by each that is declared. Others may add theirs in AWS, which the provider leaves there, too."""
+    return [
         Change(_join(path, key), found.get(key), value)
         for key, value in declared.items()
         if key not in found or found[key] != value
     ]
-    besides = [
-        Change(_join(path, key), value, None)
-        for key, value in found.items()
-        if observed and key not in declared and not key.startswith(OTHERS_TAGS)
-    ]
-    return [*changed, *besides]
 
 
 def removed(declared: t.Any, owned: Json, found: t.Any, path: str = "") -> list[Change]:
@@ -296,6 +289,8 @@ def _same_text(one: str, other: str, rule: Rule, observed: bool) -> bool:
 
     Of a field without a rule, only what was observed counts as JSON: the server may have written it in another form.
     """
+    if rule.how == "url":
+        return one.removeprefix(HTTPS) == other.removeprefix(HTTPS)
     if rule.how not in ("policy", "json", "redrive") and not (observed and rule is UNKNOWN and _holds_json(one)):
         return False
     first, second = _parsed(one), _parsed(other)

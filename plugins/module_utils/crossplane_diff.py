@@ -380,7 +380,9 @@ def _changes_in_cluster(declared: Json, live: Json, rules: Rules) -> list[Change
         changed = differences(mine, live)
     changed += removed(mine, live.get("owned") or {}, live)
     # The provider puts the real external name there when AWS has given it.
-    return [one for one in without_repeats(changed) if one.path != f"metadata.annotations.{EXTERNAL_NAME}"]
+    # Whether it may take over what AWS has says how it begins, and no more once it is there.
+    left_out = {f"metadata.annotations.{name}" for name in (EXTERNAL_NAME, ADOPT)}
+    return [one for one in without_repeats(changed) if one.path not in left_out]
 
 
 def _hidden(change: Change) -> Change:

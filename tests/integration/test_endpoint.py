@@ -106,6 +106,7 @@ def test_our_pods_reach_the_emulator_and_nothing_outside(
     stack: Any, client: Any, outside: tuple[str, int], pod: tuple[str, dict[str, str]]
 ) -> None:
     emulator = f"localstack.{NAMESPACE}.svc.cluster.local"
+    pod = (pod[0], {**pod[1], "localcloud.dev/owner": stack.facts["stack"]})
     assert client(*pod, emulator, PORT, "answered") == "answered"
     assert client(*pod, *outside, "refused") == "refused"
     # Without our labels the same address answers: it is the policy that refuses.

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 # text: exactly, also where it holds JSON. unknown: likewise, but AWS may have its JSON in another form. policy, json: what a
-# text holds. redrive: JSON whose numbers may be texts. ordered: a list whose order counts in AWS, too. items: a list of maps
-# that the kind owns, each known by its key. tags: a map that is owned as a whole.
-How = Literal["text", "unknown", "policy", "json", "redrive", "ordered", "items", "tags"]
+# text holds. url: exactly, with or without its scheme. redrive: JSON whose numbers may be texts. ordered: a list whose order
+# counts in AWS, too. items: a list of maps that the kind owns, each known by its key. tags: a map to which others may add.
+How = Literal["text", "unknown", "policy", "json", "url", "redrive", "ordered", "items", "tags"]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
-from ..comparison import TAGS
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, TaggedEntry
 from ..fields import named, text
 from ..kind import Kind
@@ -72,6 +72,7 @@ KINDS = (
         _oidc_provider,
         immutable=frozenset({"url"}),
         named_by_us=True,
-        compare={"tags": TAGS},
+        # IAM keeps it without https://, which the provider hands on.
+        compare={"tags": TAGS, "url": Rule("url")},
     ),
 )

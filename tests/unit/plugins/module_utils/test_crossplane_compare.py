@@ -235,3 +235,10 @@ def test_equality_is_symmetric(name, one, other, kind, view):
     assert bool(differences({name: one}, {name: other}, rules=rules, **view)) == bool(
         differences({name: other}, {name: one}, rules=rules, **view)
     )
+
+
+def test_a_url_is_the_same_with_and_without_its_scheme():
+    rules = {"url": Rule("url")}
+    declared = {"url": "https://issuer.example/id"}
+    assert differences(declared, {"url": "issuer.example/id"}, rules=rules) == []
+    assert differences(declared, {"url": "issuer.example/other"}, rules=rules) != []
