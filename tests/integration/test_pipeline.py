@@ -151,7 +151,7 @@ def test_a_resource_that_was_declared_by_itself_is_taken_over(
 def test_kubectl_tells_what_there_is_and_what_can_be_said(stack: Any, pipelines: None) -> None:
     listed = stack.kubectl("get", "eventpipelines", "-o", "wide")
     assert {"REGION", "TOPIC", "QUEUE", "TABLE", "SYNCED", "READY"} <= set(listed.split())
-    assert "dead-letter" in stack.kubectl("explain", "eventpipelines.spec.deadLetter").lower()
+    assert "-dlq" in stack.kubectl("explain", "eventpipelines.spec.deadLetter").lower()
 
 
 def test_a_table_has_both_keys(stack: Any, pipelines: None) -> None:
