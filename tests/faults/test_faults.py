@@ -197,7 +197,7 @@ def test_removal_with_dead_controllers_and_emulator(stack: Any) -> None:
         "playbooks/teardown.yml", stack_keep_node=True, aws_resources_abandon_after=5, crossplane_abandon_after=5
     )
     assert code == 0, output[-3000:]
-    assert "Let go of what a dead emulator or provider can't delete" in output
+    assert "Remove the finalizers of what a dead emulator or provider can't delete" in output
     code, output = stack.run("playbooks/status.yml")
     assert code != 0, "the node that was kept is empty"
     assert "There is no stack in" in " ".join(output.split())
