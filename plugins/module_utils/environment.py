@@ -16,6 +16,7 @@ import re
 import socket
 import typing as t
 from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
@@ -202,6 +203,31 @@ def proxy_for(url: str, environ: Environment, networks: Networks) -> str | None:
     # Lower case goes first, as with curl and Python.
     names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
     return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def addresses_of(host: str) -> list[str]:
+    """A host's addresses, none where it does not resolve."""
+    try:
+        return [str(one[4][0]).split("%", maxsplit=1)[0] for one in socket.getaddrinfo(host, None)]
+    except (OSError, UnicodeError):
+        return []
+
+
+def client_proxy(
+    url: str, environ: Environment, networks: Networks, resolve: t.Callable[[str], list[str]] = addresses_of
+) -> str | None:
+    """The proxy for a client that reads no variables itself: as proxy_for(), but NO_PROXY counts.
+
+    A host is also reached directly if all of its addresses are private, as those of a cluster's services are.
+    """
+    found = proxy_for(url, environ, networks)
+    host = urlsplit(url).hostname or ""
+    excepted = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if not found or (excepted and proxy_bypass_environment(urlsplit(url).netloc.rpartition("@")[2], {"no": excepted})):
+        return None
+    addresses = resolve(host)
+    private = (is_direct(one, networks) or ipaddress.ip_address(one).is_private for one in addresses)
+    return None if addresses and all(private) else found
 
 
 def proxy_exception(url: str | None, environ: Environment, networks: Networks) -> dict[str, str]:

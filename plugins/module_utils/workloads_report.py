@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads as rules
+from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import Json, Snapshot
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads_problems import (
@@ -21,25 +21,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.workloads_problem
 SHOWN_PROBLEMS = 5
 SHOWN_PODS = 20
 LINE_LENGTH = 300
-MASK = "***"
-
-_SECRETS = [
-    # NAME_WITH_SECRET=value, "password": "value", token: value
-    re.compile(
-        r"""(?P<kept>[\w-]*(?:secret|token|passw(?:or)?d|credential|access_?key|api_?key)[\w-]*["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,;}]+)""",
-        re.IGNORECASE,
-    ),
-    re.compile(r"(?P<kept>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE),
-    re.compile(r"(?P<kept>://[^\s:/@]*:)[^\s/@]+(?=@)"),
-    re.compile(r"(?P<kept>)\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-]
-
-
-def masked(text: str) -> str:
-    """A text of one line without what looks like a secret: a pod's last words are often its settings."""
-    for pattern in _SECRETS:
-        text = pattern.sub(lambda found: found["kept"] + MASK, text)
-    return printable(text)
 
 
 def log_lines(text: str, count: int = 10) -> list[str]:

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
+
 from .catalog import ENTRIES, REMOVAL
 from .entry import Context, Entry, Object, api_version
 from .extra import extra_object, extra_problems
 from .fields import reserved_tag_problems, short, tag_problems
-from .messages import join, messages, suggestion, type_name
+from .messages import join, messages
 from .models import ValidationError
 from .target import Target
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME, OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.wording import type_name
 
 from .entry import Object, Problem, api_version
 from .fields import reserved_tag_problems, short
-from .messages import type_name
 from .target import Target, object_name
 
 

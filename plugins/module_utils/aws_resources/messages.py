@@ -7,9 +7,10 @@ Values are shown only where they are names or choices, and never longer than a l
 
 from __future__ import annotations
 
-import difflib
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
 
 from .fields import short
 from .models import BaseModel, ValidationError
@@ -66,28 +67,6 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _choices(error: ErrorDetails) -> str:
     return str(error["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """What was probably meant, or what there is."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
-
-
-def type_name(value: object) -> str:
-    """What a value is in the words of YAML."""
-    if value is None:
-        return "null"
-    names: tuple[tuple[type, str], ...] = (
-        (bool, "true or false"),
-        (str, "text"),
-        (int, "a whole number"),
-        (float, "a number"),
-        (Mapping, "a map"),
-        (list, "a list"),
-    )
-    return next((name for kind, name in names if isinstance(value, kind)), type(value).__name__)
 
 
 def _fields_beside(model: type[BaseModel], location: tuple[str | int, ...]) -> Iterable[str]:

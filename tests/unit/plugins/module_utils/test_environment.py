@@ -13,6 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     UndecidedClusterError,
     api_server,
     chosen_cluster,
+    client_proxy,
     docker_problem,
     for_machine,
     is_direct,
@@ -182,3 +183,24 @@ def test_a_machine_of_our_own_has_no_settings_of_the_shell() -> None:
 def test_which_docker_is_meant(variables: dict[str, str], named: str | None) -> None:
     problem = docker_problem(variables)
     assert (problem is None) if named is None else (named in (problem or ""))
+
+
+def test_a_client_that_reads_no_variables_gets_a_proxy_for_what_is_not_private() -> None:
+    environ = {"http_proxy": "http://proxy:3128", "no_proxy": "example.com,other.test:8080"}
+    addresses = {"api.example.org": ["192.0.2.1", "8.8.8.8"], "users.corp": ["10.1.2.3", "fd00::1"]}
+
+    def proxy(url: str) -> str | None:
+        return client_proxy(
+            url, environ, NETWORKS, lambda host: addresses.get(host, [host] if host[0].isdigit() else [])
+        )
+
+    assert (
+        proxy("http://api.example.org/x")
+        == proxy("http://unknown.test/")
+        == proxy("http://8.8.8.8/")
+        == "http://proxy:3128"
+    )
+    assert proxy("http://users.corp/") is proxy("http://10.1.2.3:80/") is proxy("http://127.0.0.1:30080/") is None
+    assert proxy("http://www.example.com/") is proxy("http://other.test:8080/") is None
+    assert proxy("http://other.test/") == "http://proxy:3128"
+    assert proxy("https://api.example.org/") is None

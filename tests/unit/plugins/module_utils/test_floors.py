@@ -20,9 +20,13 @@ FLOORS = (
         "aws_facts",
         "aws_policies",
         "kubernetes_*",
+        "environment",
+        "masking",
         "packages",
+        "printable",
         "settings",
         "waiting",
+        "wording",
     ),
     ("crossplane_marks", "crossplane_conditions", "crossplane_watch", "crossplane_presence", "crossplane_abandon"),
     ("aws_things", "aws_readers", "aws_gather"),
@@ -40,6 +44,9 @@ FLOORS = (
     ("aws_resources.catalog",),
     ("aws_resources.declared",),
     ("aws_resources",),
+    ("probe.placeholders", "probe.http_answer"),
+    ("probe.http_steps", "probe.http_client"),
+    ("probe.http_proof",),
     ("aws_observe", "crossplane_compare", "crossplane_fixed", "crossplane_diff"),
 )
 ALONE = {"boto3": {"aws_client"}, "botocore": {"aws_client"}, "pydantic": {"aws_resources.models"}}

@@ -15,7 +15,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils import (
     ownership,
     summary,
     unexpected,
-    users_api,
     workloads_report,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
@@ -26,6 +25,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
     printable_data,
     printable_lines,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_answer import Answer
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_proof import HttpProof, HttpProofError
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps import read_steps
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,13 +133,12 @@ def test_a_sentence_about_data_stays_one_line(text: str) -> None:
     assert text.isprintable()
 
 
-def test_an_answer_over_http_is_quoted_on_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Answer:
-        status = 500
-        data = HOSTILE.encode("utf-8", "surrogatepass")
+def test_an_answer_over_http_is_quoted_on_one_line() -> None:
+    class Client:
+        def answer(self, *_arguments: object) -> Answer:
+            return Answer(500, {"x-said": HOSTILE}, HOSTILE.encode("utf-8", "surrogatepass"), HOSTILE)
 
-    api = users_api.UsersApi("http://x")
-    monkeypatch.setattr(api.pool, "request", lambda *_arguments, **_more: Answer())
-    with pytest.raises(users_api.ProbeError) as error:
-        api.ask("Making a user", "POST", "http://x/user", 201)
-    assert str(error.value).isprintable()
+    (step,) = read_steps([{"name": "ask", "url": "http://x", "header": {"x-said": "hello"}}])
+    with pytest.raises(HttpProofError) as error:
+        HttpProof([step], 1, Client()).run()  # type: ignore[arg-type]
+    assert "the status is 500" in str(error.value) and str(error.value).isprintable()
