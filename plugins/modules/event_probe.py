@@ -7,31 +7,36 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: event_probe
-short_description: Prove that events travel from a topic to a table, or into a queue
+short_description: Prove that events get from a topic or queue into a table, queue or bucket
 version_added: 0.1.0
 description:
-  - Publishes marked events to an SNS topic and waits until their items are in a DynamoDB table, or receives them from a queue.
-  - The events have gosoline's format, so they travel the way of every other event.
+  - Sends marked events to an SNS topic or an SQS queue and waits until they have arrived in a DynamoDB table, an SQS queue or an S3 bucket.
+  - By default the events have gosoline's format, so that they are processed as every other event. With O(body) they have any.
   - Topics and queues may be FIFO, and subscriptions may deliver raw messages or filter.
   - What the events leave is removed again, so nothing is left behind and nothing counts as changed.
   - An event that cannot arrive, as nothing is subscribed or a filter drops it, is not even sent.
   - If events do not arrive, says at which station they are and which hop lost them.
 options:
   topic:
-    description: Name or ARN of the topic.
+    description:
+      - Name or ARN of the topic.
+      - Without it events are sent to O(queue).
     type: str
-    required: true
   table:
     description:
-      - Name of the table. Its only key must be a text hash key named C(Id).
+      - Name of the table. Its only key must be a text hash key, named as O(key) says, that holds the event's ID.
       - Required if O(until=table).
     type: str
+  key:
+    description: Name of the table's hash key, which holds the event's ID.
+    type: str
+    default: Id
   queue:
     description:
-      - Name, ARN or URL of the queue that is subscribed to the topic.
+      - Name, ARN or URL of the queue that is subscribed to the topic, or, without O(topic), that events are sent to.
       - Its subscription tells beforehand whether the events can arrive. If they do not in time, its policy and depth and its
         dead-letter queue tell which hop lost them.
-      - Required if O(until=queue).
+      - Required without O(topic), and if O(until=queue) without O(destination_queue).
     type: str
   until:
     description:
@@ -40,9 +45,31 @@ options:
       - V(queue) needs no consumer and no table, but receives the events itself. Give a queue that nobody else reads. One with
         messages in flight, or with more than 1000 waiting, is refused. Others' messages are kept hidden meanwhile and given back,
         which counts as received once more for their redrive policy.
+      - V(bucket) waits for objects whose key or body holds the event's ID. It lists O(bucket) under O(prefix), at most 5000
+        objects, and reads the first MiB of each object that comes meanwhile. Compressed bodies are not understood. An object that was there before,
+        or holds something else as well, is not removed, but named in RV(cleanup).
     type: str
-    choices: [table, queue]
+    choices: [table, queue, bucket]
     default: table
+  destination_queue:
+    description:
+      - Name, ARN or URL of the queue where the events are to arrive with O(until=queue), if a consumer sends them on to another than
+        O(queue). A message whose text holds the event's ID is the event's.
+    type: str
+  bucket:
+    description: Name of the bucket. Required if O(until=bucket).
+    type: str
+  prefix:
+    description: What the keys of the objects to look at begin with.
+    type: str
+    default: ""
+  body:
+    description:
+      - The message, a text or a map, if it is not to have gosoline's format. A map is sent as JSON.
+      - C(${id}) is replaced by the event's ID and must be in it; C(${number}) is the event's number from 0 on, and C(${time}) the time in
+        ISO 8601. In a map, a text that is nothing but C(${number}) becomes a number. C($${) stands for C(${) itself.
+      - The attributes C(encoding) and C(trace) are then not set.
+    type: raw
   count:
     description: How many events to send, 10000 at most.
     type: int
@@ -75,7 +102,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: partial
-    details: Nothing is published. Only looks whether topic, table and queue exist, and whether an event can get into the queue.
+    details: Nothing is published. Only looks whether all that is named exists, and whether an event can get into the queue.
   idempotent:
     details: It leaves nothing behind.
 notes:
@@ -87,7 +114,9 @@ notes:
   - Needs the permissions C(sns:ListTopics), C(sns:Publish), C(dynamodb:DescribeTable), C(dynamodb:GetItem) and
     C(dynamodb:DeleteItem), for many events also C(dynamodb:BatchGetItem) and C(dynamodb:BatchWriteItem), and with O(queue)
     C(sqs:GetQueueUrl), C(sqs:GetQueueAttributes), C(sns:ListSubscriptionsByTopic) and C(sns:GetSubscriptionAttributes). O(until=queue)
-    needs C(sqs:ReceiveMessage), C(sqs:DeleteMessage) and C(sqs:ChangeMessageVisibility) instead of those of DynamoDB.
+    needs C(sqs:ReceiveMessage), C(sqs:DeleteMessage) and C(sqs:ChangeMessageVisibility) instead of those of DynamoDB, O(until=bucket)
+    C(s3:ListBucket), C(s3:GetObject), C(s3:DeleteObject) and, for a bucket with versions, C(s3:DeleteObjectVersion). Without O(topic)
+    C(sqs:SendMessage) stands for those of SNS.
 seealso:
   - module: localcloud.stack.localstack_info
 author:
@@ -149,6 +178,30 @@ EXAMPLES = r"""
     until: queue
     count: 20
     message_group_id: probe
+
+- name: Prove that orders sent to a queue are archived in a bucket
+  localcloud.stack.event_probe:
+    endpoint_url: http://localhost:4566
+    region: eu-central-1
+    access_key: test
+    secret_key: test
+    queue: orders
+    until: bucket
+    bucket: orders-archive
+    prefix: incoming/
+    body: {orderId: "${id}", lines: [{article: tea, count: 1}]}
+
+- name: Prove that a service makes invoices of orders
+  localcloud.stack.event_probe:
+    endpoint_url: http://localhost:4566
+    region: eu-central-1
+    access_key: test
+    secret_key: test
+    topic: orders
+    queue: orders
+    until: queue
+    destination_queue: invoices-audit
+    body: '<order id="${id}"/>'
 """
 
 RETURN = r"""
@@ -199,13 +252,13 @@ statistics:
       type: dict
       sample: {"p50": 140, "p95": 310, "max": 352}
 topic_arn:
-  description: The topic's ARN.
+  description: The topic's ARN, empty without O(topic).
   returned: when the topic was found
   type: str
   sample: arn:aws:sns:eu-central-1:000000000000:orders
 table:
   description: The table's name.
-  returned: when the table was found, empty with O(until=queue)
+  returned: when all was found, empty unless O(until=table)
   type: str
   sample: orders
 queue_url:
@@ -213,11 +266,22 @@ queue_url:
   returned: when the queue was found
   type: str
   sample: http://localhost:4566/000000000000/orders
+bucket:
+  description: The bucket's name.
+  returned: when the bucket was found, with O(until=bucket)
+  type: str
+  sample: orders-archive
+destination_queue_url:
+  description: The URL of O(destination_queue).
+  returned: when the queue was found
+  type: str
+  sample: http://localhost:4566/000000000000/invoices-audit
 latency_ms:
   description:
     - Milliseconds that each hop took, of many events the medians. Empty where not known.
     - C(publish) and C(total) are measured here, from before publishing to seeing the item. The rest comes from the
-      consumer's trace.
+      consumer's trace. With O(until=bucket) and with O(destination_queue), C(consumer_to_table) is C(consumer_to_bucket) or
+      C(consumer_to_queue).
   returned: when not in check mode and topic, table and queue are right
   type: dict
   sample: {"publish": 6, "topic_to_queue": 2, "queue_to_consumer": 11, "consumer_to_table": 3, "total": 61}
@@ -234,21 +298,27 @@ cleanup:
       description: Whether events may still arrive and leave something behind.
       type: bool
       sample: false
+    kept:
+      description: Keys of objects that hold events, but were there before or hold something else as well. With O(until=bucket) only.
+      type: list
+      elements: str
+      sample: []
     note:
       description: The same in words, with the command that removes a late item.
       type: str
       sample: Its item was removed.
 lost_at:
   description:
-    - Which hop lost the event, V(subscription), V(topic_to_queue), V(queue_to_consumer), V(consumer_to_table) or
-      V(unknown).
+    - Which hop lost the event, V(subscription), V(topic_to_queue), V(queue_to_consumer), V(consumer_to_table),
+      V(consumer_to_bucket), V(consumer_to_queue) or V(unknown).
   returned: when an event did not arrive, or cannot
   type: str
   sample: queue_to_consumer
 stations:
   description:
     - How many messages are at each station when the time is up. Those of the queue may be others', and are approximate in real AWS.
-    - C(published) events were sent, C(in_table) of them arrived, or were C(received) with O(until=queue). C(waiting_in_queue),
+    - C(published) events were sent, C(in_table) of them arrived, C(in_bucket) with O(until=bucket), or were
+      C(received) with O(until=queue). C(waiting_in_queue),
       C(in_flight) and C(in_dead_letter_queue) are known with O(queue).
   returned: when an event did not arrive
   type: dict
@@ -293,7 +363,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.probe_runner import Prober, Request
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
@@ -301,10 +372,15 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             **aws_argument_spec(),
-            topic={"type": "str", "required": True},
+            topic={"type": "str"},
             table={"type": "str"},
+            key={"type": "str", "default": "Id", "no_log": False},
             queue={"type": "str"},
-            until={"type": "str", "choices": ["table", "queue"], "default": "table"},
+            until={"type": "str", "choices": ["table", "queue", "bucket"], "default": "table"},
+            destination_queue={"type": "str"},
+            bucket={"type": "str"},
+            prefix={"type": "str", "default": ""},
+            body={"type": "raw"},
             count={"type": "int", "default": 1},
             rate={"type": "float"},
             message_attributes={"type": "dict"},

@@ -13,8 +13,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
-from ansible_collections.localcloud.stack.plugins.module_utils.probe_event import id_in
-from ansible_collections.localcloud.stack.plugins.module_utils.probe_runner import Prober, Request
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ids_in
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober
 
 SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam")
 TRUST = {
@@ -99,7 +100,7 @@ class Chain:
             answer = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
             for message in answer.get("Messages", []):
                 if store:
-                    dynamodb.put_item(TableName=self.table, Item={"Id": {"S": id_in(message["Body"])}})
+                    dynamodb.put_item(TableName=self.table, Item={"Id": {"S": ids_in(message["Body"]).pop()}})
                     sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
 
     def request(self, **more: Any) -> Request:

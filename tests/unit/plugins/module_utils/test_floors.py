@@ -44,9 +44,11 @@ FLOORS = (
     ("aws_resources.catalog",),
     ("aws_resources.declared",),
     ("aws_resources",),
-    ("probe.placeholders", "probe.http_answer"),
-    ("probe.http_steps", "probe.http_client"),
-    ("probe.http_proof",),
+    ("probe.placeholders", "probe.http_answer", "probe.filter_policy", "probe.statistics"),
+    ("probe.http_steps", "probe.http_client", "probe.event"),
+    ("probe.http_proof", "probe.request", "probe.diagnosis", "probe.sources", "probe.destinations"),
+    ("probe.bucket",),
+    ("probe.runner",),
     ("aws_observe", "crossplane_compare", "crossplane_fixed", "crossplane_diff"),
 )
 ALONE = {"boto3": {"aws_client"}, "botocore": {"aws_client"}, "pydantic": {"aws_resources.models"}}

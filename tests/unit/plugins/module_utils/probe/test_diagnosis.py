@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-import datetime
-import json
-
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import probe_event as probe
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import diagnosis as probe
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ATTRIBUTES, make_event
 
 TOPIC = "arn:aws:sns:eu-central-1:000000000000:orders"
 QUEUE = "arn:aws:sqs:eu-central-1:000000000000:orders"
@@ -34,7 +32,7 @@ def evidence(**more):
     known = {
         "topic": "orders",
         "queue": "orders",
-        "table": "orders",
+        "place": probe.Place("table", "orders"),
         "subscriptions": [SUBSCRIPTION],
         "depth": EMPTY,
         "policy": policy(allow()),
@@ -42,112 +40,6 @@ def evidence(**more):
         "queue_arn": QUEUE,
     }
     return probe.Evidence(**{**known, **more})
-
-
-NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
-
-
-def test_the_event_has_gosolines_format():
-    (event,) = probe.make_events(1, probe.ATTRIBUTES, NOW)
-    message = json.loads(event.message)
-    assert message["attributes"] == {"encoding": "application/json", "trace": "true"}
-    assert json.loads(message["body"]) == {"Id": event.id, "Number": 0, "CreatedAt": "2026-01-01T12:00:00.000Z"}
-    assert event.id.startswith("probe-")
-    assert event.attributes["encoding"] == {"DataType": "String", "StringValue": "application/json"}
-    assert event.key == {"Id": {"S": event.id}}
-    assert probe.make_events(1, probe.ATTRIBUTES, NOW)[0].id != event.id
-
-
-def test_events_of_one_run_share_their_beginning_and_sort():
-    events = probe.make_events(11, {}, NOW)
-    first, last = events[0], events[-1]
-    assert (first.id[-3:], last.id[-3:], last.number) == ("-00", "-10", 10)
-    assert first.id[:-2] == last.id[:-2]
-    assert len({event.id for event in events}) == 11
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "text"),
-    [
-        ("a", "String", "a"),
-        (7, "Number", "7"),
-        (1.5, "Number", "1.5"),
-        (True, "String", "true"),
-        (["a", 1, True], "String.Array", '["a", 1, true]'),
-    ],
-)
-def test_attributes_have_snss_types(value, kind, text):
-    assert probe.typed_attribute(value) == {"DataType": kind, "StringValue": text}
-    event = probe.make_event("probe-1", 0, {"x": value}, "now")
-    assert json.loads(event.message)["attributes"] == {"x": text}
-
-
-def test_events_are_known_again_in_a_queue():
-    event = probe.make_event("probe-1", 0, probe.ATTRIBUTES, "now")
-    envelope = {"Type": "Notification", "Message": event.message, "Timestamp": "2026-01-01T12:00:00.125Z"}
-    assert probe.id_in(event.message) == "probe-1"
-    assert probe.id_in(json.dumps(envelope)) == "probe-1"
-    assert probe.published_at(json.dumps(envelope)) == NOW.timestamp() * 1000 + 125
-    assert probe.published_at(event.message) is None
-    assert probe.published_at('{"Timestamp": "then"}') is None
-
-
-@pytest.mark.parametrize(
-    "body", ["", "x", "[1]", '{"Message": 1}', '{"body": "{}"}', '{"body": "{\\"Id\\": \\"other\\"}"}']
-)
-def test_what_others_sent_is_not_the_probes(body):
-    assert probe.id_in(body) is None
-
-
-def test_hops_come_from_the_trace():
-    trace = {"PublishedAt": 100_001, "QueuedAt": 100_011, "ReceivedAt": 100_031, "StoredAt": 100_034}
-    assert probe.latencies(trace, 0.0061, 0.0504) == {
-        "publish": 6,
-        "topic_to_queue": 10,
-        "queue_to_consumer": 20,
-        "consumer_to_table": 3,
-        "total": 50,
-    }
-
-
-@pytest.mark.parametrize("trace", [None, {}, "x", {"QueuedAt": "then"}])
-def test_without_a_trace_hops_are_empty(trace):
-    figures = probe.latencies(trace, 0.001, 0.1)
-    assert [figures[hop] for hop in probe.HOPS] == [None, None, None]
-    assert figures["total"] == 100
-
-
-def test_whole_seconds_are_replaced_by_our_own_clock_if_it_agrees():
-    trace = {"PublishedAt": 100_000, "QueuedAt": 100_905}
-    assert probe.latencies(trace, 0.01, 0.1, published_at=100_899.6)["topic_to_queue"] == 5
-    assert probe.latencies(trace, 0.01, 2.0, published_at=107_000)["topic_to_queue"] is None
-    assert probe.latencies(trace, 0.01, 2.0)["topic_to_queue"] is None
-
-
-def test_clocks_that_differ_give_no_nonsense():
-    trace = {"PublishedAt": 100_001, "QueuedAt": 99_990, "ReceivedAt": 109_990}
-    figures = probe.latencies(trace, 0.01, 0.1)
-    assert figures["topic_to_queue"] == 0
-    assert figures["queue_to_consumer"] is None  # longer than the whole way
-
-
-@pytest.mark.parametrize(
-    ("schema", "fine"),
-    [
-        ([{"name": "Id", "key_type": "HASH", "type": "S"}], True),
-        ([{"name": "Id", "key_type": "HASH", "type": "N"}], False),
-        ([{"name": "pk", "key_type": "HASH", "type": "S"}], False),
-        (
-            [{"name": "Id", "key_type": "HASH", "type": "S"}, {"name": "Number", "key_type": "RANGE", "type": "N"}],
-            False,
-        ),
-        ([], False),
-    ],
-)
-def test_the_tables_key_must_be_id(schema, fine):
-    problem = probe.key_problem("orders", schema)
-    assert (problem is None) is fine
-    assert fine or "text hash key Id alone" in problem
 
 
 @pytest.mark.parametrize(
@@ -216,8 +108,8 @@ def test_which_hop_lost_it(seen, lost_at, says):
     ],
 )
 def test_a_filter_holds_back_only_what_it_drops_for_certain(subscription, unmet):
-    message = probe.make_event("probe-1", 0, probe.ATTRIBUTES, "now").message
-    assert probe.filtered_out_by(subscription, probe.ATTRIBUTES, message) == unmet
+    message = make_event("probe-1", 0, ATTRIBUTES, "now").message
+    assert probe.filtered_out_by(subscription, ATTRIBUTES, message) == unmet
 
 
 def test_raw_messages_have_few_attributes():
@@ -225,16 +117,7 @@ def test_raw_messages_have_few_attributes():
     raw = {**SUBSCRIPTION, "raw": True}
     assert "drops those with more than 10" in str(probe.no_way("t", "q", [raw], many, ""))
     assert probe.no_way("t", "q", [SUBSCRIPTION], many, "") is None
-    assert probe.no_way("t", "q", [raw], probe.ATTRIBUTES, "") is None
-
-
-def test_the_users_attributes_are_not_added_to():
-    subscription = {**SUBSCRIPTION, "filter_policy": {"kind": ["a"]}}
-    assert probe.attributes_for(subscription, {}) == {**probe.ATTRIBUTES, "kind": "a"}
-    assert probe.attributes_for(subscription, {"x": 1}) == {**probe.ATTRIBUTES, "x": 1}
-    assert probe.attributes_for({**subscription, "filter_policy_scope": "MessageBody"}, {}) == probe.ATTRIBUTES
-    assert probe.attributes_for({**subscription, "filter_policy": {"encoding": ["x"]}}, {}) == probe.ATTRIBUTES
-    assert probe.attributes_for(None, {}) == probe.ATTRIBUTES
+    assert probe.no_way("t", "q", [raw], ATTRIBUTES, "") is None
 
 
 @pytest.mark.parametrize(
@@ -248,18 +131,61 @@ def test_the_users_attributes_are_not_added_to():
     ],
 )
 def test_why_the_probe_itself_did_not_receive_it(seen, lost_at, says):
-    diagnosis = probe.diagnose(evidence(table=None, **seen))
+    diagnosis = probe.diagnose(evidence(place=None, **seen))
     assert diagnosis.lost_at == lost_at
     assert says in str(diagnosis)
 
 
 def test_stations_are_as_many_as_can_be_seen():
-    assert probe.stations(3, 1, None, table=True) == {"published": 3, "in_table": 1}
+    assert probe.stations(3, 1, None, until="table") == {"published": 3, "in_table": 1}
     seen = evidence(depth={"visible": 1, "in_flight": 2, "delayed": 3}, new_dead_letters=4)
-    assert list(probe.stations(3, 1, seen, table=False).items()) == [
+    assert list(probe.stations(3, 1, seen, until="queue").items()) == [
         ("published", 3),
         ("waiting_in_queue", 4),
         ("in_flight", 2),
         ("in_dead_letter_queue", 4),
         ("received", 1),
     ]
+    assert probe.stations(1, 0, None, until="bucket") == {"published": 1, "in_bucket": 0}
+
+
+@pytest.mark.parametrize("topic", ["orders", None])
+@pytest.mark.parametrize(
+    ("place", "seen", "says"),
+    [
+        (
+            probe.Place("bucket", "b"),
+            {"depth": {**EMPTY, "in_flight": 1}},
+            "no object came; likely writing to bucket b fails",
+        ),
+        (
+            probe.Place("bucket", "b"),
+            {},
+            "another bucket than b, drops what it cannot decode, leaves the event's Id out of key and body",
+        ),
+        (
+            probe.Place("queue", "q"),
+            {"depth": {**EMPTY, "in_flight": 1}},
+            "no message came; likely sending to queue q fails",
+        ),
+        (probe.Place("queue", "q"), {"new_dead_letters": 1, "dead_letter_queue": "dlq"}, "dead-letter queue dlq got 1"),
+    ],
+)
+def test_which_destination_was_not_reached(topic, place, seen, says):
+    subscriptions = [SUBSCRIPTION] if topic else []
+    diagnosis = probe.diagnose(evidence(topic=topic, subscriptions=subscriptions, place=place, **seen))
+    assert diagnosis.lost_at == f"consumer_to_{place.kind}"
+    assert says in str(diagnosis)
+
+
+def test_a_queue_that_events_are_sent_to_needs_no_subscription():
+    seen = evidence(topic=None, subscriptions=[], policy=None, place=None)
+    assert probe.diagnose(seen).lost_at == "queue_to_consumer"
+    assert "another reader took it" in str(probe.diagnose(seen))
+    assert "does not read" in str(probe.diagnose(evidence(topic=None, subscriptions=[], depth={**EMPTY, "visible": 1})))
+
+
+def test_gosoline_is_named_only_where_it_is_meant():
+    raw = {"subscriptions": [{**SUBSCRIPTION, "raw": True}]}
+    assert "gosoline" in str(probe.diagnose(evidence(**raw)))
+    assert "gosoline" not in str(probe.diagnose(evidence(**raw, gosoline=False)))

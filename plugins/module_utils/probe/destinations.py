@@ -2,19 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the probe's events end: a table that a consumer writes to, or a queue that nobody else reads."""
+"""Where the probe's events arrive: a table that a consumer writes to, or a queue that nobody else reads."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import shlex
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
-from ansible_collections.localcloud.stack.plugins.module_utils import probe_event as probe
-from ansible_collections.localcloud.stack.plugins.module_utils import probe_figures as figures
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import aws_errors
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import event as probe
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import statistics as figures
 
 Json = dict[str, t.Any]
 Arrivals = dict[str, Json]  # trace by the event's identifier, empty where there is none
@@ -28,7 +29,7 @@ ROUNDS = 10
 RECEIVE_WAIT = 1
 
 
-class End(t.Protocol):
+class Destination(t.Protocol):
     """Where events arrive."""
 
     name: str
@@ -47,13 +48,14 @@ class End(t.Protocol):
         """Removes what the events left. Never raises: that must not hide why it came to that."""
 
 
-class TableEnd:
+class TableDestination:
     """Looks for each event's item. Items are removed in the end."""
 
     gives_portions = False
 
-    def __init__(self, dynamodb: t.Any, table: str, endpoint_url: str | None) -> None:
+    def __init__(self, dynamodb: t.Any, table: str, key: str, endpoint_url: str | None) -> None:
         self.name = f"table {table}"
+        self._key = key
         self._dynamodb = dynamodb
         self._table = table
         self._endpoint_url = endpoint_url
@@ -63,18 +65,18 @@ class TableEnd:
         found: Arrivals = {}
         with aws_errors(f"reading {self.name}", self._endpoint_url):
             for items in self._portions(pending):
-                found |= {item[probe.KEY]: item.get("Trace") or {} for item in items}
+                found |= {item[self._key]: item.get("Trace") or {} for item in items}
         self._traces |= found
         return found
 
     def _portions(self, events: t.Collection[probe.Event]) -> t.Iterator[list[Json]]:
         if len(events) == 1:  # needs no permission for many
             (event,) = events
-            answer = self._dynamodb.get_item(TableName=self._table, Key=event.key, ConsistentRead=True)
+            answer = self._dynamodb.get_item(TableName=self._table, Key=event.key(self._key), ConsistentRead=True)
             yield [facts.plain_item(answer["Item"])] if answer.get("Item") else []
             return
-        for some in _portions(events, KEYS_AT_ONCE):
-            request = {self._table: {"Keys": [event.key for event in some], "ConsistentRead": True}}
+        for some in portions(events, KEYS_AT_ONCE):
+            request = {self._table: {"Keys": [event.key(self._key) for event in some], "ConsistentRead": True}}
             answer = self._dynamodb.batch_get_item(RequestItems=request)
             yield [facts.plain_item(item) for item in answer.get("Responses", {}).get(self._table, [])]
 
@@ -109,10 +111,10 @@ class TableEnd:
 
     def _remove(self, events: list[probe.Event]) -> None:
         if len(events) == 1:
-            self._dynamodb.delete_item(TableName=self._table, Key=events[0].key)
+            self._dynamodb.delete_item(TableName=self._table, Key=events[0].key(self._key))
             return
-        for some in _portions(events, DELETIONS_AT_ONCE):
-            request = {self._table: [{"DeleteRequest": {"Key": event.key}} for event in some]}
+        for some in portions(events, DELETIONS_AT_ONCE):
+            request = {self._table: [{"DeleteRequest": {"Key": event.key(self._key)}} for event in some]}
             for _round in range(ROUNDS):
                 request = self._dynamodb.batch_write_item(RequestItems=request).get("UnprocessedItems") or {}
                 if not request:
@@ -122,25 +124,32 @@ class TableEnd:
 
     def _remove_late(self, event: probe.Event) -> bool:
         """Whether an event that was not seen has arrived by now; then its item is gone as well."""
-        answer = self._dynamodb.delete_item(TableName=self._table, Key=event.key, ReturnValues="ALL_OLD")
+        answer = self._dynamodb.delete_item(TableName=self._table, Key=event.key(self._key), ReturnValues="ALL_OLD")
         return bool(answer.get("Attributes"))
 
     def _by_hand(self, events: t.Sequence[probe.Event]) -> str:
-        words = f"aws dynamodb delete-item --table-name {self._table} --key '{json.dumps(events[0].key)}'"
-        if region := self._dynamodb.meta.region_name:
-            words += f" --region {region}"
-        if self._endpoint_url:
-            words += f" --endpoint-url {self._endpoint_url}"
-        return words + (f" (and so for {len(events) - 1} more, up to {events[-1].id})" if len(events) > 1 else "")
+        key = json.dumps(events[0].key(self._key))
+        words = f"aws dynamodb delete-item --table-name {self._table} --key {shlex.quote(key)}"
+        return (
+            words
+            + where(self._dynamodb, self._endpoint_url)
+            + (f" (and so for {len(events) - 1} more, up to {events[-1].id})" if len(events) > 1 else "")
+        )
 
 
-class QueueEnd:
-    """Receives the events itself and deletes them. Others' messages are held while it reads, and given back."""
+class QueueDestination:
+    """Receives the events itself and deletes them. Others' messages are held while it reads, and given back.
+
+    With C(direct), events are sent to this queue or to its topic, so that its time stamps are those of their hops.
+    """
 
     gives_portions = True
 
-    def __init__(self, sqs: t.Any, name: str, url: str, timeout: float, endpoint_url: str | None) -> None:
+    def __init__(
+        self, sqs: t.Any, name: str, url: str, timeout: float, endpoint_url: str | None, direct: bool = True
+    ) -> None:
         self.name = f"queue {name}"
+        self._direct = direct
         self._sqs = sqs
         self._url = url
         # Held for longer than it takes: what becomes visible again in between would count as received twice.
@@ -162,17 +171,15 @@ class QueueEnd:
                 AttributeNames=["All"],
             )
         found: Arrivals = {}
-        own_receipts = []
+        own_receipts: list[str] = []
         for message in answer.get("Messages", []):
-            event_id = probe.id_in(message["Body"])
-            if event_id is None or event_id not in self._own:
-                self._foreign.append(message["ReceiptHandle"])
-                continue
-            found[event_id] = self._trace(message)
-            own_receipts.append(message["ReceiptHandle"])
-            if event_id not in self._message_ids:
-                self._order.append((message.get("Attributes", {}).get("MessageGroupId", ""), event_id))
-            self._message_ids.setdefault(event_id, set()).add(message["MessageId"])
+            own = sorted(probe.ids_in(message["Body"]) & self._own)
+            (own_receipts if own else self._foreign).append(message["ReceiptHandle"])
+            for event_id in own:
+                found[event_id] = self._trace(message) if self._direct else {}
+                if event_id not in self._message_ids:
+                    self._order.append((message.get("Attributes", {}).get("MessageGroupId", ""), event_id))
+                self._message_ids.setdefault(event_id, set()).add(message["MessageId"])
         self._delete(own_receipts)
         return found
 
@@ -229,7 +236,7 @@ class QueueEnd:
 
     def _give_back(self) -> None:
         with aws_errors(f"giving messages back to {self.name}", self._endpoint_url):
-            for some in _portions(self._foreign, MESSAGES_AT_ONCE):
+            for some in portions(self._foreign, MESSAGES_AT_ONCE):
                 entries = [
                     {"Id": str(number), "ReceiptHandle": one, "VisibilityTimeout": 0} for number, one in enumerate(some)
                 ]
@@ -240,10 +247,31 @@ def _whole(text: t.Any) -> int | None:
     return int(text) if text else None
 
 
-Thing = t.TypeVar("Thing")
+One = t.TypeVar("One")
 
 
-def _portions(things: t.Iterable[Thing], size: int) -> t.Iterator[list[Thing]]:
-    rest = iter(things)
-    while some := list(itertools.islice(rest, size)):
-        yield some
+def portions(some: t.Iterable[One], size: int) -> t.Iterator[list[One]]:
+    rest = iter(some)
+    while portion := list(itertools.islice(rest, size)):
+        yield portion
+
+
+def where(client: t.Any, endpoint_url: str | None) -> str:
+    """Region and endpoint as options of the AWS CLI."""
+    region = f" --region {client.meta.region_name}" if client.meta.region_name else ""
+    return region + (f" --endpoint-url {endpoint_url}" if endpoint_url else "")
+
+
+def key_problem(table: str, key_schema: list[Json], key: str = probe.KEY) -> str | None:
+    """What keeps the probe from finding its item in a table with such keys."""
+    if [(one["name"], one["key_type"]) for one in key_schema] == [(key, "HASH")] and key_schema[0]["type"] in (
+        None,
+        "S",
+    ):
+        return None
+    found = ", ".join(f"{one['name']} ({one['key_type']}, {one['type']})" for one in key_schema) or "none"
+    return (
+        f"Table {table} has the keys {found}, but the probe looks for its item by a text hash key {key} alone; "
+        f"likely another table is meant, or its hash key has another name. Give the table that the consumer writes events to, "
+        "and its hash key's name as key."
+    )

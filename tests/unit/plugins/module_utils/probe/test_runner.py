@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from dataclasses import replace
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.probe_runner import Prober, Request, Time
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import bucket
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import make_events
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober, Time
 from moto import mock_aws
 
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 REQUEST = Request("orders", "orders", "orders", timeout=5)
 
 
@@ -336,19 +341,19 @@ def test_events_that_are_missing_are_told_by_station(world):
 def test_an_item_written_twice_is_a_duplicate(world, monkeypatch):
     world.consumer = world.consume
     prober = world.prober()
-    end = prober._end
-    monkeypatch.setattr(prober, "_travel", lambda way, where: (travel(way, where), again(way))[0])
+    destination = prober._destination
+    monkeypatch.setattr(prober, "_travel", lambda run, *more: (travel(run, *more), again(run))[0])
     travel = Prober._travel.__get__(prober)
 
-    def again(way):
+    def again(run):
         world.dynamodb.update_item(
             TableName="orders",
-            Key=way.events[0].key,
+            Key=run.events[0].key(),
             UpdateExpression="SET Trace.StoredAt = :later",
             ExpressionAttributeValues={":later": {"N": "6000"}},
         )
 
-    assert end is not None
+    assert destination is not None
     assert prober.run()["statistics"]["duplicated"] == 1
 
 
@@ -450,3 +455,247 @@ def test_all_that_is_wrong_with_a_request_is_said_at_once(world):
         "message_attributes.a is {}",
     ):
         assert words in caught.value.message
+
+
+class Archive:
+    """A consumer of the queue that writes to a bucket, or sends to another queue."""
+
+    def __init__(self, world, bucket="archive"):
+        self.world = world
+        self.s3 = world.clients.get("s3")
+        self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.out = world.sqs.create_queue(QueueName="out")["QueueUrl"]
+
+    def put(self, key, body):
+        self.s3.put_object(Bucket="archive", Key=key, Body=body)
+
+    def consume(self, use):
+        def work():
+            answer = self.world.sqs.receive_message(QueueUrl=self.world.queue, MaxNumberOfMessages=10)
+            for message in answer.get("Messages", []):
+                use(message["Body"])
+                self.world.sqs.delete_message(QueueUrl=self.world.queue, ReceiptHandle=message["ReceiptHandle"])
+
+        self.world.consumer = work
+
+    def keys(self):
+        return [one["Key"] for one in self.s3.list_objects_v2(Bucket="archive").get("Contents", [])]
+
+
+@pytest.fixture
+def archive(world):
+    return Archive(world)
+
+
+OWN = {"orderId": "${id}", "no": "${number}"}
+TO_BUCKET = Request(queue="orders", until="bucket", bucket="archive", prefix="in/", body=OWN, timeout=5)
+
+
+def test_a_queue_may_be_the_beginning_and_a_bucket_the_end(world, archive):
+    archive.put("in/before.json", "{}")
+    archive.put("elsewhere", "{}")
+
+    def store(body):
+        document = json.loads(body)
+        assert set(document) == {"orderId", "no"}
+        archive.put(f"in/{document['no']}.json", body)
+
+    archive.consume(store)
+    result = world.prober(replace(TO_BUCKET, count=12)).run()
+    assert (result["topic_arn"], result["table"], result["bucket"]) == (None, None, "archive")
+    assert (result["queue_url"], result["message_attributes"]) == (world.queue, {})
+    figures = result["statistics"]
+    assert (figures["sent"], figures["arrived"], figures["duplicated"], figures["out_of_order"]) == (12, 12, 0, None)
+    assert list(result["latency_ms"]) == [
+        "publish",
+        "topic_to_queue",
+        "queue_to_consumer",
+        "consumer_to_bucket",
+        "total",
+    ]
+    assert result["cleanup"] == {
+        "deleted": True,
+        "late_arrival_possible": False,
+        "note": "Its objects were removed.",
+        "kept": [],
+    }
+    assert archive.keys() == ["elsewhere", "in/before.json"]
+
+
+def test_a_topic_may_end_in_a_bucket_where_the_key_holds_the_id(world, archive):
+    def store(body):
+        event_id = json.loads(json.loads(body)["Message"])["orderId"]
+        archive.put(f"in/{event_id}.json.gz", b"\x1f\x8b")
+        archive.put(f"in/copy-{event_id}", b"")
+
+    archive.consume(store)
+    result = world.prober(replace(TO_BUCKET, topic="orders")).run()
+    assert (result["statistics"]["arrived"], result["statistics"]["duplicated"]) == (1, 1)
+    assert archive.keys() == []
+
+
+def test_an_object_with_others_data_is_left_and_named(world, archive):
+    archive.put("in/log.jsonl", '{"orderId": "theirs"}\n')
+
+    def store(body):
+        archive.put("in/log.jsonl", '{"orderId": "theirs"}\n' + body)
+        archive.put("in/batch.json", json.dumps([json.loads(body), {"orderId": "theirs"}]))
+
+    archive.consume(store)
+    result = world.prober(TO_BUCKET).run()
+    assert result["cleanup"] == {
+        "deleted": False,
+        "late_arrival_possible": False,
+        "note": "Left were in/batch.json, in/log.jsonl, which were there before or hold others' data as well.",
+        "kept": ["in/batch.json", "in/log.jsonl"],
+    }
+    assert archive.keys() == ["in/batch.json", "in/log.jsonl"]
+
+
+def test_no_version_of_an_object_is_left(world, archive):
+    archive.s3.put_bucket_versioning(Bucket="archive", VersioningConfiguration={"Status": "Enabled"})
+    archive.consume(lambda body: archive.put("in/x", body))
+    world.prober(TO_BUCKET).run()
+    found = archive.s3.list_object_versions(Bucket="archive")
+    assert found.get("Versions", []) == found.get("DeleteMarkers", []) == []
+
+
+def test_an_object_that_does_not_come_is_told_by_hop(world, archive):
+    archive.consume(lambda body: None)
+    with pytest.raises(
+        AwsError, match=r"sent to queue orders, did not reach bucket archive \(prefix in/\) within 5 s"
+    ) as caught:
+        world.prober(TO_BUCKET).run()
+    assert caught.value.details["lost_at"] == "consumer_to_bucket"
+    assert caught.value.details["stations"] == {"published": 1, "waiting_in_queue": 0, "in_flight": 0, "in_bucket": 0}
+    assert "aws s3 ls --recursive s3://archive/in/" in caught.value.message
+    world.consumer = lambda: None
+    with pytest.raises(AwsError) as caught:
+        world.prober(TO_BUCKET).run()
+    assert caught.value.details["lost_at"] == "queue_to_consumer"
+
+
+def test_an_object_that_comes_at_the_last_moment_is_removed_too(world, archive, monkeypatch):
+    prober = world.prober(TO_BUCKET)
+    diagnose = prober._diagnose
+    monkeypatch.setattr(
+        prober,
+        "_diagnose",
+        lambda run, result: (diagnose(run, result), archive.put("in/late", run.events[0].message))[0],
+    )
+    with pytest.raises(AwsError) as caught:
+        prober.run()
+    assert caught.value.details["cleanup"]["late_arrival_possible"] is False
+    assert archive.keys() == []
+
+
+def test_an_object_that_cannot_be_removed_is_a_failure(world, archive, monkeypatch):
+    archive.consume(lambda body: archive.put("in/x", body))
+
+    def refuse(**arguments):
+        raise archive.s3.exceptions.ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "DeleteObject")
+
+    monkeypatch.setattr(archive.s3, "delete_object", refuse)
+    with pytest.raises(
+        AwsError, match=r"but its objects could not be removed .* delete-object --bucket archive --key in/x"
+    ):
+        world.prober(TO_BUCKET).run()
+
+
+def test_a_bucket_with_too_many_objects_or_none_at_all_is_told_before_anything_is_sent(world, archive, monkeypatch):
+    monkeypatch.setattr(bucket, "MOST_OBJECTS", 2)
+    for number in range(3):
+        archive.put(f"in/{number}", "x")
+    for request, says in (
+        (TO_BUCKET, "has more than 2 objects, .* Nothing was published. Give the prefix"),
+        (replace(TO_BUCKET, bucket="archiv"), r"Bucket archiv does not exist \(there is archive\)"),
+    ):
+        for act in (Prober.check, Prober.run):
+            with pytest.raises(AwsError, match=says):
+                act(world.prober(request))
+    assert messages(world) == ("0", "0")
+    assert world.prober(replace(TO_BUCKET, prefix="in/1")).check()["bucket"] == "archive"
+
+
+@pytest.mark.parametrize("topic", ["orders", None])
+def test_another_queue_may_be_the_end(world, archive, topic):
+    archive.consume(lambda body: world.sqs.send_message(QueueUrl=archive.out, MessageBody=f"invoice for {body}"))
+    request = Request(
+        topic, queue="orders", until="queue", destination_queue="out", body="order ${id}", timeout=5, count=3
+    )
+    result = world.prober(request).run()
+    assert (result["statistics"]["arrived"], result["destination_queue_url"]) == (3, archive.out)
+    assert result["latency_ms"]["consumer_to_queue"] is None
+    world.consumer = lambda: None
+    with pytest.raises(
+        AwsError, match=f"sent to {'topic' if topic else 'queue'} orders, did not reach queue out"
+    ) as caught:
+        world.prober(replace(request, timeout=0.1)).run()
+    assert caught.value.details["lost_at"] == "queue_to_consumer"
+
+
+def test_a_queue_may_be_beginning_and_end(world):
+    result = world.prober(Request(queue="orders", until="queue", timeout=5, count=11)).run()
+    assert (result["statistics"]["arrived"], result["latency_ms"]["topic_to_queue"]) == (11, None)
+    assert messages(world) == ("0", "0")
+
+
+def test_a_fifo_queue_that_events_are_sent_to_keeps_the_order(world):
+    world.sqs.create_queue(QueueName="o.fifo", Attributes={"FifoQueue": "true"})
+    request = Request(queue="o.fifo", until="queue", timeout=5, count=12, message_group_id="one")
+    figures = world.prober(request).run()["statistics"]
+    assert (figures["arrived"], figures["out_of_order"]) == (12, 0)
+
+
+def test_a_table_may_have_a_key_of_another_name(world):
+    world.make_table("invoices", key="orderId")
+
+    def store(body):
+        document = json.loads(body)
+        item = {"orderId": {"S": document["orderId"]}, "no": {"N": str(document["no"])}}
+        world.dynamodb.put_item(TableName="invoices", Item=item)
+
+    Archive(world).consume(store)
+    request = Request(queue="orders", table="invoices", key="orderId", body=OWN, timeout=5)
+    for count in (1, 3):
+        assert world.prober(replace(request, count=count)).run()["statistics"]["arrived"] == count
+    assert world.dynamodb.scan(TableName="invoices")["Count"] == 0
+    with pytest.raises(AwsError, match="text hash key Id alone"):
+        world.prober(replace(request, key="Id")).check()
+
+
+def test_what_a_filter_of_bodies_drops_of_an_own_body_is_not_sent(world, archive):
+    filter_by(world, {"kind": ["a"]}, "MessageBody")
+    request = replace(TO_BUCKET, topic="orders")
+    assert "filter policy on kind drops the event" in refused(world, request).message
+    archive.consume(lambda body: archive.put("in/x", body))
+    assert world.prober(replace(request, body={**OWN, "kind": "a"})).run()["statistics"]["arrived"] == 1
+
+
+def test_large_messages_go_in_smaller_requests(world, archive, monkeypatch):
+    sizes = []
+    send = world.sqs.send_message_batch
+    monkeypatch.setattr(
+        world.sqs, "send_message_batch", lambda **more: (sizes.append(len(more["Entries"])), send(**more))[1]
+    )
+    archive.consume(lambda body: archive.put(f"in/{json.loads(body)['no']}", body))
+    world.prober(replace(TO_BUCKET, count=7, body={**OWN, "fill": "x" * 60_000})).run()
+    assert sizes == [4, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("{ID}", False),
+        ('{"id": "ID",\n "x": 1}', False),
+        ('[{"id": "ID"}]', False),
+        ('[{"id": "ID"}, {"id": "x"}]', True),
+        ('{"id": "ID"}\n{"id": "ID"}\n', False),
+        ('{"id": "ID"}\n{"id": "x"}\n', True),
+        ("id,name\nID,x", True),
+        ("ID OTHER", True),
+    ],
+)
+def test_whether_an_object_holds_something_else(text, others):
+    own, other = (one.id for one in make_events(1, {}, NOW) + make_events(1, {}, NOW))
+    assert bucket.holds_others(text.replace("ID", own).replace("OTHER", other), {own}) is others

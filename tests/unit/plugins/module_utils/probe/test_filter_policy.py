@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import probe_filter
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import filter_policy
 
 
 @pytest.mark.parametrize(
@@ -31,42 +31,42 @@ from ansible_collections.localcloud.stack.plugins.module_utils import probe_filt
     ],
 )
 def test_conditions(rule, passing, dropped):
-    assert [probe_filter.matches({"k": rule}, {"k": value}) for value in passing] == [True] * len(passing)
-    assert [probe_filter.matches({"k": rule}, {"k": value}) for value in dropped] == [False] * len(dropped)
+    assert [filter_policy.matches({"k": rule}, {"k": value}) for value in passing] == [True] * len(passing)
+    assert [filter_policy.matches({"k": rule}, {"k": value}) for value in dropped] == [False] * len(dropped)
 
 
 def test_a_key_that_is_not_there_passes_only_where_that_is_asked_for():
-    assert probe_filter.matches({"k": [{"exists": False}]}, {}) is True
-    assert probe_filter.matches({"k": [{"exists": False}]}, {"k": "a"}) is False
+    assert filter_policy.matches({"k": [{"exists": False}]}, {}) is True
+    assert filter_policy.matches({"k": [{"exists": False}]}, {"k": "a"}) is False
     for rule in ("a", [{"exists": True}], [{"anything-but": "a"}]):
-        assert probe_filter.matches({"k": rule}, {}) is False
+        assert filter_policy.matches({"k": rule}, {}) is False
 
 
 def test_all_keys_and_one_of_or():
     policy = {"a": ["1"], "$or": [{"b": ["2"]}, {"c": ["3"], "d": ["4"]}]}
-    assert probe_filter.matches(policy, {"a": "1", "b": "2"}) is True
-    assert probe_filter.matches(policy, {"a": "1", "c": "3", "d": "4"}) is True
-    assert probe_filter.matches(policy, {"a": "1", "c": "3"}) is False
-    assert probe_filter.matches(policy, {"b": "2"}) is False
-    assert probe_filter.unmet(policy, {"a": "2", "c": "3"}) == ["a", "$or"]
+    assert filter_policy.matches(policy, {"a": "1", "b": "2"}) is True
+    assert filter_policy.matches(policy, {"a": "1", "c": "3", "d": "4"}) is True
+    assert filter_policy.matches(policy, {"a": "1", "c": "3"}) is False
+    assert filter_policy.matches(policy, {"b": "2"}) is False
+    assert filter_policy.unmet(policy, {"a": "2", "c": "3"}) == ["a", "$or"]
 
 
 def test_bodies_have_objects_in_objects():
     policy = {"order": {"kind": ["a"], "lines": {"size": [{"numeric": [">", 1]}]}}}
-    assert probe_filter.matches(policy, {"order": {"kind": "a", "lines": [{"size": 1}, {"size": 2}]}}) is True
-    assert probe_filter.matches(policy, {"order": {"kind": "a", "lines": [{"size": 1}]}}) is False
-    assert probe_filter.matches(policy, {"order": "a"}) is False
+    assert filter_policy.matches(policy, {"order": {"kind": "a", "lines": [{"size": 1}, {"size": 2}]}}) is True
+    assert filter_policy.matches(policy, {"order": {"kind": "a", "lines": [{"size": 1}]}}) is False
+    assert filter_policy.matches(policy, {"order": "a"}) is False
 
 
 def test_what_is_not_known_is_neither_yes_nor_no():
     unknown = {"k": [{"something-new": 1}]}
-    assert probe_filter.matches(unknown, {"k": "a"}) is None
-    assert probe_filter.matches({"k": [{"numeric": ["~", 1]}]}, {"k": 1}) is None
-    assert probe_filter.matches({"k": [{"anything-but": {"something-new": 1}}]}, {"k": 1}) is None
-    assert probe_filter.matches({**unknown, "other": ["b"]}, {"k": "a"}) is False
-    assert probe_filter.matches({"k": [{"something-new": 1}, "a"]}, {"k": "a"}) is True
-    assert probe_filter.unmet(unknown, {"k": "a"}) == []
-    assert probe_filter.satisfying(unknown, {}) is None
+    assert filter_policy.matches(unknown, {"k": "a"}) is None
+    assert filter_policy.matches({"k": [{"numeric": ["~", 1]}]}, {"k": 1}) is None
+    assert filter_policy.matches({"k": [{"anything-but": {"something-new": 1}}]}, {"k": 1}) is None
+    assert filter_policy.matches({**unknown, "other": ["b"]}, {"k": "a"}) is False
+    assert filter_policy.matches({"k": [{"something-new": 1}, "a"]}, {"k": "a"}) is True
+    assert filter_policy.unmet(unknown, {"k": "a"}) == []
+    assert filter_policy.satisfying(unknown, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_what_is_not_known_is_neither_yes_nor_no():
     ],
 )
 def test_attributes_are_found_that_pass(policy):
-    found = probe_filter.satisfying(policy, {"given": "yes"})
+    found = filter_policy.satisfying(policy, {"given": "yes"})
     assert found is not None
     assert found["given"] == "yes"
-    assert probe_filter.matches(policy, found) is True
+    assert filter_policy.matches(policy, found) is True
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,4 @@ def test_attributes_are_found_that_pass(policy):
     ],
 )
 def test_where_none_pass_none_are_found(policy):
-    assert probe_filter.satisfying(policy, {"given": "yes"}) is None
+    assert filter_policy.satisfying(policy, {"given": "yes"}) is None
