@@ -5,17 +5,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
+    declared_images,
+    image_problems,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, BuildError, Inventory
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import (
+    Builder,
+    BuildError,
+    Inventory,
+    Result,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.declared import (
+    Wanted,
+    build_problems,
+    pulled_references,
+    wanted,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import PartsError
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registries import References, look
 
 display = Display()
 
@@ -31,30 +49,66 @@ class ActionModule(ActionBase):
             argument_spec={
                 "project": {"type": "path", "required": True},
                 "parts": {"type": "list", "elements": "str", "required": True},
+                "images": {"type": "dict", "default": {}},
+                "refresh": {"type": "bool", "default": False},
                 "cache": {"type": "path"},
             }
         )[1]
         cache = Cache(Path(arguments["cache"]) if arguments["cache"] else default_root())
         try:
-            inventory = Inventory.read(Path(arguments["project"]))
+            declared = declare(arguments["images"], References(cache, arguments["refresh"]), not self._task.check_mode)
+            inventory = Inventory.read(Path(arguments["project"]), declared)
+            parts = list(dict.fromkeys([*arguments["parts"], *declared.images.values()]))
+            images = {
+                name: inventory.parts[part].image(inventory.digests[part]) for name, part in declared.images.items()
+            }
             builder = Builder(inventory, cache, lambda line: display.display(f"  toolchain: {printable(line)}"))
-            missing = builder.missing(arguments["parts"])
+            missing = builder.missing(parts)
             if self._task.check_mode and missing:
-                return {"changed": True, "missing": missing, "parts": {}, "versions": versions(inventory)}
+                # What is only imported or pushed can be told of before it is there.
+                known = all(inventory.parts[name].image("") for name in missing)
+                return result(True, missing, builder.known(parts) if known else {}, images, declared, inventory)
             # What is built here is read in images by other users; the process is this task's own.
             os.umask(0o022)
-            results = builder.require(arguments["parts"])
-        except (BuildError, PartsError, OSError) as error:
+            results = builder.require(parts)
+        except (BuildError, ImageError, PartsError, OSError) as error:
             raise AnsibleActionFail(str(error)) from error
-        return {
-            "changed": bool(missing),
-            "missing": missing,
-            "parts": {
-                result.name: {"path": str(result.path), "digest": result.digest, "image": result.image}
-                for result in results.values()
-            },
-            "versions": versions(inventory),
-        }
+        return result(bool(missing), missing, results, images, declared, inventory)
+
+
+def result(
+    changed: bool,
+    missing: list[str],
+    results: Mapping[str, Result],
+    images: Mapping[str, str | None],
+    declared: Wanted,
+    inventory: Inventory,
+) -> dict[str, Any]:
+    """What the module returns."""
+    return {
+        "changed": changed,
+        "missing": missing,
+        "parts": {
+            one.name: {"path": str(one.path), "digest": one.digest, "image": one.image} for one in results.values()
+        },
+        "images": images,
+        "image_parts": declared.images,
+        "versions": versions(inventory),
+    }
+
+
+def declare(images: Mapping[str, Any], references: References, keep: bool) -> Wanted:
+    """The parts of declared images. Raises ImageError with all that is wrong with them or can't be had."""
+    if problems := image_problems(images, "images"):
+        raise ImageError("\n".join(problems))
+    declared = declared_images(images)
+    problems = build_problems(declared)
+    readable = [image for image in declared if not image.build or not build_problems([image])]
+    pulled = pulled_references(readable)
+    digests, archives, unavailable = look(declared, pulled, references, keep)
+    if problems or unavailable:
+        raise ImageError("\n".join([*problems, *unavailable]))
+    return wanted(declared, digests, archives)
 
 
 def versions(inventory: Inventory) -> dict[str, str]:

@@ -87,6 +87,65 @@ def read_archive(path: str) -> Archived:
     return Archived(digest_of(config), names[0] if names else None)
 
 
+class Content(t.NamedTuple):
+    """What an archive holds. C(format): as skopeo calls it; C(digest): of the image's configuration or manifest."""
+
+    format: str
+    digest: str
+    architectures: set[str]
+
+
+def archive_content(path: str) -> Content:
+    """The one image of an OCI or docker archive. Raises ImageError."""
+    try:
+        with tarfile.open(path) as archive:
+            names = set(archive.getnames())
+            if "manifest.json" in names:
+                found = _one(json.loads(_member(archive, "manifest.json")), path)
+                config = _member(archive, found["Config"])
+                missing = [layer for layer in found["Layers"] if layer not in names]
+                content = Content("docker-archive", digest_of(config), _architectures([json.loads(config)]))
+            else:
+                found = _one(json.loads(_member(archive, "index.json"))["manifests"], path)
+                missing, configs = _oci_images(archive, found, names)
+                content = Content("oci-archive", str(found["digest"]), _architectures(configs))
+    except (OSError, tarfile.TarError, EOFError, KeyError, TypeError, AttributeError, ValueError) as error:
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(":")
+        raise ImageError(
+            f"{path} is not a complete OCI or docker archive ({said}). Make it again with `docker save` or `skopeo copy`."
+        ) from None
+    if missing:
+        raise ImageError(
+            f"{path} lacks {missing[0]}, which its image is made of. Make it again with `docker save` or `skopeo copy`."
+        )
+    return content
+
+
+def _one(images: list[Json], path: str) -> Json:
+    if len(images) != 1:
+        raise ImageError(f"{path} holds {len(images)} images. Give an archive that holds one.")
+    return images[0]
+
+
+def _oci_images(archive: tarfile.TarFile, found: Json, names: set[str]) -> tuple[list[str], list[Json]]:
+    """The blobs that an image or index of an OCI archive lacks, and the configurations of its images."""
+    manifest = json.loads(_member(archive, _blob(found)))
+    if "manifests" in manifest:
+        # Those of other platforms may be left out.
+        images = [_oci_images(archive, one, names) for one in manifest["manifests"] if _blob(one) in names]
+        return [name for lacks, _ in images for name in lacks], [one for _, configs in images for one in configs]
+    missing = [_blob(layer) for layer in manifest["layers"] if _blob(layer) not in names]
+    return missing, [json.loads(_member(archive, _blob(manifest["config"])))]
+
+
+def _blob(descriptor: Json) -> str:
+    return "blobs/" + str(descriptor["digest"]).replace(":", "/")
+
+
+def _architectures(configs: list[Json]) -> set[str]:
+    return {str(one["architecture"]) for one in configs if one.get("architecture")}
+
+
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
@@ -103,14 +162,22 @@ def digest_of(content: bytes) -> str:
 
 def explain(destination: Reference, error: str, tool: str | None = None) -> str:
     """One sentence and the next step for a request or command that failed. C(tool): the one to log in with."""
-    registry = destination.registry
     if re.search(r"Cannot connect to the Docker daemon|docker daemon running", error, re.IGNORECASE):
         return "Docker's daemon does not answer. Start it, or set tool to skopeo or buildah."
-    for pattern, cause, step in _ERRORS:
+    return _explain(f"{destination} can't be pushed", destination.registry, error, tool or "skopeo", _ERRORS)
+
+
+def explain_pull(reference: str, error: str) -> str:
+    """One sentence and the next step for an image that skopeo can't fetch."""
+    return _explain(f"{reference} can't be pulled", reference.partition("/")[0], error, "skopeo", _PULL_ERRORS)
+
+
+def _explain(what: str, registry: str, error: str, tool: str, errors: list[tuple[re.Pattern[str], str, str]]) -> str:
+    said = re.sub(r"//[^/@\s]+@", "//", last_line(error))
+    for pattern, cause, step in errors:
         if pattern.search(error):
-            advice = step.format(registry=registry, login=f"{tool or 'skopeo'} login {registry}")
-            return f"{destination} can't be pushed: {cause}. {advice} ({last_line(error)})"
-    return f"{destination} can't be pushed: {last_line(error)}"
+            return f"{what}: {cause}. {step.format(registry=registry, login=f'{tool} login {registry}')} ({said})"
+    return f"{what}: {said}"
 
 
 _ERRORS = [
@@ -157,6 +224,27 @@ _ERRORS = [
         "Install the package golang-github-containers-common (others: containers-common), which has it.",
     ),
     (re.compile(r"no space left", re.IGNORECASE), "a disk is full", "Free some space here or in the registry."),
+]
+_PULL_ERRORS = [
+    (
+        re.compile(r"manifest unknown|name unknown|repository name not known|not found|\b404\b", re.IGNORECASE),
+        "the registry does not have it",
+        "Correct the name or the tag.",
+    ),
+    (
+        re.compile(
+            r"unauthorized|denied|forbidden|authentication required|no basic auth|incorrect username|\b40[13]\b",
+            re.IGNORECASE,
+        ),
+        "the registry denies it, or does not have it",
+        "Correct the name, or log in with `{login}` as a user who may pull it.",
+    ),
+    (
+        re.compile(r"context deadline exceeded", re.IGNORECASE),
+        "the registry does not answer in time",
+        "Open the way to {registry} (network, proxy variables), or correct the name.",
+    ),
+    *((pattern, cause, step.replace("destination", "name")) for pattern, cause, step in _ERRORS),
 ]
 
 

@@ -25,6 +25,18 @@ options:
     type: list
     elements: str
     required: true
+  images:
+    description:
+      - "Images by a name of their own, each with one of: C(build), a folder with a Dockerfile (C(context), C(dockerfile), C(requirements),
+        C(sources), C(arguments)); C(archive), the path of an OCI or docker archive; C(pull), a reference in a registry; C(part), a part
+        that is an image. C(published) is not used here."
+      - Everything that is wrong with them, or that a registry does not have, is named at once before anything is built.
+    type: dict
+    default: {}
+  refresh:
+    description: Ask registries again what tags name. Else a tag stays what it was when it was asked for first.
+    type: bool
+    default: false
   cache:
     description: The cache. By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
     type: path
@@ -34,7 +46,9 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Builds nothing; O(parts) that are missing are returned in RV(missing).
+    details:
+      - Builds nothing; O(parts) that are missing are returned in RV(missing).
+      - RV(parts) is empty then, unless only images are missing. Their paths are those that they are going to have.
   diff_mode:
     support: none
   idempotent:
@@ -46,6 +60,14 @@ EXAMPLES = r"""
   localcloud.stack.toolchain:
     project: "{{ playbook_dir }}"
     parts: [kubernetes, helm]
+
+- name: Build an image of a folder, and fetch another one
+  localcloud.stack.toolchain:
+    project: "{{ playbook_dir }}"
+    parts: []
+    images:
+      web: {build: {context: /home/me/orders/web}}
+      cache: {pull: "docker.io/library/redis:7.4"}
 """
 
 RETURN = r"""
@@ -60,6 +82,16 @@ parts:
   returned: when nothing is missing any more
   type: dict
   sample: {"helm": {"path": "/home/me/.cache/localcloud/parts/helm-85177a8226592a1b", "digest": "85177a8226592a1b", "image": null}}
+images:
+  description: The reference of each of O(images), by its name.
+  returned: always
+  type: dict
+  sample: {"web": "localhost/localcloud/web:0a5d5b8d3f4d8c4b"}
+image_parts:
+  description: Under which name in RV(parts) each of O(images) is.
+  returned: always
+  type: dict
+  sample: {"web": "image-web-6f1ed002"}
 versions:
   description: The pinned version of each part that has one.
   returned: always

@@ -9,7 +9,7 @@ import errno
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -18,8 +18,9 @@ from pathlib import Path
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
 from .cache import Cache
+from .declared import Wanted, with_builds
 from .parts import Part, digests, parse, with_needs
-from .recipes import COMPILING, RECIPE_VERSIONS, Workshop, build
+from .recipes import COMPILING, KEPT, RECIPE_VERSIONS, Workshop, build
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -70,11 +71,14 @@ class Inventory:
     digests: Mapping[str, str]
 
     @classmethod
-    def read(cls, project: Path) -> Inventory:
-        """Read toolchain/parts.yml and all input files. Raises PartsError, OSError."""
-        parts = parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
-        files = {name: input_files(project, part) for name, part in parts.items()}
-        return cls(project, parts, digests(parts, files, RECIPE_VERSIONS))
+    def read(cls, project: Path, declared: Wanted | None = None) -> Inventory:
+        """Read toolchain/parts.yml and all input files; `declared` are parts of images besides. Raises PartsError, OSError."""
+        listed = parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+        own = with_builds(project, listed)
+        added = declared or Wanted()
+        parts = {**listed, **own.parts, **added.parts}
+        files = {name: input_files(project, part) for name, part in listed.items() if part.recipe != "build"}
+        return cls(project, parts, digests(parts, {**files, **own.files, **added.files}, RECIPE_VERSIONS))
 
 
 def is_left_out(name: str) -> bool:
@@ -126,6 +130,15 @@ class Builder:
         if missing:
             self._check_space(missing)
             built = self._build_all(missing)
+        for name in wanted:
+            self.cache.use(name, self.inventory.digests[name])
+        for name in built:
+            if self.inventory.parts[name].recipe in KEPT:
+                self.cache.tidy(name, KEPT[self.inventory.parts[name].recipe])
+        return self.known(wanted, built)
+
+    def known(self, wanted: Iterable[str], built: Collection[str] = ()) -> dict[str, Result]:
+        """What the results of these parts are, or will be if they are built."""
         return {
             name: Result(
                 name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,21 @@ class Cache:
     def has(self, name: str, digest: str) -> bool:
         """Whether the result is there, whole."""
         return self.path(name, digest).is_dir()
+
+    def use(self, name: str, digest: str) -> None:
+        """Remember that the result was used now."""
+        os.utime(self.path(name, digest))
+
+    def tidy(self, name: str, kept: int) -> None:
+        """Remove all results of this part but the last used ones."""
+        found = [
+            path for path in self.results.glob(f"{name}-*") if re.fullmatch(r"[0-9a-f]{16}", path.name[len(name) + 1 :])
+        ]
+        for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[kept:]:
+            with self.lock(path.name):
+                # It is none from this moment on.
+                path.rename(leaving := path.with_name(f".{path.name}"))
+                remove(leaving)
 
     def log(self, name: str) -> Path:
         """The log of the part's last build."""

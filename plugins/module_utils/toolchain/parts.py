@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
@@ -26,12 +27,16 @@ class PartsError(PrintableError, ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to build. `spec` is its entry in parts.yml, as it stands there."""
+    """One thing to build. `spec` is its entry in parts.yml, as it stands there.
+
+    `inputs` are files that it is made of wherever they are, by their paths in its build context.
+    """
 
     name: str
     recipe: str
     needs: tuple[str, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -103,7 +108,9 @@ def digests(
         for path in sorted(files.get(name, {})):
             _feed(digest, path.encode(), files[name][path])
         for need in part.needs:
-            _feed(digest, need.encode(), found[need].encode())
+            # A layer's base has the layer's own name, which may come from a folder's path.
+            name_of_need = need.removeprefix(name) if part.recipe == "layer" else need
+            _feed(digest, name_of_need.encode(), found[need].encode())
         found[name] = digest.hexdigest()[:DIGEST_LENGTH]
     return found
 

@@ -17,8 +17,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from . import image_layers
 from .cache import Cache, remove
+from .declared import node_arguments
+from .dockerfile import Copy, with_bases
 from .parts import Part
+from .registries import skopeo, tls
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -36,9 +40,15 @@ RECIPE_VERSIONS = {
     "image": 1,
     "python-image": 2,
     "node-image": 1,
+    "build": 1,
+    "layer": 1,
+    "pull": 1,
+    "archive": 1,
 }
 # Recipes that keep all cores busy; the others mostly wait for a registry.
 COMPILING = {"go", "provider", "module", "crossplane"}
+# Of what changes with every edit, the last used results of a part that stay in the cache.
+KEPT = {"build": 3, "layer": 5, "pull": 3, "archive": 3}
 
 
 @dataclass
@@ -319,16 +329,95 @@ def stage(shop: Workshop, out: Path) -> Path:
     return context
 
 
-def download_wheels(shop: Workshop, target: Path, python: str, *requirements: str) -> None:
+def download_wheels(
+    shop: Workshop, target: Path, python: str, *requirements: str, dependencies: str = "--no-deps"
+) -> None:
     """Fetch wheels for an image's Python with the host's pip and its configuration; sources where there is no wheel.
 
-    The requirements name their dependencies themselves.
+    The requirements name their dependencies themselves, unless `dependencies` says otherwise.
     """
     shop.run(
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-        "--no-deps", f"--python-version={python}", "--platform=manylinux2014_x86_64",
+        dependencies, f"--python-version={python}", "--platform=manylinux2014_x86_64",
         "--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_34_x86_64", "--dest", target, *requirements,
     )  # fmt: skip
+
+
+def build_declared(shop: Workshop, out: Path) -> None:
+    """An image of a Dockerfile; wheels of its requirements, if it has any, lie in wheels/ of the context."""
+    spec = shop.part.spec
+    context = out / ".context"
+    for name, path in shop.part.inputs.items():
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, context / name, follow_symlinks=False)
+        if not path.is_symlink():
+            # Other users read it in the image, whoever's umask it was made with.
+            (context / name).chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    context.mkdir(exist_ok=True)
+    arguments = dict(spec["arguments"])
+    if spec["requirements"]:
+        requirements = context / spec["requirements"]
+        # With hashes all that is needed is named; else pip finds it, for which it takes no sources.
+        hashed = "--hash=" in requirements.read_text()
+        wanted = ["--require-hashes"] if hashed else []
+        dependencies = "--no-deps" if hashed else "--only-binary=:all:"
+        download_wheels(shop, context / "wheels", "3.11", *wanted, "-r", str(requirements), dependencies=dependencies)
+        arguments = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/src/wheels", **arguments}
+    names = {base: (shop.needs[part] / "image").read_text() for base, part in spec["bases"].items()}
+    known = {**spec["arguments"], **node_arguments(spec["dockerfile"], spec["arguments"])}
+    (out / ".Dockerfile").write_text(with_bases(spec["dockerfile"], known, names))
+    make_image(shop, out, context, out / ".Dockerfile", **arguments)
+    (out / "folders").write_text("\n".join(image_layers.folders(out / "image.tar")))
+    (out / ".Dockerfile").unlink()
+    remove(context)
+
+
+def build_layer(shop: Workshop, out: Path) -> None:
+    """The image of another part with one more layer of files, which needs no builder."""
+    (base,) = shop.needs.values()
+    copies = [Copy(tuple(sources), destination) for sources, destination in shop.part.spec["copies"]]
+    image_layers.add_layer(
+        base / "image.tar",
+        (base / "folders").read_text().splitlines(),
+        copies,
+        shop.part.inputs,
+        _named(shop),
+        out / "image.tar",
+    )
+    (out / "image").write_text(_named(shop))
+
+
+def build_pull(shop: Workshop, out: Path) -> None:
+    """An image of a registry, fetched by the host with the user's credentials and proxy."""
+    reference = shop.part.spec["reference"]
+    shop.run(
+        *skopeo(reference),
+        "copy",
+        "--quiet",
+        *tls(reference, "src-"),
+        f"docker://{reference}",
+        f"docker-archive:{out / 'image.tar'}:{_named(shop)}",
+    )
+    (out / "image").write_text(_named(shop))
+
+
+def build_archive(shop: Workshop, out: Path) -> None:
+    """The image of an archive, under a name of ours."""
+    archive = shop.part.inputs["archive"]
+    shop.run(
+        "skopeo",
+        "copy",
+        "--quiet",
+        f"{shop.part.spec['format']}:{archive}",
+        f"docker-archive:{out / 'image.tar'}:{_named(shop)}",
+    )
+    (out / "image").write_text(_named(shop))
+
+
+def _named(shop: Workshop) -> str:
+    if shop.image is None:
+        raise ValueError(f"{shop.part.name} is not an image")
+    return shop.image
 
 
 def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **arguments: str) -> None:
@@ -337,8 +426,7 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
     buildah's storage is the part's own and goes with the build, so builds never meet; --isolation chroot needs no
     privilege beyond root.
     """
-    if shop.image is None:
-        raise ValueError(f"{shop.part.name} is not an image")
+    image = _named(shop)
     storage = out / ".storage"
     buildah = ["buildah", "--root", str(storage / "root"), "--runroot", str(storage / "run"), "--storage-driver", "vfs"]
     bases = [need / "image.tar" for need in shop.needs.values() if (need / "image.tar").exists()]
@@ -349,10 +437,10 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
     build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
     shop.run(
         *buildah, "build", "--isolation=chroot", "--pull-never", "--timestamp=0", *build_arguments,
-        f"--tag={shop.image}", f"--file={containerfile}", context,
+        f"--tag={image}", f"--file={containerfile}", context,
     )  # fmt: skip
-    shop.run(*buildah, "push", "--quiet", shop.image, f"docker-archive:{out / 'image.tar'}:{shop.image}")
-    (out / "image").write_text(shop.image)
+    shop.run(*buildah, "push", "--quiet", image, f"docker-archive:{out / 'image.tar'}:{image}")
+    (out / "image").write_text(image)
     remove(storage)
 
 
@@ -368,4 +456,8 @@ RECIPES: dict[str, Callable[[Workshop, Path], None]] = {
     "image": build_image,
     "python-image": build_python_image,
     "node-image": build_node_image,
+    "build": build_declared,
+    "layer": build_layer,
+    "pull": build_pull,
+    "archive": build_archive,
 }
