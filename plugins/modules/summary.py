@@ -10,7 +10,7 @@ module: summary
 short_description: Print what a run has made and proved
 version_added: 0.1.0
 description:
-  - Prints pods, resources, the newest items, the seconds of each phase, where to look further, and the way of the probe's event.
+  - Prints pods, resources, the newest items, the seconds of each phase, where to look further, and what was proved.
 author:
   - localcloud.stack contributors (@localcloud)
 options:
@@ -41,11 +41,18 @@ options:
   probe:
     description: What M(localcloud.stack.event_probe) returned.
     type: dict
-    required: true
+    default: {}
   verified:
     description: What was proved otherwise than by an event, a sentence.
     type: str
     default: ""
+  proofs:
+    description:
+      - Sentences about all that was proved, as P(localcloud.stack.proof_sentences#filter) makes them. Each is a line at the end.
+      - With them O(probe) and O(verified) are not shown.
+    type: list
+    elements: str
+    default: []
   seconds:
     description: Seconds by phase.
     type: dict

@@ -218,6 +218,89 @@ def test_where_an_event_got_stuck(
     assert f"{station.replace('_', ' ')} 1" in caught.value.message
 
 
+class Archive:
+    """A bucket and a second queue beside a chain, for consumers of the chain's queue."""
+
+    def __init__(self, chain: Chain, later: Callable[..., Any]) -> None:
+        self.chain = chain
+        self.s3 = chain.stack.client("s3")
+        self.bucket = chain.name
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        later(self.s3.delete_bucket, Bucket=self.bucket)  # which is refused if anything is left in it
+        self.out, _arn = chain._queue(f"{chain.name}-out", {})
+
+    def consume(self, use: Callable[[str], Any]) -> None:
+        """Use what comes into the queue until the test ends."""
+        stop = threading.Event()
+        consumer = threading.Thread(target=self._work, args=(stop, use))
+        consumer.start()
+        self.chain.later(consumer.join)
+        self.chain.later(stop.set)
+
+    def _work(self, stop: threading.Event, use: Callable[[str], Any]) -> None:
+        sqs = self.chain.stack.client("sqs")
+        while not stop.is_set():
+            answer = sqs.receive_message(QueueUrl=self.chain.queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+            for message in answer.get("Messages", []):
+                use(message["Body"])
+                sqs.delete_message(QueueUrl=self.chain.queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def request(self, **more: Any) -> Request:
+        to_bucket = {"until": "bucket", "bucket": self.bucket, "prefix": "in/"}
+        body = {"orderId": "${id}", "no": "${number}"}
+        return Request(**{"queue": self.chain.name, "body": body, "timeout": 240, **to_bucket, **more})
+
+
+@pytest.fixture
+def archive(chain: Chain, later: Callable[..., Any]) -> Archive:
+    return Archive(chain, later)
+
+
+@pytest.mark.parametrize("versions", [False, True])
+@pytest.mark.parametrize("topic", [False, True])
+def test_events_that_end_in_a_bucket_leave_nothing(archive: Archive, probe: Any, topic: bool, versions: bool) -> None:
+    if topic:
+        archive.chain.subscribe()
+    if versions:
+        archive.s3.put_bucket_versioning(Bucket=archive.bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    def store(body: str) -> None:
+        event_id = ids_in(body).pop()
+        # Every other event is known by the object's key only.
+        key, content = (
+            (f"in/{event_id}", b"") if event_id.endswith(("1", "3", "5")) else (f"in/x{event_id[-2:]}", body.encode())
+        )
+        archive.s3.put_object(Bucket=archive.bucket, Key=key, Body=content)
+
+    archive.consume(store)
+    result = probe(archive.request(count=12, **({"topic": archive.chain.name} if topic else {})))
+    assert (result["statistics"]["arrived"], result["statistics"]["duplicated"]) == (12, 0)
+    assert result["cleanup"]["kept"] == [] and result["cleanup"]["deleted"] is True
+
+
+def test_events_that_end_in_another_queue(archive: Archive, probe: Any) -> None:
+    sqs = archive.chain.stack.client("sqs")
+    archive.consume(lambda body: sqs.send_message(QueueUrl=archive.out, MessageBody=f"invoice for {body}"))
+    request = {
+        "until": "queue",
+        "destination_queue": f"{archive.chain.name}-out",
+        "body": "<order id='${id}'/>",
+        "count": 11,
+    }
+    assert probe(archive.request(**request))["statistics"]["arrived"] == 11
+    assert archive.chain.waiting(archive.out) == archive.chain.waiting(archive.chain.queue) == 0
+
+
+def test_an_object_that_does_not_come_is_told_by_hop(archive: Archive, probe: Any) -> None:
+    with pytest.raises(AwsError, match="did not reach bucket") as caught:
+        probe(archive.request(timeout=2))
+    assert caught.value.details["lost_at"] == "queue_to_consumer"
+    archive.consume(lambda _body: None)
+    with pytest.raises(AwsError, match="did not reach bucket") as caught:
+        probe(archive.request(timeout=10))
+    assert caught.value.details["lost_at"] == "consumer_to_bucket"
+
+
 def make_everything(stack: Any, name: str, later: Callable[..., Any]) -> None:
     s3, ssm, secrets, kms, iam = map(stack.client, ("s3", "ssm", "secretsmanager", "kms", "iam"))
     make_bucket(s3, name, later)

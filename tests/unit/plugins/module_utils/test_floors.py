@@ -44,7 +44,7 @@ FLOORS = (
     ("aws_resources.catalog",),
     ("aws_resources.declared",),
     ("aws_resources",),
-    ("probe.placeholders", "probe.http_answer", "probe.filter_policy", "probe.statistics"),
+    ("probe.placeholders", "probe.http_answer", "probe.filter_policy", "probe.statistics", "probe.sentences"),
     ("probe.http_steps", "probe.http_client", "probe.event"),
     ("probe.http_proof", "probe.request", "probe.diagnosis", "probe.sources", "probe.destinations"),
     ("probe.bucket",),

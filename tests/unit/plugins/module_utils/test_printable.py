@@ -95,7 +95,7 @@ def facts(**changed: object) -> dict[str, object]:
     return {**whole, **changed}
 
 
-@pytest.mark.parametrize("proof", [{}, {"probe": {}}, {"probe": {}, "verified": HOSTILE}])
+@pytest.mark.parametrize("proof", [{}, {"probe": {}}, {"probe": {}, "verified": HOSTILE}, {"proofs": [HOSTILE]}])
 def test_no_data_fakes_a_line_of_the_summary(proof: dict[str, object]) -> None:
     text = summary.summary(facts(**proof))
     lines = text.split("\n")

@@ -49,6 +49,14 @@ def test_the_verdict_comes_last_and_leaves_out_unknown_hops() -> None:
     assert "queue 0" not in last
 
 
+def test_every_proof_has_a_line_at_the_end() -> None:
+    proofs = ["orders: event probe-2 went topic -> queue.", "users-api: 4 requests answered as expected."]
+    text = summary({**FACTS, "verified": "something else", "proofs": proofs})
+    assert text.splitlines()[-2:] == [f"Verified: {one}" for one in proofs]
+    assert text.count("Verified") == 2
+    assert summary({**FACTS, "proofs": []}) == summary(FACTS)
+
+
 def test_without_a_probe_nothing_is_called_verified() -> None:
     assert "Verified" not in summary({**FACTS, "probe": {}})
 
