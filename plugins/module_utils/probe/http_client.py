@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import mimetypes
 import os
 import time
 import typing as t
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from ansible_collections.localcloud.stack.plugins.module_utils.environment import client_proxy, own_networks
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
@@ -47,11 +48,24 @@ def request_with(
     C(files) has the bytes of each file that a form names.
     """
     body, content_type = _body(send, files)
-    own = {"User-Agent": "localcloud.stack", **({"Content-Type": content_type} if content_type else {})}
+    own = {
+        "User-Agent": "localcloud.stack",
+        **({"Content-Type": content_type} if content_type else {}),
+        **_credentials(url),
+    }
     given = {name.lower() for name in headers}
     return Request(
         method, url, {name: one for name, one in own.items() if name.lower() not in given} | dict(headers), body
     )
+
+
+def _credentials(url: str) -> dict[str, str]:
+    """The header for a URL's user and password, which urllib3 does not send by itself."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return {}
+    user = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"}
 
 
 def _body(send: tuple[str, t.Any] | None, files: t.Mapping[str, bytes]) -> tuple[bytes | None, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -326,6 +327,16 @@ def test_secrets_are_not_shown(server: Any, reply: Any) -> None:
     assert [one for one in ("tok-1234", "s-5678", "pw-9", "in-url", "fresh") if one in shown] == []
     assert list(error.details["saved"]) == ["unique"]
     assert "look at the step's headers" in shown
+
+
+def test_credentials_of_the_url_are_sent_and_not_shown(server: Any, reply: Any) -> None:
+    server.says("GET /a", reply(401, b"no"))
+    url = server.url.replace("http://", "http://me:p%40ss-word@")
+    assert "p%40ss-word" not in str(failing({"url": f"{url}/a"}))
+    failing({"url": f"{url}/a", "headers": {"authorization": "Bearer own-token"}})
+    first, second = server.received
+    assert first.headers["authorization"] == f"Basic {base64.b64encode(b'me:p@ss-word').decode()}"
+    assert second.headers["authorization"] == "Bearer own-token"
 
 
 def test_a_proxy_is_used_for_the_rest_of_the_world_only(server: Any, other_server: Any, reply: Any) -> None:
