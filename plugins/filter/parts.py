@@ -19,16 +19,6 @@ def part_images(parts: Mapping[str, Mapping[str, Any]], registry: str = "") -> d
     return images
 
 
-def app_images(apps: Sequence[str], project: str) -> dict[str, str]:
-    """Image references of applications that Docker builds, with a tag made of all that their Dockerfiles use."""
-    folder = Path(project)
-    shared = [folder / "apps/events/src", folder / "requirements/apps.txt"]
-    return {
-        app: f"localcloud.local/{app}:{digest_of([*shared, folder / 'apps' / app / 'src', folder / 'apps' / app / 'Dockerfile'])}"
-        for app in apps
-    }
-
-
 def command_paths(names: Sequence[str]) -> dict[str, str]:
     """Where these commands are on the controller; an empty string for one that is not there."""
     return {name: shutil.which(name) or "" for name in names}
@@ -60,7 +50,6 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "part_images": part_images,
-            "app_images": app_images,
             "command_paths": command_paths,
             "folder_digest": folder_digest,
         }

@@ -113,6 +113,11 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
         ("apps_values", '{"a": 1}', """give it as -e '{"apps_values": {"a": 1}}'"""),
         ("localstack_service_services", "sns", "localstack_service_services is a text, but must be a list"),
         ("cluster_extra_parts", "ministack", """give it as -e '{"cluster_extra_parts": ["ministack"]}'"""),
+        (
+            "cluster_images",
+            {"web": {"build": {}, "pull": "a"}},
+            "images.web: built and pulled at the same time. Keep one",
+        ),
         ("apps_producer_rate", "fast", "argument 'apps_producer_rate' is of type str and we were unable to convert"),
         ("apps_producer_count", "-1", "apps_producer_count is -1, but"),
     ],
@@ -120,6 +125,15 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
 def test_a_wrong_setting(run: Run, tmp_path: Path, setting: str, value: object, says: str) -> None:
     assert says in run(**{setting: value})
     assert not (tmp_path / ".localcloud/cluster.json").exists()
+
+
+def test_images_that_can_not_be_had(run: Run, tmp_path: Path) -> None:
+    output = run(
+        cluster_mode="embedded", cluster_images={name: {"pull": f"127.0.0.1:9/{name}:1"} for name in ("a", "b")}
+    )
+    for name in ("a", "b"):
+        assert f"images.{name}.pull: 127.0.0.1:9/{name}:1 can't be pulled: the registry can't be reached." in output
+    assert not (tmp_path / ".localcloud/node").exists()
 
 
 @pytest.fixture

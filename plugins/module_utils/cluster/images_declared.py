@@ -92,6 +92,37 @@ def image_problems(images: t.Any, where: str) -> list[str]:
     return [problem for name, image in images.items() for problem in _of_image(name, image, f"{where}.{name}")]
 
 
+def delivery_problems(images: Json, way: str, docker_parts: t.Collection[str]) -> list[str]:
+    """Which declared images a cluster can't get in this C(way) of cluster_image_delivery; C(docker_parts) have a Dockerfile."""
+    return [
+        f"images.{one.name}.{one.way}: is made on this machine, but {_REASONS[way]}. Give published, a reference that the cluster can pull, "
+        "or set cluster_image_delivery to a way that brings it there (registry, kind, docker)."
+        for one in declared_images(images)
+        if not reference_elsewhere(one, way, docker_parts) and not delivered(one, way, docker_parts)
+    ]
+
+
+def delivered(image: DeclaredImage, way: str, docker_parts: t.Collection[str]) -> bool:
+    """Whether an image is brought from here in this way of delivery."""
+    if way == "public":
+        return False
+    return way == "registry" or image.way != "part" or image.source in docker_parts
+
+
+def reference_elsewhere(image: DeclaredImage, way: str, docker_parts: t.Collection[str]) -> str:
+    """What a cluster pulls by itself where the image is not brought from here; empty if there is nothing."""
+    if delivered(image, way, docker_parts):
+        return ""
+    return image.published or (image.source if image.way == "pull" else "")
+
+
+_REASONS = {
+    "public": "the cluster gets no images from it",
+    "kind": "this part has no Dockerfile for Docker",
+    "docker": "this part has no Dockerfile for Docker",
+}
+
+
 def declared_images(images: Json) -> list[DeclaredImage]:
     """The images of a map in which image_problems() finds none."""
     return [_declared(name, image) for name, image in images.items()]

@@ -35,6 +35,8 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 # kubeadm's phases before the kubelet runs, and those that need a running API server.
 PREPARING_PHASES = ("certs all", "kubeconfig all", "etcd local", "control-plane all", "kubelet-start")
 SKIPPED_LATER = "preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,addon/kube-proxy"
+# Of an image that changes with every edit, those that were imported last stay in the node, and those that a container uses.
+IMAGES_KEPT = 3
 # What a control plane needs; the other images follow while it starts.
 CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -42,7 +44,8 @@ CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manag
 @dataclass
 class Record:
     """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), whether kubeadm
-    has finished (`initialized`), and the host's rules about who reaches the node (`guard`)."""
+    has finished (`initialized`), the host's rules about who reaches the node (`guard`), and the references of images that were
+    imported before those of `images`, oldest first (`earlier`)."""
 
     identity: dict[str, str]
     process: tuple[int, float] | None = None
@@ -50,6 +53,7 @@ class Record:
     parts: dict[str, str] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
     guard: str = ""
+    earlier: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -292,9 +296,24 @@ class Node:
             list(pool.map(load, missing))
         for name in missing:
             record.images[name] = parts[name].digest
+            imported = record.earlier.setdefault(name, [])
+            imported[:] = [*(one for one in imported if one != parts[name].image), str(parts[name].image)]
         if missing:
+            self._remove_images({str(part.image) for part in parts.values()})
             self._save()
         return bool(missing)
+
+    def _remove_images(self, wanted: set[str]) -> None:
+        """Remove images that were followed by others of the same part; not those that are wanted or in use."""
+        old = {name: images[:-IMAGES_KEPT] for name, images in self.known.earlier.items() if len(images) > IMAGES_KEPT}
+        if not old:
+            return
+        used = self._ctr("containers", "list").split()
+        for name, images in old.items():
+            gone = [image for image in images if image not in wanted and image not in used]
+            if gone:
+                self._ctr("images", "rm", *gone)
+            self.known.earlier[name] = [image for image in self.known.earlier[name] if image not in gone]
 
     def _prepare_kubelet(self, kubernetes: Path) -> None:
         """kubeadm's phases up to a kubelet that can start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -82,3 +83,17 @@ def test_a_running_build_shows(tmp_path: Path) -> None:
     cache.produce("part", "d1", lambda out: during.extend(cache.building()))
     assert during == ["part-d1"]
     assert cache.building() == []
+
+
+def test_the_last_used_results_stay(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    digests = [f"{number:016x}" for number in range(4)]
+    for name in ("web", "web-base"):
+        for age, digest in enumerate(digests):
+            cache.produce(name, digest, lambda out: (out / "image").write_text("x"))
+            os.utime(cache.path(name, digest), (1000 - age, 1000 - age))
+    cache.use("web", digests[3])
+    cache.tidy("web", 2)
+    assert [digest for digest in digests if cache.has("web", digest)] == [digests[0], digests[3]]
+    assert all(cache.has("web-base", digest) for digest in digests)
+    assert not list(cache.results.glob(".*"))

@@ -58,6 +58,28 @@ def test_an_image_is_new(node: Node) -> None:
     assert not node.is_up({**PARTS, "producer": PartPath("/parts/producer", "2", image="localhost/producer:2")})
 
 
+def test_old_images_of_edits_are_removed(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    there: list[str] = []
+
+    def ctr(*arguments: Any) -> str:
+        if arguments[:2] == ("images", "import"):
+            there.append(f"localhost/producer:{arguments[-1].parent.name}")
+        elif arguments[:2] == ("images", "rm"):
+            for image in arguments[2:]:
+                there.remove(image)
+        return "CONTAINER IMAGE RUNTIME\n1 localhost/producer:2 io.containerd.runc.v2\n"
+
+    monkeypatch.setattr(node, "_ctr", ctr)
+    for digest in "23456782":
+        parts = {"producer": PartPath(f"/parts/{digest}", digest, image=f"localhost/producer:{digest}")}
+        assert node._import_images(parts, ("producer",))
+        assert not node._import_images(parts, ("producer",))
+    # A container uses the second one all the time, so that it is never removed.
+    assert there == [f"localhost/producer:{digest}" for digest in "2782"]
+    record = json.loads((node.folder / "node.json").read_text())
+    assert record["earlier"]["producer"] == [f"localhost/producer:{digest}" for digest in "782"]
+
+
 def test_it_was_not_made_to_its_end(node: Node) -> None:
     node.known.initialized = False
     assert not node.is_up(PARTS)

@@ -1,0 +1,142 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Declared images in Docker's own store, and in the nodes of a kind cluster: only what is not there is made or loaded."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import typing as t
+from dataclasses import replace
+from pathlib import Path
+
+from ..images import ImageError, archive_content, explain_pull, last_line
+from ..toolchain.declared import context_files, fingerprint, own_build
+from ..toolchain.parts import parse
+from .images_declared import BuildInput, DeclaredImage
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
+
+REPOSITORY = "localcloud.local"
+
+Run = t.Callable[[list[str]], tuple[int, str, str]]
+
+
+class DockerImages(t.NamedTuple):
+    """C(images): reference by name; C(made), C(loaded): names of those that were not in Docker, and not in a node of kind."""
+
+    images: dict[str, str]
+    made: list[str]
+    loaded: list[str]
+
+
+def docker_parts(project: Path) -> dict[str, BuildInput]:
+    """The toolchain's parts that Docker can build, as they have a Dockerfile that stands by itself."""
+    parts = parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+    return {name: own_build(project, part) for name, part in parts.items() if part.recipe == "build"}
+
+
+def bring(
+    images: t.Sequence[DeclaredImage],
+    project: Path,
+    arguments: t.Mapping[str, str],
+    kind_cluster: str,
+    check_mode: bool,
+    run: Run,
+) -> DockerImages:
+    """Make sure that the images are in Docker and, with a kind cluster, in its nodes. Raises ImageError with all that fails.
+
+    C(arguments) go to every build that says nothing else.
+    """
+    builds = {one.name: _build_of(one, project, arguments) for one in images if one.way in ("build", "part")}
+    references = {one.name: _reference(one, builds.get(one.name)) for one in images}
+    there = set(_do(run, "docker", "image", "ls", "--format", "{{ .Repository }}:{{ .Tag }}").split())
+    missing = [one for one in images if references[one.name] not in there]
+    in_nodes = _in_nodes(kind_cluster, run) if kind_cluster else None
+    unloaded = [one.name for one in images if in_nodes is not None and references[one.name] not in in_nodes]
+    result = DockerImages(references, [one.name for one in missing], unloaded)
+    if check_mode:
+        return result
+    # What may be refused comes before what takes long.
+    for wave in ([one for one in missing if one.name not in builds], [one for one in missing if one.name in builds]):
+        problems = []
+        for one in wave:
+            try:
+                _make(one, references[one.name], builds.get(one.name), run)
+            except ImageError as error:
+                problems.append(f"images.{one.name}: {error}")
+        if problems:
+            raise ImageError("\n".join(problems))
+    if unloaded:
+        _load([references[name] for name in unloaded], kind_cluster, run)
+    return result
+
+
+def _build_of(image: DeclaredImage, project: Path, arguments: t.Mapping[str, str]) -> BuildInput:
+    build = image.build or docker_parts(project)[image.source]
+    return replace(build, arguments={**arguments, **build.arguments})
+
+
+def _reference(image: DeclaredImage, build: BuildInput | None) -> str:
+    if build:
+        files = {name: fingerprint(path).hex() for name, path in context_files(build).items()}
+        said: t.Any = [build.dockerfile.read_text(), dict(build.arguments), files]
+    else:
+        said = archive_content(image.source).digest if image.way == "archive" else image.source
+    return f"{REPOSITORY}/{image.name}:{hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def _make(image: DeclaredImage, reference: str, build: BuildInput | None, run: Run) -> None:
+    if build:
+        given = [word for name, value in build.arguments.items() for word in ("--build-arg", f"{name}={value}")]
+        _do(run, "docker", "build", "--tag", reference, "--file", str(build.dockerfile), *given, str(build.context))
+        return
+    if image.way == "archive":
+        loaded = re.search(r"Loaded image(?: ID)?: (\S+)", _do(run, "docker", "load", "--input", image.source))
+        if not loaded:
+            raise ImageError(
+                f"Docker loaded {image.source}, but does not say as which image. Make it with `docker save NAME:TAG`."
+            )
+        name = loaded[1]
+    else:
+        name = image.source
+        status, out, err = run(["docker", "pull", "--quiet", name])
+        if status:
+            raise ImageError(explain_pull(name, err or out))
+    _do(run, "docker", "tag", name, reference)
+
+
+def _in_nodes(cluster: str, run: Run) -> set[str]:
+    """The images that every node of a kind cluster has."""
+    nodes = _do(run, "kind", "get", "nodes", "--name", cluster).split()
+    if not nodes:
+        raise ImageError(
+            f"kind has no cluster '{cluster}' on this machine. Make it with `kind create cluster`, or choose another context."
+        )
+    held = [
+        set(_do(run, "docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "ls", "-q").split())
+        for node in nodes
+    ]
+    return set.intersection(*held)
+
+
+def _load(references: list[str], cluster: str, run: Run) -> None:
+    """By an archive: `kind load docker-image` finds no image of Docker's containerd store in a node (kubernetes-sigs/kind#4236)."""
+    with tempfile.TemporaryDirectory(prefix="docker_images.", dir=os.environ.get("TMPDIR") or "/var/tmp") as folder:
+        archive = f"{folder}/images.tar"
+        _do(run, "docker", "image", "save", "--output", archive, *references)
+        _do(run, "kind", "load", "image-archive", archive, "--name", cluster)
+
+
+def _do(run: Run, *command: str) -> str:
+    status, out, err = run(list(command))
+    if status:
+        raise ImageError(f"`{' '.join(command[:3])} …` failed: {last_line(err or out)}")
+    return out

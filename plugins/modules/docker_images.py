@@ -1,0 +1,122 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_images
+short_description: Make sure that images are in Docker's store and in a kind cluster
+version_added: 0.1.0
+description:
+  - Builds, loads or pulls what Docker does not have, and loads into the nodes of a kind cluster what these do not have.
+  - The tag of an image that is built is a digest of its Dockerfile, its context and its arguments, so that what is there is known by its name.
+options:
+  images:
+    description:
+      - Images by a name of their own, each with one of C(build), C(archive), C(pull) and C(part), as the variable C(cluster_images) of the role
+        M(localcloud.stack.cluster) has them.
+    type: dict
+    required: true
+  project:
+    description: The collection's root folder, which has C(toolchain/) and C(apps/).
+    type: path
+    required: true
+  build_arguments:
+    description: Arguments of every build that does not say otherwise, for example a mirror.
+    type: dict
+    default: {}
+  kind_cluster:
+    description: Name of the kind cluster to load the images into. Without one they are brought into Docker's store alone.
+    type: str
+    default: ""
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Asks Docker and the nodes what they have, and builds, pulls and loads nothing.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: A tag in a registry that was pulled once is not pulled again.
+seealso:
+  - module: localcloud.stack.toolchain
+author:
+  - localcloud.stack contributors (@localcloud)
+"""
+
+EXAMPLES = r"""
+- name: Bring an application's image into a kind cluster
+  localcloud.stack.docker_images:
+    project: "{{ playbook_dir }}"
+    images:
+      web: {build: {context: /home/me/orders/web}}
+    kind_cluster: kind
+"""
+
+RETURN = r"""
+images:
+  description: The reference of each image, by its name.
+  returned: success
+  type: dict
+  sample: {"web": "localcloud.local/web:0a5d5b8d3f4d8c4b"}
+made:
+  description: Names of the images that Docker did not have.
+  returned: success
+  type: list
+  elements: str
+  sample: [web]
+loaded:
+  description: Names of the images that a node of the kind cluster did not have.
+  returned: success
+  type: list
+  elements: str
+  sample: [web]
+"""
+
+import os
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import bring
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
+    declared_images,
+    image_problems,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "images": {"type": "dict", "required": True},
+            "project": {"type": "path", "required": True},
+            "build_arguments": {"type": "dict", "default": {}},
+            "kind_cluster": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    if problem := missing_packages("yaml") or docker_problem(os.environ):
+        module.fail_json(msg=problem)
+    if problems := image_problems(wanted["images"], "images"):
+        module.fail_json(msg="\n".join(problems))
+    arguments = {name: str(value) for name, value in wanted["build_arguments"].items()}
+    images = declared_images(wanted["images"])
+    try:
+        found = bring(
+            images, Path(wanted["project"]), arguments, wanted["kind_cluster"], module.check_mode, module.run_command
+        )
+    except (ImageError, OSError, KeyError) as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=bool(found.made or found.loaded), **found._asdict())
+
+
+if __name__ == "__main__":
+    run_module(main)
