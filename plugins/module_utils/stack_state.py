@@ -65,10 +65,14 @@ def cluster_key(cluster: Mapping[str, Any]) -> str:
 
 
 def remembered(record: Mapping[str, Any], cluster: Mapping[str, Any], installed: Mapping[str, Any]) -> Json:
-    """The record with what a run installs. Earlier entries stay: what they name may still be there."""
+    """The record with what a run installs. Earlier entries stay: what they name may still be there.
+
+    Images are left out, as removal needs none: an edit of an application writes no record.
+    """
+    parts = {name: part for name, part in (cluster.get("parts") or {}).items() if not part.get("image")}
     before = [dict(one) for one in record.get("installed") or []]
     return {
-        "cluster": dict(cluster),
+        "cluster": {**cluster, "parts": parts, "images": {}, "packages": {}},
         "installed": before if dict(installed) in before else [*before, dict(installed)],
     }
 

@@ -20,6 +20,7 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from ..processes import same_process
+from ..toolchain import image_layers
 from ..toolchain.cache import Cache
 from ..waiting import WaitError, wait_for
 from . import config, host
@@ -290,7 +291,12 @@ class Node:
         missing = self._missing_images(parts, names)
 
         def load(name: str) -> None:
-            self._ctr("images", "import", "--no-unpack", Path(parts[name].path) / "image.tar")
+            archive = self.folder / f"{name}.tar"
+            try:
+                reduced = image_layers.write_missing(parts[name].archive, self._has_content, archive)
+                self._ctr("images", "import", "--no-unpack", archive if reduced else parts[name].archive)
+            finally:
+                archive.unlink(missing_ok=True)
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(load, missing))
@@ -302,6 +308,10 @@ class Node:
             self._remove_images({str(part.image) for part in parts.values()})
             self._save()
         return bool(missing)
+
+    def _has_content(self, digest: str) -> bool:
+        """Whether containerd has a blob, whole; what it is still writing lies elsewhere."""
+        return (self.folder / "state/containerd/io.containerd.content.v1.content/blobs/sha256" / digest).exists()
 
     def _remove_images(self, wanted: set[str]) -> None:
         """Remove images that were followed by others of the same part; not those that are wanted or in use."""

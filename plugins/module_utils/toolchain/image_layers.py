@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """One more layer for the image in an archive, written as container tools would, without running one.
 
-What is written is what `docker save` writes since version 25: an OCI layout with a manifest.json. Blobs are named by their digests, so
-containerd skips those that it has.
+What is written is what `docker save` writes since version 25: an OCI layout with a manifest.json. Blobs are named by their digests, so that
+those which a node has can be left out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -79,6 +79,25 @@ def add_layer(
             ),
         ):
             _add(out, path, io.BytesIO(_json(content)), len(_json(content)))
+
+
+def write_missing(archive: Path, has: Callable[[str], bool], target: Path) -> bool:
+    """Write an archive of add_layer() without those blobs (hexadecimal digests) that its reader has; False if it is another archive.
+
+    containerd takes one that lacks what it has, but reads and digests all that is in it.
+    """
+    with tarfile.open(archive) as image:
+        members = image.getmembers()
+        if "oci-layout" not in (member.name for member in members):
+            return False
+        with tarfile.open(target, "w") as out:
+            for member in members:
+                # The other list of layers is for tools that don't read OCI layouts.
+                if member.name != "manifest.json" and not (
+                    member.name.startswith("blobs/") and has(member.name.rpartition("/")[2])
+                ):
+                    out.addfile(member, image.extractfile(member))
+    return True
 
 
 def placed(copies: Sequence[Copy], files: Mapping[str, Path], folder: str, known: Sequence[str]) -> dict[str, Path]:

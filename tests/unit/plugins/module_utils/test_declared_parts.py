@@ -187,6 +187,20 @@ def test_a_layer_is_added(base: Path, web: Path, tmp_path: Path) -> None:
     }
 
 
+def test_a_node_gets_what_it_lacks(base: Path, web: Path, tmp_path: Path) -> None:
+    files = {"src/app.py": web / "src/app.py"}
+    image_layers.add_layer(base, ["srv"], [Copy(("src",), "./")], files, "localhost/web:1", tmp_path / "web.tar")
+    with tarfile.open(base) as archive:
+        has = image_layers.digest_of(archive.extractfile("l.tar").read()).partition(":")[2]
+    assert image_layers.write_missing(tmp_path / "web.tar", has.__eq__, tmp_path / "missing.tar")
+    with tarfile.open(tmp_path / "web.tar") as whole, tarfile.open(tmp_path / "missing.tar") as missing:
+        assert set(whole.getnames()) - set(missing.getnames()) == {f"blobs/sha256/{has}", "manifest.json"}
+        for name in missing.getnames():
+            assert missing.extractfile(name).read() == whole.extractfile(name).read()
+    assert not image_layers.write_missing(base, has.__eq__, tmp_path / "other.tar")
+    assert not (tmp_path / "other.tar").exists()
+
+
 def test_archives_that_are_none(tmp_path: Path, base: Path) -> None:
     truncated = tmp_path / "truncated.tar"
     truncated.write_bytes(base.read_bytes()[:600])

@@ -84,6 +84,24 @@ def test_the_order_of_removal() -> None:
     ]
 
 
+def test_an_edit_of_an_application_changes_no_record() -> None:
+    facts = {**EMBEDDED, "parts": {"helm": {"path": "/helm", "image": None}}}
+    first, second = (
+        remembered(
+            {},
+            {
+                **facts,
+                "parts": {**facts["parts"], "consumer": {"path": tag, "image": tag}},
+                "images": {"consumer": tag},
+            },
+            entry(),
+        )
+        for tag in ("consumer:1", "consumer:2")
+    )
+    assert first == second
+    assert first["cluster"]["parts"] == facts["parts"]
+
+
 def test_what_goes_with_the_node() -> None:
     inside = remembered({}, EMBEDDED, entry())
     assert is_contained(inside)
