@@ -17,10 +17,11 @@ from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
+from ..images import explain_pull
 from .cache import Cache
 from .declared import Wanted, with_builds
 from .parts import Part, digests, parse, with_needs
-from .recipes import COMPILING, KEPT, RECIPE_VERSIONS, Workshop, build
+from .recipes import COMPILING, KEPT, RECIPE_VERSIONS, Workshop, build, without_value
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -218,7 +219,11 @@ class Builder:
                 return self.cache.produce(name, digest, lambda out: build(shop, out))
             except subprocess.CalledProcessError as error:
                 log.flush()
-                command = " ".join(error.cmd[3:5])  # without setpriv and its options
+                if part.recipe == "pull":
+                    raise BuildError(
+                        explain_pull(part.spec["reference"], log_path.read_text(errors="replace"))
+                    ) from error
+                command = " ".join(map(without_value, error.cmd[3:5]))  # without setpriv and its options
                 raise BuildError(explain(name, f"`{command} …` exited with {error.returncode}", log_path)) from error
             except FileNotFoundError as error:
                 raise BuildError(

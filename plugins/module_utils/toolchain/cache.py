@@ -48,11 +48,14 @@ class Cache:
 
     def tidy(self, name: str, kept: int) -> None:
         """Remove all results of this part but the last used ones."""
-        found = [
-            path for path in self.results.glob(f"{name}-*") if re.fullmatch(r"[0-9a-f]{16}", path.name[len(name) + 1 :])
-        ]
-        for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[kept:]:
-            with self.lock(path.name):
+        found: dict[Path, float] = {}
+        for path in self.results.glob(f"{name}-*"):
+            # Another process may remove it at the same time.
+            with contextlib.suppress(FileNotFoundError):
+                if re.fullmatch(r"[0-9a-f]{16}", path.name[len(name) + 1 :]):
+                    found[path] = path.stat().st_mtime
+        for path in sorted(found, key=lambda one: found[one], reverse=True)[kept:]:
+            with self.lock(path.name), contextlib.suppress(FileNotFoundError):
                 # It is none from this moment on.
                 path.rename(leaving := path.with_name(f".{path.name}"))
                 remove(leaving)

@@ -73,7 +73,7 @@ class Workshop:
         Ansible's workers leave the terminal's process group, so Ctrl-C reaches no command of theirs; setpriv ends it
         when its worker dies. A second build would otherwise meet the first one's in the same folder.
         """
-        self.log.write(f"$ {shlex.join(map(str, command))}\n")
+        self.log.write(f"$ {shlex.join(map(without_value, map(str, command)))}\n")
         self.log.flush()
         if shutil.which(str(command[0])) is None:
             raise FileNotFoundError(errno.ENOENT, "no such command", str(command[0]))
@@ -119,6 +119,11 @@ class Workshop:
     def stamp(self) -> str:
         """Linker flags that strip the binary and set the version it reports."""
         return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.part.spec.get("stamp", {}).items())])
+
+
+def without_value(word: str) -> str:
+    """A build's argument without its value, and a URL without its password: the end of a log is shown when a build fails."""
+    return re.sub(r"//[^/@\s]+@", "//", re.sub(r"^(--build-arg=\w+=).*", r"\1…", word, flags=re.S))
 
 
 def build(workshop: Workshop, out: Path) -> None:

@@ -124,3 +124,33 @@ def test_likely_causes_are_recognised(tmp_path: Path, text: str, hint: str) -> N
     message = explain("part", "`go build …` exited with 1", log)
     assert hint in message
     assert text in message
+
+
+def test_arguments_and_passwords_are_not_in_the_log(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(shop: Workshop, out: Path) -> None:
+        shop.run("false", "--build-arg=PIP_INDEX_URL=https://me:secret@mirror", "https://me:secret@mirror/x")
+
+    monkeypatch.setitem(RECIPES, "go", fail)
+    with pytest.raises(BuildError) as caught:
+        make(project, tmp_path, []).require(["one"])
+    assert "secret" not in str(caught.value)
+    assert "--build-arg=PIP_INDEX_URL=" in (tmp_path / "cache/logs/one.log").read_text()
+    assert "secret" not in (tmp_path / "cache/logs/one.log").read_text()
+
+
+def test_an_image_that_can_not_be_fetched_is_named(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "toolchain/parts.yml").write_text(
+        "parts:\n  one: {recipe: pull, image: {}, reference: r.example/web:1}\n"
+    )
+    monkeypatch.setitem(
+        RECIPES, "pull", lambda shop, out: shop.run("sh", "-c", "echo 'connection reset by peer'; exit 1")
+    )
+    with pytest.raises(
+        BuildError,
+        match=r"r.example/web:1 can't be pulled: the registry can't be reached. Start the registry r.example",
+    ):
+        make(project, tmp_path, []).require(["one"])
