@@ -2,7 +2,8 @@
 
     up.py OTHER [--rounds 3] [--settings JSON]      OTHER: for example a clone of the commit that this one is compared with
 
-Both checkouts' stacks are taken away first. Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes
+Both checkouts' stacks are taken away first, and this one's is brought up once before, so that what later nodes begin with is in the cache.
+Then each comes up, is left without its node, comes up again, and goes. Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes
 the first ones long, of `ansible-playbook` with all it starts and of the node with all that runs in it; `make down` likewise.
 """
 
@@ -21,7 +22,7 @@ import psutil
 from tabulate import tabulate
 
 PROJECT = Path(__file__).resolve().parents[1]
-WHAT = ("up, s", "up, CPU s", "of these in the node", "down, s")
+WHAT = ("up, s", "up, CPU s", "of these in the node", "node killed, up, s", "unchanged up, s", "down, s")
 
 
 def make(checkout: Path, target: str, settings: str = "{}") -> tuple[float, float]:
@@ -43,10 +44,15 @@ def make(checkout: Path, target: str, settings: str = "{}") -> tuple[float, floa
     return time.monotonic() - begin, used.ru_utime + used.ru_stime
 
 
+def first_process(checkout: Path) -> psutil.Process:
+    """The first process of a checkout's node."""
+    pid, _created = json.loads((checkout / ".localcloud/node/node.json").read_text())["process"]
+    return psutil.Process(pid)
+
+
 def node_cpu(checkout: Path) -> float:
     """Seconds of CPU that the node of a checkout has used, with all processes that have ended in it."""
-    pid, _created = json.loads((checkout / ".localcloud/node/node.json").read_text())["process"]
-    first = psutil.Process(pid)
+    first = first_process(checkout)
     return sum(sum(process.cpu_times()[:4]) for process in [first, *first.children(recursive=True)])
 
 
@@ -54,7 +60,13 @@ def measure(checkout: Path, settings: str) -> list[float]:
     """The figures of WHAT for one stack that comes and goes."""
     seconds, cpu = make(checkout, "up", settings)
     node = node_cpu(checkout)
-    return [seconds, cpu + node, node, make(checkout, "down")[0]]
+    # With it goes all that runs in it.
+    first = first_process(checkout)
+    first.kill()
+    psutil.wait_procs([first])
+    killed = make(checkout, "up", settings)[0]
+    unchanged = make(checkout, "up", settings)[0]
+    return [seconds, cpu + node, node, killed, unchanged, make(checkout, "down")[0]]
 
 
 def main() -> None:
@@ -66,6 +78,8 @@ def main() -> None:
     checkouts = (arguments.other.resolve(), PROJECT)
     for checkout in checkouts:
         make(checkout, "down")
+    make(PROJECT, "up", arguments.settings)
+    make(PROJECT, "down")
     figures: dict[Path, list[list[float]]] = {checkout: [] for checkout in checkouts}
     for number in range(arguments.rounds):
         # Who is first has the colder file cache.

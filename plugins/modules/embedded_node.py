@@ -48,6 +48,22 @@ options:
       - The cache of built parts. The images of a node are kept there, imported and unpacked, for the next node with the same ones.
       - By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
     type: path
+  base:
+    description:
+      - What Crossplane and its providers in the node depend on. A new node begins with them installed, as M(localcloud.stack.embedded_node_base)
+        kept them in O(cache) of an earlier node with the same inputs.
+      - Without it, and without such a node, there is only Kubernetes in it.
+    type: dict
+    suboptions:
+      parts:
+        description: Names of those of O(parts) that Crossplane and its providers consist of. The node's own ones count anyway.
+        type: list
+        elements: str
+        required: true
+      settings:
+        description: Whatever else what is installed follows from.
+        type: dict
+        default: {}
   kubeconfig:
     description: Where to write the administrator's kubeconfig. Removed with O(state=absent).
     type: path
@@ -72,6 +88,17 @@ EXAMPLES = r"""
     parts: "{{ toolchain.parts }}"
     versions: "{{ toolchain.versions }}"
     kubeconfig: "{{ playbook_dir }}/.localcloud/kubeconfig"
+
+- name: Run the node, and begin with the Crossplane that an earlier one had
+  localcloud.stack.embedded_node:
+    folder: "{{ playbook_dir }}/.localcloud/node"
+    checkout: "{{ playbook_dir }}"
+    parts: "{{ toolchain.parts }}"
+    versions: "{{ toolchain.versions }}"
+    base:
+      parts: [crossplane, crossplane-image, provider-aws-image, provider-aws-package]
+      settings: {scopes: [cluster]}
+    kubeconfig: "{{ playbook_dir }}/.localcloud/kubeconfig"
 """
 
 RETURN = r"""
@@ -95,6 +122,11 @@ context:
   returned: when the node runs
   type: str
   sample: localcloud-f2af6c09
+base_missing:
+  description: Whether there was no base for this node, so that M(localcloud.stack.embedded_node_base) can keep what it has.
+  returned: when the node runs
+  type: bool
+  sample: false
 """
 
 import contextlib
@@ -102,7 +134,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError, PartPath
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import (
+    BaseInputs,
+    Node,
+    NodeError,
+    PartPath,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
@@ -119,7 +156,8 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
         return {"changed": True}
     parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
     tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
-    changed = not (node.is_up(parts) and node.is_guarded()) if check_mode else node.up(parts, tags)
+    base = arguments["base"] and BaseInputs(tuple(arguments["base"]["parts"]), arguments["base"]["settings"])
+    changed = not (node.is_up(parts) and node.is_guarded()) if check_mode else node.up(parts, tags, base)
     path = Path(arguments["kubeconfig"])
     content = yaml.safe_dump(node.kubeconfig())
     if not path.exists() or path.read_text() != content:
@@ -134,6 +172,7 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
         "gateway": identity.host_address,
         "registry": identity.registry,
         "context": identity.name,
+        "base_missing": bool(node.known.unkept),
     }
 
 
@@ -157,6 +196,13 @@ def main() -> None:
             "versions": {"type": "dict", "default": {}},
             "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
             "cache": {"type": "path"},
+            "base": {
+                "type": "dict",
+                "options": {
+                    "parts": {"type": "list", "elements": "str", "required": True},
+                    "settings": {"type": "dict", "default": {}},
+                },
+            },
             "kubeconfig": {"type": "path", "required": True},
         },
         required_if=[("state", "present", ("parts", "versions"))],

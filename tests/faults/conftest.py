@@ -63,13 +63,13 @@ class Stack:
         assert "Verified: event" in output
         return output
 
-    def interrupt_at(self, task: str) -> None:
+    def interrupt_at(self, task: str, **settings: object) -> None:
         """Run site.yml and press Ctrl-C when this task starts.
 
         As a person would, press again where it goes on, as Python loses what comes while it forks, and where it hangs, as
         Ansible now and then does where it ended a worker that held the lock of their queue.
         """
-        running = self.start("site.yml")
+        running = self.start("site.yml", **settings)
         assert running.stdout
         again = threading.Timer(PATIENCE_SECONDS, os.killpg, (running.pid, signal.SIGINT))
         seen, pressed = "", False

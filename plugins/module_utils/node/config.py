@@ -290,7 +290,14 @@ def kubeadm_config(identity: Identity, versions: Mapping[str, str]) -> list[dict
             "clusterName": identity.name,
             "kubernetesVersion": versions["kubernetes"],
             "imageRepository": IMAGE_REPOSITORY,
+            # Made for each node; RSA keys take seconds of CPU.
+            "encryptionAlgorithm": "ECDSA-P256",
             "networking": {"podSubnet": POD_NETWORK, "serviceSubnet": SERVICE_NETWORK},
+            # They elect among themselves only, and there is one of each: nobody has to wait for a dead one's lease.
+            **{
+                component: {"extraArgs": [{"name": "leader-elect", "value": "false"}]}
+                for component in ("controllerManager", "scheduler")
+            },
             "dns": {"imageTag": versions["coredns"]},
             "proxy": {"disabled": True},
             "etcd": {

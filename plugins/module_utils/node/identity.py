@@ -19,6 +19,7 @@ POD_NETWORK = "10.244.0.0/16"
 NODE_POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/12"
 API_PORT = 6443
+ETCD_PEER_PORT = 2380
 # The registry reads at the one port, and writes at the other, to which only the host's packets for the first one are led.
 REGISTRY_PORT, REGISTRY_WRITE_PORT = 5000, 5001
 
@@ -41,6 +42,11 @@ class Identity:
     def api_server(self) -> str:
         """Where the node's Kubernetes API answers, as the kubeconfig writes it."""
         return f"https://{self.node_address}:{API_PORT}"
+
+    @property
+    def peer_url(self) -> str:
+        """Where the node's etcd answers others of its kind, as kubeadm has it; there are none."""
+        return f"https://{self.node_address}:{ETCD_PEER_PORT}"
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)

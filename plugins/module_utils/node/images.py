@@ -157,26 +157,27 @@ class Bases:
 
         base = self.cache.path(PREFIX, digest)
         if self.cache.produce(PREFIX, digest, build):
-            self._tidy(base)
+            tidy(self.cache, base, PREFIX, KEPT)
         elif Manifest.read(base) is None:
             with self.cache.lock(base.name):
                 discard(base)
             return self._make(images, wanted)
         return base
 
-    def _tidy(self, made: Path) -> None:
-        """Remove all bases but the last used ones."""
 
-        def used(base: Path) -> float:
-            try:
-                return (base / MANIFEST).stat().st_mtime
-            except OSError:
-                return 0
+def tidy(cache: Cache, made: Path, prefix: str, kept: int) -> None:
+    """Remove all results of this prefix but the last used ones, and the one that was just made."""
 
-        others = sorted(set(self.cache.results.glob(f"{PREFIX}-*")) - {made}, key=used, reverse=True)
-        for base in others[KEPT - 1 :]:
-            with self.cache.lock(base.name):
-                discard(base)
+    def used(base: Path) -> float:
+        try:
+            return (base / MANIFEST).stat().st_mtime
+        except OSError:
+            return 0
+
+    others = sorted(set(cache.results.glob(f"{prefix}-*")) - {made}, key=used, reverse=True)
+    for base in others[kept - 1 :]:
+        with cache.lock(base.name):
+            discard(base)
 
 
 def intact(base: Path, manifest: Manifest) -> bool:

@@ -12,18 +12,19 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from ..processes import same_process
 from ..toolchain import image_layers
-from ..toolchain.cache import Cache
+from ..toolchain.cache import Cache, remove
 from ..waiting import WaitError, wait_for
-from . import config, host
+from . import base, base_store, config, etcd, host
 from .host import NodeError
 from .identity import Identity, choose, key
 from .images import Bases, PartPath
@@ -41,12 +42,16 @@ IMAGES_KEPT = 3
 # What a control plane needs; the other images follow while it starts.
 CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
+# Parts that run as the node.
+PROGRAMS = ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")
+
 
 @dataclass
 class Record:
     """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), whether kubeadm
-    has finished (`initialized`), the host's rules about who reaches the node (`guard`), and the references of images that were
-    imported before those of `images`, oldest first (`earlier`)."""
+    has finished (`initialized`), the host's rules about who reaches the node (`guard`), the references of images that were
+    imported before those of `images`, oldest first (`earlier`), and the digest of the base that it is to be kept as, if there
+    was none for it (`unkept`)."""
 
     identity: dict[str, str]
     process: tuple[int, float] | None = None
@@ -55,6 +60,7 @@ class Record:
     images: dict[str, str] = field(default_factory=dict)
     guard: str = ""
     earlier: dict[str, list[str]] = field(default_factory=dict)
+    unkept: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -65,6 +71,14 @@ class Record:
         except ValueError:
             return None  # half written when the machine went down: the node is made anew
         return cls(**content)
+
+
+@dataclass(frozen=True)
+class BaseInputs:
+    """What a node's base is made of besides Kubernetes: names of parts, and settings (JSON)."""
+
+    parts: tuple[str, ...]
+    settings: Any
 
 
 class Node:
@@ -100,13 +114,16 @@ class Node:
             return None
         return same_process(*self.record.process)
 
-    def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str]) -> bool:
-        """Make the node run with these parts and their images imported; return whether anything had to be done."""
+    def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], inputs: BaseInputs | None = None) -> bool:
+        """Make the node run with these parts and their images imported; return whether anything had to be done.
+
+        A new node begins with the base of these inputs, if it is kept.
+        """
         changed = False
         programs = self._programs(parts)
         if self.record is None or not self.record.initialized:
             self.down()
-            self._prepare(parts, versions, programs)
+            self._prepare(parts, versions, programs, inputs)
             changed = True
         if not self.is_guarded():
             self._guard()
@@ -172,7 +189,7 @@ class Node:
 
     def _programs(self, parts: Mapping[str, PartPath]) -> dict[str, str]:
         """The digests of the parts that run as the node. NodeError if it runs with others."""
-        programs = {name: parts[name].digest for name in ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")}
+        programs = {name: parts[name].digest for name in PROGRAMS}
         if self.record is not None and self.record.initialized and self.record.parts != programs:
             raise NodeError(
                 "The node runs with other versions of its parts than toolchain/parts.yml asks for now. Parts of a "
@@ -186,7 +203,13 @@ class Node:
         unfinished.write_text(content)
         unfinished.replace(self.record_path)
 
-    def _prepare(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], programs: dict[str, str]) -> None:
+    def _prepare(
+        self,
+        parts: Mapping[str, PartPath],
+        versions: Mapping[str, str],
+        programs: dict[str, str],
+        inputs: BaseInputs | None,
+    ) -> None:
         identity = choose(self.checkout, host.taken_networks())
         if host.interface_exists(identity.interface):
             raise NodeError(
@@ -205,8 +228,11 @@ class Node:
             path.write_text(content)
         for volume in config.VOLUMES:
             (state / volume).mkdir(parents=True, exist_ok=True)
-        images = self._take_images(parts, state / "containerd")
-        self.record = Record(identity=identity.as_dict(), parts=programs, images=images)
+        with ThreadPoolExecutor(1) as pool:
+            taking = pool.submit(self._take_images, parts, state / "containerd")
+            unkept = self._take_base(identity, parts, programs, inputs) if inputs else ""
+            images = taking.result()
+        self.record = Record(identity=identity.as_dict(), parts=programs, images=images, unkept=unkept)
         self._save()
 
     def _guard_rules(self) -> str:
@@ -232,6 +258,46 @@ class Node:
                 "Free space there or run `make clean-cache`, and the next node is faster again."
             )
             return {}
+
+    def _take_base(
+        self, identity: Identity, parts: Mapping[str, PartPath], programs: Mapping[str, str], inputs: BaseInputs
+    ) -> str:
+        """Write the base of these inputs into the new node's etcd; the digest of a base that is still to be kept, if there is none."""
+        digests = {**programs, **{name: parts[name].digest for name in ("etcd", *inputs.parts)}}
+        digest = base.base_digest(digests, inputs.settings)
+        objects = base_store.take(self.cache, digest)
+        if objects is None:
+            return digest
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        own = base.personal(objects, base.Identity(identity.name, identity.registry), now)
+        pairs = ((one.key, json.dumps(one.value).encode()) for one in own)
+        data = self.folder / "state/etcd"
+        try:
+            etcd.fill(Path(parts["etcd"].path) / "etcd", identity.name, identity.peer_url, data, pairs)
+        except (NodeError, WaitError, OSError) as error:
+            remove(data)
+            self.notes.append(
+                f"The node begins without the base {self.cache.path(base_store.PREFIX, digest)}: {error} The run goes on, and "
+                "takes longer. If it happens again, run `make clean-cache`."
+            )
+        return ""
+
+    def keep_base(self, get: Callable[[str], dict[str, Any]], namespace: str) -> bool:
+        """Keep what this node has of Crossplane for the next ones, if there was none to begin with; return whether it was kept.
+
+        `get` reads a path of its API, `namespace` is Crossplane's. Raises BaseError.
+        """
+        record = self.known
+        if not record.unkept:
+            return False
+        kept = not self.cache.has(base_store.PREFIX, record.unkept) and base_store.keep(
+            self.cache,
+            record.unkept,
+            base.read(get, namespace, base.Identity(self.identity.name, self.identity.registry)),
+        )
+        record.unkept = ""
+        self._save()
+        return kept
 
     def _start(self) -> None:
         host.make_cgroups(self.identity)

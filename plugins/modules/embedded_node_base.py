@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: embedded_node_base
+short_description: Keep the Crossplane of an embedded node for later nodes
+version_added: 0.2.0
+description:
+  - Keeps what a node that M(localcloud.stack.embedded_node) made has of Crossplane, its providers and their kinds, in the cache of built parts. The
+    next node with the same O(localcloud.stack.embedded_node#module:base) begins with it.
+  - No AWS resource, no provider configuration and no secret is kept. Keys, certificates and UIDs are each node's own.
+  - A node that began with a base itself, or whose base is kept already, is left alone.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  folder:
+    description: Folder of the node's state.
+    type: path
+    required: true
+  checkout:
+    description: The folder from whose path names and addresses of the node are derived.
+    type: path
+    required: true
+  namespace:
+    description: Crossplane's namespace.
+    type: str
+    default: crossplane-system
+  cache:
+    description:
+      - The cache of built parts.
+      - By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
+    type: path
+extends_documentation_fragment:
+  - localcloud.stack.kubernetes
+  - localcloud.stack.attributes
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is kept.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: Never reports a change, as nothing that runs is changed.
+"""
+
+EXAMPLES = r"""
+- name: Keep what the next nodes begin with
+  localcloud.stack.embedded_node_base:
+    folder: "{{ playbook_dir }}/.localcloud/node"
+    checkout: "{{ playbook_dir }}"
+    kubeconfig: "{{ playbook_dir }}/.localcloud/kubeconfig"
+"""
+
+RETURN = r"""
+kept:
+  description: Whether a base was kept by this call.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+import contextlib
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+    KUBERNETES_ARGUMENTS,
+    KubernetesApi,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.base import BaseError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    from filelock import FileLock
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **KUBERNETES_ARGUMENTS,
+            "folder": {"type": "path", "required": True},
+            "checkout": {"type": "path", "required": True},
+            "namespace": {"type": "str", "default": "crossplane-system"},
+            "cache": {"type": "path"},
+        },
+        supports_check_mode=True,
+    )
+    if problem := missing_packages("filelock", "psutil", "supervisor", "yaml"):
+        module.fail_json(msg=problem)
+    if module.check_mode:
+        module.exit_json(changed=False, kept=False)
+    folder = Path(module.params["folder"])
+    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+    kept = False
+    try:
+        with FileLock(folder.with_suffix(".lock")):
+            node = Node(folder, Path(module.params["checkout"]), Cache(Path(module.params["cache"] or default_root())))
+            if node.known.unkept:
+                api.connect()
+                kept = node.keep_base(lambda path: api.get(path, {}), module.params["namespace"])
+    except NodeError as error:
+        module.fail_json(msg=str(error))
+    except (BaseError, ApiError, KubernetesError, OSError) as error:
+        # All runs without it, the next node too.
+        module.warn(f"What the next node could begin with is not kept: {error}")
+    module.exit_json(changed=False, kept=kept)
+
+
+if __name__ == "__main__":
+    run_module(main)
