@@ -34,9 +34,10 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
     import yaml
     from supervisor.xmlrpc import SupervisorTransport
 
-# kubeadm's phases before the kubelet runs, and those that need a running API server.
-PREPARING_PHASES = ("certs all", "kubeconfig all", "etcd local", "control-plane all", "kubelet-start")
-SKIPPED_LATER = "preflight,certs,kubeconfig,etcd,control-plane,kubelet-start,addon/kube-proxy"
+# kubeadm's phases before the kubelet runs, and those that need a running API server, for which we wait ourselves.
+PREPARING_PHASES = ("certs", "kubeconfig", "etcd", "control-plane", "kubelet-start")
+FINISHING_PHASES = ("upload-config", "mark-control-plane", "bootstrap-token", "kubelet-finalize", "addon/coredns")
+SKIPPED_PHASES = ("preflight", "wait-control-plane", "upload-certs", "show-join-command", "addon/kube-proxy")
 # Of an image that changes with every edit, those that were imported last stay in the node, and those that a container uses.
 IMAGES_KEPT = 3
 # What a control plane needs; the other images follow while it starts.
@@ -135,7 +136,7 @@ class Node:
         with ThreadPoolExecutor(1) as pool:
             importing = pool.submit(self._import_images, parts, CONTROL_PLANE)
             if not self.known.initialized:
-                self._prepare_kubelet(Path(parts["kubernetes"].path))
+                self._kubeadm(Path(parts["kubernetes"].path), FINISHING_PHASES)
             changed |= importing.result()
             importing = pool.submit(self._import_images, parts, tuple(parts))
             changed |= self._ensure_programs(
@@ -391,22 +392,15 @@ class Node:
                 self._ctr("images", "rm", *gone)
             self.known.earlier[name] = [image for image in self.known.earlier[name] if image not in gone]
 
-    def _prepare_kubelet(self, kubernetes: Path) -> None:
-        """kubeadm's phases up to a kubelet that can start."""
-        for phase in PREPARING_PHASES:
-            self._exec(
-                kubernetes / "kubeadm",
-                "init",
-                "phase",
-                *phase.split(),
-                "--config",
-                f"{config.STATE}/config/kubeadm.yml",
-            )
+    def _kubeadm(self, kubernetes: Path, skipped: tuple[str, ...]) -> None:
+        """Run `kubeadm init` without these phases, and without those that no node needs."""
+        phases = ",".join((*SKIPPED_PHASES, *skipped))
+        command = (kubernetes / "kubeadm", "init", "--config", f"{config.STATE}/config/kubeadm.yml")
+        self._exec(*command, "--skip-phases", phases)
 
     def _finish(self, kubernetes: Path) -> None:
         """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
-        arguments = ["--config", f"{config.STATE}/config/kubeadm.yml", "--skip-phases", SKIPPED_LATER]
-        self._exec(kubernetes / "kubeadm", "init", *arguments)
+        self._kubeadm(kubernetes, PREPARING_PHASES)
         self._start_programs(["kube-proxy", "kube-router"])
         self.known.initialized = True
         self._save()
