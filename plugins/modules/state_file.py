@@ -1,0 +1,112 @@
+#!/usr/bin/python
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: state_file
+short_description: Write a small file of a stack's state
+version_added: 0.2.0
+description:
+  - Writes a text to a file of this machine, whole or not at all, if it differs.
+  - M(ansible.builtin.copy) does that too, with several processes for each file, which take a second.
+author:
+  - localcloud.stack contributors (@localcloud)
+options:
+  dest:
+    description: The file. Its folder must be there.
+    type: path
+    required: true
+  content:
+    description: Its content. It is not shown.
+    type: str
+    required: true
+  mode:
+    description: Permissions of a file that is written, in octal digits.
+    type: str
+    default: "0600"
+extends_documentation_fragment:
+  - localcloud.stack.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Write what later playbooks need to know
+  localcloud.stack.state_file:
+    dest: "{{ playbook_dir }}/.localcloud/cluster.json"
+    content: "{{ cluster_facts | to_nice_json(sort_keys=true) }}\n"
+"""
+
+RETURN = r"""
+dest:
+  description: The file.
+  returned: success
+  type: str
+  sample: /home/me/stack/.localcloud/cluster.json
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+
+
+def differs(path: Path, content: bytes) -> bool:
+    """Whether the file has another content, or is not there. Raises OSError."""
+    try:
+        return path.read_bytes() != content
+    except FileNotFoundError:
+        return True
+
+
+def write(path: Path, content: bytes, mode: int) -> None:
+    """Put a file with this content in its place. Raises OSError, and leaves what was there."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        unfinished.chmod(mode)
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink()
+        raise
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "dest": {"type": "path", "required": True},
+            "content": {"type": "str", "required": True, "no_log": True},
+            "mode": {"type": "str", "default": "0600"},
+        },
+        supports_check_mode=True,
+    )
+    path, content = Path(module.params["dest"]), module.params["content"].encode()
+    try:
+        mode = int(module.params["mode"], 8)
+    except ValueError:
+        module.fail_json(
+            msg=f"mode is '{module.params['mode']}', but must be octal digits such as 0600. Correct it, then run again."
+        )
+    try:
+        changed = differs(path, content)
+        if changed and not module.check_mode:
+            write(path, content, mode)
+    except OSError as error:
+        module.fail_json(
+            msg=f"{path} can't be written: {error.strerror}. Make its folder writable for you, then run again."
+        )
+    module.exit_json(changed=changed, dest=str(path))
+
+
+if __name__ == "__main__":
+    run_module(main)
