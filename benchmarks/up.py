@@ -2,8 +2,8 @@
 
     up.py OTHER [--rounds 3] [--settings JSON]      OTHER: for example a clone of the commit that this one is compared with
 
-Both checkouts' stacks are taken away first, and this one's is brought up once before, so that what later nodes begin with is in the cache.
-Then each comes up, is left without its node, comes up again, and goes. Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes
+Both checkouts' stacks are taken away first. Then each comes up, is left without its node, comes up again, and goes. The first node after
+`make clean-cache` takes longer, as there is none to begin with; the median of three rounds leaves it out. Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes
 the first ones long, of `ansible-playbook` with all it starts and of the node with all that runs in it; `make down` likewise.
 """
 
@@ -78,8 +78,6 @@ def main() -> None:
     checkouts = (arguments.other.resolve(), PROJECT)
     for checkout in checkouts:
         make(checkout, "down")
-    make(PROJECT, "up", arguments.settings)
-    make(PROJECT, "down")
     figures: dict[Path, list[list[float]]] = {checkout: [] for checkout in checkouts}
     for number in range(arguments.rounds):
         # Who is first has the colder file cache.
