@@ -3,8 +3,10 @@
     up.py OTHER [--rounds 3] [--settings JSON]      OTHER: for example a clone of the commit that this one is compared with
 
 Both checkouts' stacks are taken away first. Then each comes up, is left without its node, comes up again, and goes. The first node after
-`make clean-cache` takes longer, as there is none to begin with; the median of three rounds leaves it out. Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes
-the first ones long, of `ansible-playbook` with all it starts and of the node with all that runs in it; `make down` likewise.
+`make clean-cache` takes longer, as there is none to begin with; the median of three rounds leaves it out.
+
+Prints a Markdown table of medians: seconds, and seconds of CPU, as a busy machine makes the first ones long, of `ansible-playbook` with all
+it starts and of the node with all that runs in it.
 """
 
 from __future__ import annotations
