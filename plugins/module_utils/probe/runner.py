@@ -168,6 +168,7 @@ class Prober:
             failure = error
         finally:
             cleanup = destination.clean_up(run.arrived(), run.missing())
+        place = self._place()
         result |= {
             "published": bool(run.sent),
             "latency_ms": statistics.hops(
