@@ -68,8 +68,8 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         ]
     if prune:
         problems += [
-            f"{one}. It is no longer declared: set spec.deletionPolicy of the managed object to Orphan (of a namespaced kind: "
-            "spec.managementPolicies without Delete) to leave the resource to its holder, or declare it again with 'adopt: true', or "
+            f"{one}. It is no longer declared: set spec.deletionPolicy of the managed object to Orphan, or where it has "
+            "spec.managementPolicies, take Delete out of these, to leave the resource to its holder, or declare it again with 'adopt: true', or "
             "leave it with aws_resources_prune=false"
             for one in found.get("held_by_others", [])
         ]

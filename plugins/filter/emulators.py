@@ -27,9 +27,11 @@ def endpoint_target(endpoint: str) -> dict[str, Any]:
 
 
 def services_of(kinds: Sequence[str]) -> list[str]:
-    """The AWS services of Crossplane's kinds, given as plural.service.aws.upbound.io or service.aws.upbound.io/version."""
+    """The AWS services, as AWS names them, of Crossplane's kinds: plural.service.aws.upbound.io or service.aws.upbound.io/version."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import CLIENTS
+
     found = {match[1] for kind in kinds if (match := re.search(r"(?:^|\.)([a-z0-9]+)\.aws(?:\.m)?\.upbound\.io", kind))}
-    return sorted(found)
+    return sorted({CLIENTS.get(one, one) for one in found})
 
 
 class FilterModule:

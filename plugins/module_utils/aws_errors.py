@@ -9,6 +9,7 @@ Pure: imports neither boto3 nor Ansible.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import (
@@ -63,6 +64,7 @@ _THROTTLED = {
 _NOT_FOUND = {
     "404",
     "AWS.SimpleQueueService.NonExistentQueue",
+    "LifecyclePolicyNotFoundException",
     "NoSuchBucket",
     "NoSuchBucketPolicy",
     "NoSuchCORSConfiguration",
@@ -74,10 +76,12 @@ _NOT_FOUND = {
     "NotFoundException",
     "ParameterNotFound",
     "QueueDoesNotExist",
+    "RepositoryNotFoundException",
     "ResourceNotFoundException",
     "ServerSideEncryptionConfigurationNotFoundError",
 }
 _BROKEN = {"InternalError", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException"}
+_NOT_INSTALLED = re.compile(r"Installation of (.+) failed")
 _NOT_IMPLEMENTED = {
     "NotImplemented",
     "InternalFailure",
@@ -226,6 +230,11 @@ def _explain_answer(code: str, message: str, doing: str, where: str) -> str:
         return f"{where} throttled {doing} in spite of retries ({code}: {message}). Wait a little and try again."
     if code.isdigit():
         return not_aws(where)
+    if code in _BROKEN and (missing := _NOT_INSTALLED.search(message)):
+        return (
+            f"{where} cannot do {doing} ({code}: {message}); likely its image lacks {missing[1]}, which LocalStack would download when the "
+            "service is first used. Use its public image (localstack_service_image) or MiniStack, or leave it out of what is asked for."
+        )
     if code in _BROKEN:
         return (
             f"{where} failed by itself at {doing} ({code}: {message}); likely that service broke or is still starting. "

@@ -14,7 +14,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import BY_KEY, READERS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import BY_KEY, CLIENTS, READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kind import NAME
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.observe import Aws
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Observed, Thing
@@ -55,7 +55,8 @@ def observable(thing: Thing) -> bool:
 
 
 def _service(thing: Thing) -> str:
-    return thing.kind.split("/")[0]
+    """The service as boto3 names it."""
+    return CLIENTS[thing.kind.split("/")[0]]
 
 
 def _region(thing: Thing) -> str:

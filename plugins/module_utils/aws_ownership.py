@@ -233,14 +233,15 @@ def _tags_of(obj: Json, answer: Json | None) -> Tags:
 
 
 def deletes_in_aws(obj: Json) -> bool:
-    """Whether deleting this managed object deletes what it stands for."""
+    """Whether deleting this managed object deletes what it stands for.
+
+    Crossplane does not look at deletionPolicy where managementPolicies are not the default.
+    """
+    if not AWS_GROUP.fullmatch(obj["apiVersion"].split("/")[0]):
+        return False
     spec = obj.get("spec") or {}
-    policies = spec.get("managementPolicies") or ["*"]
-    return (
-        bool(AWS_GROUP.fullmatch(obj["apiVersion"].split("/")[0]))
-        and spec.get("deletionPolicy") != "Orphan"
-        and bool({"*", "Delete"} & set(policies))
-    )
+    policies = set(spec.get("managementPolicies") or ["*"])
+    return spec.get("deletionPolicy") != "Orphan" if policies == {"*"} else bool({"*", "Delete"} & policies)
 
 
 def marked(objects: t.Sequence[Json], us: Identity, has_tags: t.Callable[[Json], bool]) -> list[Json]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +22,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
     holders,
     removal_problems,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import NAMED_BY_US, fields_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import (
+    CLIENTS,
+    NAMED_BY_US,
+    fields_of,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of
@@ -128,7 +133,7 @@ def diff(
         "unready": _unready(api, pairs),
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
-        "to_unset": [patch for name, row, _obj in rows if name == "drifted" and (patch := _unset(row))],
+        "to_unset": [patch for name, row, obj in rows if name == "drifted" and (patch := _unset(row, obj))],
         "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
         "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
         "not_clearable": [
@@ -329,21 +334,24 @@ def _to_clear(obj: Json, live: Json, aws: Json | None, looked: bool) -> list[Set
     return to_clear(_parameters(obj), owned, Thing.of(obj, live), aws if looked else _parameters(live))
 
 
-def _unset(row: Json) -> Json | None:
-    """A patch that takes away what is no longer declared, also where the provider has written the same value beside us.
+def _unset(row: Json, obj: Json) -> Json | None:
+    """A patch that takes away what is no longer declared, also where the provider has written the same value next to us.
 
     Of a field that two have applied, an apply without it takes only the one owner away.
     """
-    removed_names = [
-        field["path"].removeprefix(f"{PARAMETERS}.")
-        for field in row["fields"]
-        if field["after"] is None and field["path"].startswith(f"{PARAMETERS}.") and "[" not in field["path"]
-    ]
-    # A tag's key may have dots.
-    tags = {name.removeprefix("tags."): None for name in removed_names if name.startswith("tags.")}
-    parameters: Json = {name: None for name in removed_names if "." not in name}
-    if tags:
-        parameters["tags"] = tags
+    declared = _parameters(obj)
+    parameters: Json = {}
+    for field in row["fields"]:
+        path = field["path"].removeprefix(f"{PARAMETERS}.")
+        if field["after"] is not None or path == field["path"]:
+            continue
+        name = re.split(r"[.\[]", path, maxsplit=1)[0]
+        sign, below = path[len(name) :][:1], path[len(name) + 1 :]
+        if name not in declared:
+            parameters[name] = None
+        elif sign == "." and all(isinstance(one, str) for one in declared[name].values()):
+            # A key of a map, such as a tag's, may have dots.
+            parameters.setdefault(name, {})[below] = None
     if not parameters:
         return None
     space = {"namespace": row["namespace"]} if row.get("namespace") else {}
@@ -627,7 +635,7 @@ def _unlisted(api: Api, declared: t.Sequence[Json]) -> list[Json]:
         service, _dot, provider = group.partition(".")
         if config and provider in ("aws.upbound.io", "aws.m.upbound.io"):
             path = _config_path(provider, config, obj["metadata"].get("namespace", "default"))
-            used.setdefault((path, config["name"], provider), set()).add(service)
+            used.setdefault((path, config["name"], provider), set()).add(CLIENTS.get(service, service))
     found = []
     for (path, name, _provider), services in used.items():
         endpoint = ((existing(api, path) or {}).get("spec") or {}).get("endpoint") or {}

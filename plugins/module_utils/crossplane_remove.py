@@ -31,8 +31,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.ownership import 
 PARALLEL = 4
 References = t.Sequence[t.Mapping[str, t.Any]]
 WAYS_ON = (
-    "To leave such a resource to its holder, set spec.deletionPolicy of the managed object to Orphan (of a namespaced kind: "
-    "spec.managementPolicies without Delete) and remove it then. To take it over, declare it with 'adopt: true', run that, and "
+    "To leave such a resource to its holder, set spec.deletionPolicy of the managed object to Orphan, or where it has "
+    "spec.managementPolicies, take Delete out of these, and remove it then. To take it over, declare it with 'adopt: true', run that, and "
     "remove it then."
 )
 

@@ -19,6 +19,8 @@ from typing import Any
 ALWAYS_LINKED = {"sts", "s3control"}
 # From version 2, each kind is there twice: cluster-scoped, and namespaced (*.aws.m.upbound.io).
 SCOPES = ("cluster", "namespaced")
+# Services that Terraform's sources name otherwise than Crossplane's API groups.
+TERRAFORM_NAMES = {"cloudwatchevents": "events", "cloudwatchlogs": "logs"}
 TERRAFORM_TOOLING = {"acctest", "sweep", "generate", "framework"}
 
 
@@ -145,7 +147,7 @@ def main() -> None:
     scopes = [scope for scope in SCOPES if (arguments.provider / "internal/controller" / scope).is_dir()]
     for scope in scopes or [""]:
         trim_scope(arguments.provider, scope, kinds)
-    services = {kind.split("/")[0] for kind in kinds}
+    services = {TERRAFORM_NAMES.get(group, group) for group in (kind.split("/")[0] for kind in kinds)}
     resources = trim_terraform(arguments.terraform, services | ALWAYS_LINKED)
     rewrite(
         arguments.provider / "config/schema.json",

@@ -32,6 +32,8 @@ IMMUTABLE: dict[str, frozenset[str]] = {kind.key: kind.immutable for kind in KIN
 NAMED_BY_US: frozenset[str] = frozenset(kind.key for kind in KINDS if kind.named_by_us)
 UNOBSERVED: dict[str, dict[str, str]] = {kind.key: dict(kind.unobserved) for kind in KINDS if kind.unobserved}
 COMPARISON: dict[str, Mapping[str, Rule]] = {kind.key: kind.compare for kind in KINDS if kind.compare}
+# AWS's own names of services by the first part of Crossplane's API groups.
+CLIENTS: dict[str, str] = {kind.service: kind.client or kind.service for kind in KINDS}
 SERVICES: tuple[str, ...] = tuple(sorted({kind.service for kind in KINDS}))
 
 

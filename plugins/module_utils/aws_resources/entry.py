@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
     ADOPT,
@@ -22,19 +22,33 @@ from .models import Field
 from .target import Target, object_name
 
 Object = dict[str, Any]
+# All that Crossplane does to a resource, but for late initialization.
+MANAGED = ["Observe", "Create", "Update", "Delete"]
 # Where in the entry, and what is wrong there.
 Problem = tuple[str, str]
+
+
+class Sender(NamedTuple):
+    """Who sends to a queue: the service, what of it by ARN, and the statement's id."""
+
+    queue: str
+    service: str
+    arn: str
+    sid: str
 
 
 class Entry(Model):
     """An entry of a list. object_name replaces the derived name of its Kubernetes objects; adopt takes over what exists.
 
     list_name: the list's name after aws_resources_; described: what it is a list of; notes: what the README says of a field.
+    late_initialized: whether the provider may write into the object what AWS has of fields that are not declared. It then
+    keeps in AWS what was taken out of the entry, so that each such field needs an empty value of its own (C(cleared)).
     """
 
     list_name: ClassVar[str]
     described: ClassVar[str]
     notes: ClassVar[Mapping[str, str]] = {}
+    late_initialized: ClassVar[bool] = True
 
     object_name: ObjectName | None = None
     adopt: Flag = False
@@ -59,6 +73,10 @@ class Entry(Model):
 
     def problems(self, context: Context) -> Iterable[Problem]:
         """What is wrong with it beside the other entries and the target."""
+        return ()
+
+    def sends(self, context: Context) -> Iterable[Sender]:
+        """What sends to declared queues because of it, whose policies let exactly that."""
         return ()
 
 
@@ -113,6 +131,15 @@ class Context:
             self._groups[names] = groups
         return self._groups[names]
 
+    @cached_property
+    def senders(self) -> Mapping[str, list[Sender]]:
+        """Who sends to each queue, without doubles."""
+        found: dict[str, dict[Sender, None]] = {}
+        for _path, entry in self.entries:
+            for one in entry.sends(self):
+                found.setdefault(one.queue, {})[one] = None
+        return {queue: list(senders) for queue, senders in found.items()}
+
     def knows(self, list_name: str, name: str) -> bool:
         """Whether a list declares a name."""
         return name in self.names.get(list_name, ())
@@ -152,6 +179,7 @@ class Context:
             "kind": kind,
             "metadata": metadata,
             "spec": {
+                **({} if entry.late_initialized else {"managementPolicies": MANAGED}),
                 "forProvider": {**({} if service == "iam" else {"region": target.region}), **parameters},
                 "providerConfigRef": config,
             },

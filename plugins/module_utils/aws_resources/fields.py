@@ -41,12 +41,19 @@ def _number_in(value: object) -> object:
     return int(value) if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value) else value
 
 
+def _fraction_in(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", value):
+        return float(value)
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _boolean_in(value: object) -> object:
     return BOOLEANS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 # Templates of older Ansible and values of -e are always text; as an option of a module would, these take it for what it says.
 Whole = Annotated[int, BeforeValidator(_number_in)]
+Number = Annotated[float, BeforeValidator(_fraction_in)]
 Flag = Annotated[bool, BeforeValidator(_boolean_in)]
 
 

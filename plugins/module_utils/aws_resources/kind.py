@@ -32,6 +32,7 @@ class Kind:
     named_by_us: AWS knows it by what we give, so that a second creation finds the first and makes no other.
     refers_to: kinds (service/Kind) that are declared before it and removed after it.
     compare: how fields of forProvider are compared where that is not exactly (comparison.py).
+    client: AWS's own name of the service, as boto3 and Terraform have it, where Crossplane's API group has another.
     unobserved: fields of forProvider that are declared and not read, each with the reason.
     """
 
@@ -44,6 +45,7 @@ class Kind:
     named_by_us: bool = False
     refers_to: tuple[str, ...] = ()
     compare: Mapping[str, Rule] = field(default_factory=dict)
+    client: str = ""
     unobserved: Mapping[str, str] = field(default_factory=dict)
 
     @property

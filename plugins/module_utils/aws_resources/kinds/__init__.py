@@ -8,12 +8,17 @@ from ..kind import Kind
 
 # generated: imports
 from . import (
+    cloudwatch,
     dynamodb,
+    ecr,
+    events,
     iam,
     iam_instance_profiles,
     iam_oidc,
     iam_users,
+    kinesis,
     kms,
+    logs,
     s3,
     secretsmanager,
     sns,
@@ -25,12 +30,17 @@ from . import (
 
 KINDS: tuple[Kind, ...] = (
     # generated: kinds
+    *cloudwatch.KINDS,
     *dynamodb.KINDS,
+    *ecr.KINDS,
+    *events.KINDS,
     *iam.KINDS,
     *iam_instance_profiles.KINDS,
     *iam_oidc.KINDS,
     *iam_users.KINDS,
+    *kinesis.KINDS,
     *kms.KINDS,
+    *logs.KINDS,
     *s3.KINDS,
     *secretsmanager.KINDS,
     *sns.KINDS,

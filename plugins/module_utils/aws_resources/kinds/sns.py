@@ -12,7 +12,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading impor
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from ..comparison import POLICY, TAGS, Rule
-from ..entry import Context, Entry, Object, Problem, TaggedEntry, given
+from ..entry import Context, Entry, Object, Problem, Sender, TaggedEntry, given
 from ..fields import Flag, as_json, json_problems, named, short, text
 from ..kind import Kind
 from ..models import AfterValidator
@@ -178,6 +178,14 @@ class Subscription(Entry):
             isinstance(one, Mapping) for one in (self.filter_policy or {}).values()
         ):
             yield "filter_policy", "has maps in maps, for which filter_policy_scope must be 'MessageBody'"
+
+    def sends(self, context: Context) -> Iterable[Sender]:
+        arn = context.target.arn("sns", self.topic)
+        return [
+            Sender(name, "sns.amazonaws.com", arn, "TopicsSend")
+            for name in (self.queue, self.dead_letter_queue)
+            if name
+        ]
 
     def objects(self, context: Context) -> list[Object]:
         """The subscription. Its topic is a reference, as SNS refuses one to a topic that is not there yet.

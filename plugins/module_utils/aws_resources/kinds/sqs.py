@@ -17,7 +17,7 @@ from ..fields import Flag, Model, Whole, as_json, named, number, policy_document
 from ..kind import Kind
 from ..observe import Aws, Reader, to_int
 from .kms import KeyName, key_id, key_problems
-from .sns import FIFO, Subscription, fifo_problems
+from .sns import FIFO, fifo_problems
 
 QueueName = Annotated[
     str,
@@ -176,26 +176,24 @@ def _given_up_to(entry: Queue) -> tuple[str | None, ...]:
     return (entry.dead_letter_target,)
 
 
-def _sent_to(entry: Subscription) -> tuple[str | None, ...]:
-    return (entry.queue, entry.dead_letter_queue)
-
-
 def _statements(entry: Queue, context: Context) -> list[Any]:
-    """Let SNS send for exactly the topics that are subscribed to, then what the queue's own policy says."""
+    """Let exactly those send that are to, such as the topics that are subscribed to; then what the queue's own policy says."""
     own = (entry.policy or {}).get("Statement", [])
-    topics = sorted({one.topic for one in context.grouped(Subscription, _sent_to).get(entry.name, ())})
-    derived = [_topics_send(entry.name, topics, context)] if topics else []
+    senders: dict[tuple[str, str], list[str]] = {}
+    for one in context.senders.get(entry.name, ()):
+        senders.setdefault((one.sid, one.service), []).append(one.arn)
+    derived = [_lets_send(entry.name, *sender, sorted(arns), context) for sender, arns in sorted(senders.items())]
     return [*derived, *(own if isinstance(own, list) else [own])]
 
 
-def _topics_send(name: str, topics: Sequence[str], context: Context) -> Object:
+def _lets_send(name: str, sid: str, service: str, arns: Sequence[str], context: Context) -> Object:
     return {
-        "Sid": "TopicsSend",
+        "Sid": sid,
         "Effect": "Allow",
-        "Principal": {"Service": "sns.amazonaws.com"},
+        "Principal": {"Service": service},
         "Action": "sqs:SendMessage",
         "Resource": context.target.arn("sqs", name),
-        "Condition": {"ArnEquals": {"aws:SourceArn": [context.target.arn("sns", one) for one in topics]}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": arns}},
     }
 
 

@@ -33,6 +33,10 @@ def answer(code, message="why"):
         (answer("AccessDenied"), ["denies reading", "permission"]),
         (answer("Throttling"), ["throttled"]),
         (answer("InternalError"), ["failed by itself", "log"]),
+        (
+            answer("InternalError", "Installation of kinesis-local 0.5.2 failed."),
+            ["image lacks kinesis-local 0.5.2", "MiniStack"],
+        ),
         (answer("NotImplemented"), ["cannot do reading", "leave it out"]),
         (answer("Odd", "thing"), ["Odd: thing"]),
         (RuntimeError("boom"), ["RuntimeError: boom", "-vvv"]),

@@ -16,13 +16,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observable, observe
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES, READERS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import CLIENTS, ENTRIES, READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing, made_by_crossplane
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import differences
 from moto import mock_aws
 
-SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam", "sts")
+SERVICES = (*sorted(set(CLIENTS.values())), "sts")
 REGION = {"region": "eu-central-1"}
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}]})
 DENY = json.dumps(
@@ -66,7 +66,17 @@ def aws():
         clients = Clients(Connection(region="eu-central-1", access_key="test", secret_key="test"))
         for service in SERVICES:
             clients.get(service)
-        yield clients, {**messages(clients), **data(clients), **storage(clients), **access(clients)}
+        yield (
+            clients,
+            {
+                **messages(clients),
+                **data(clients),
+                **storage(clients),
+                **access(clients),
+                **events(clients),
+                **watching(clients),
+            },
+        )
 
 
 def messages(clients):
@@ -326,6 +336,99 @@ def access(clients):
             {},
         ),
         "iam/Policy": (Thing("iam/Policy", "orders", {}), {"policy": DOCUMENT, "tags": {"team": "blue"}}),
+    }
+
+
+def events(clients):
+    client = clients.get("events")
+    client.create_event_bus(Name="orders", Tags=TAGS)
+    pattern = '{"source": ["shop"]}'
+    client.put_rule(
+        Name="orders", EventBusName="orders", EventPattern=pattern, State="DISABLED", Description="All", Tags=TAGS
+    )
+    queue = "arn:aws:sqs:eu-central-1:123456789012:orders"
+    client.put_targets(
+        Rule="orders",
+        EventBusName="orders",
+        Targets=[
+            {
+                "Id": "orders",
+                "Arn": queue,
+                "InputPath": "$.detail",
+                "DeadLetterConfig": {"Arn": queue},
+                "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 60},
+            }
+        ],
+    )
+    return {
+        "cloudwatchevents/Bus": (Thing("cloudwatchevents/Bus", "orders", REGION), {"tags": {"team": "blue"}}),
+        "cloudwatchevents/Rule": (
+            Thing("cloudwatchevents/Rule", "orders", {**REGION, "eventBusName": "orders"}),
+            {"eventPattern": pattern, "state": "DISABLED", "description": "All", "tags": {"team": "blue"}},
+        ),
+        "cloudwatchevents/Target": (
+            Thing("cloudwatchevents/Target", "x", {"eventBusName": "orders", "rule": "orders", "targetId": "orders"}),
+            {
+                "arn": queue,
+                "inputPath": "$.detail",
+                "deadLetterConfig": [{"arn": queue}],
+                "retryPolicy": [{"maximumRetryAttempts": 3, "maximumEventAgeInSeconds": 60}],
+            },
+        ),
+    }
+
+
+def watching(clients):
+    kinesis, logs, cloudwatch, ecr = (clients.get(one) for one in ("kinesis", "logs", "cloudwatch", "ecr"))
+    kinesis.create_stream(StreamName="orders", ShardCount=2)
+    kinesis.add_tags_to_stream(StreamName="orders", Tags={"team": "blue"})
+    kinesis.increase_stream_retention_period(StreamName="orders", RetentionPeriodHours=48)
+    logs.create_log_group(logGroupName="orders-more")
+    logs.create_log_group(logGroupName="orders", tags={"team": "blue"})
+    logs.put_retention_policy(logGroupName="orders", retentionInDays=30)
+    alarm = {
+        "metricName": "Age",
+        "namespace": "AWS/SQS",
+        "statistic": "Maximum",
+        "comparisonOperator": "GreaterThanThreshold",
+        "threshold": 0.5,
+        "period": 60,
+        "evaluationPeriods": 3,
+        "treatMissingData": "notBreaching",
+        "okActions": ["arn:aws:sns:eu-central-1:123456789012:orders"],
+    }
+    given = {
+        ("OKActions" if name == "okActions" else name[0].upper() + name[1:]): value for name, value in alarm.items()
+    }
+    dimensions = [{"Name": "QueueName", "Value": "orders"}]
+    cloudwatch.put_metric_alarm(AlarmName="orders", Dimensions=dimensions, Tags=TAGS, **given)
+    ecr.create_repository(repositoryName="orders", imageTagMutability="IMMUTABLE", tags=TAGS)
+    count = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10}
+    policy = json.dumps({"rules": [{"rulePriority": 1, "selection": count, "action": {"type": "expire"}}]})
+    ecr.put_lifecycle_policy(repositoryName="orders", lifecyclePolicyText=policy)
+    return {
+        "kinesis/Stream": (
+            Thing("kinesis/Stream", "orders", REGION),
+            {
+                "shardCount": 2,
+                "retentionPeriod": 48,
+                "streamModeDetails": [{"streamMode": "PROVISIONED"}],
+                "tags": {"team": "blue"},
+            },
+        ),
+        "cloudwatchlogs/Group": (
+            Thing("cloudwatchlogs/Group", "orders", REGION),
+            {"retentionInDays": 30, "tags": {"team": "blue"}},
+        ),
+        "cloudwatch/MetricAlarm": (
+            Thing("cloudwatch/MetricAlarm", "orders", REGION),
+            {**alarm, "dimensions": {"QueueName": "orders"}, "tags": {"team": "blue"}},
+        ),
+        "ecr/Repository": (
+            Thing("ecr/Repository", "orders", REGION),
+            {"imageTagMutability": "IMMUTABLE", "tags": {"team": "blue"}},
+        ),
+        "ecr/LifecyclePolicy": (Thing("ecr/LifecyclePolicy", "x", {"repository": "orders"}), {"policy": policy}),
     }
 
 

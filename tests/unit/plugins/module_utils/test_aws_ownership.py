@@ -193,6 +193,9 @@ def test_what_crossplane_saw_last_counts_where_aws_is_not_asked() -> None:
         ({"managementPolicies": ["Observe", "Update"]}, False),
         ({"managementPolicies": ["*"]}, True),
         ({"managementPolicies": ["Delete", "Observe"]}, True),
+        ({"managementPolicies": ["*"], "deletionPolicy": "Orphan"}, False),
+        # Crossplane looks at one of the two only.
+        ({"managementPolicies": ["Delete", "Observe"], "deletionPolicy": "Orphan"}, True),
     ],
 )
 def test_what_aws_keeps_is_not_looked_at(spec: dict[str, Any], deletes: bool) -> None:

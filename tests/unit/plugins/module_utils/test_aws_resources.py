@@ -32,7 +32,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 MADE = yaml.safe_load((FIXTURES / "aws_resources_made.yml").read_text())
 REFUSED = yaml.safe_load((FIXTURES / "aws_resources_refused.yml").read_text())
 EMULATOR = Target("eu-central-1", owner="localcloud-1", tags={"environment": "dev"})
-JSON_FIELDS = ("policy", "filterPolicy", "redrivePolicy", "redriveAllowPolicy", "assumeRolePolicy")
+JSON_FIELDS = ("policy", "filterPolicy", "redrivePolicy", "redriveAllowPolicy", "assumeRolePolicy", "eventPattern")
 
 
 def manifests(declared: dict[str, Any], target: Target) -> list[dict[str, Any]]:
@@ -342,3 +342,9 @@ def test_an_index_of_an_emulators_table_is_declared_without_limits() -> None:
     ):
         (made,) = manifests({"tables": [table]}, target)
         assert made["spec"]["forProvider"]["globalSecondaryIndex"][0].get("onDemandThroughput") == expected
+
+
+def test_the_provider_keeps_nothing_that_was_taken_out_of_the_newer_kinds() -> None:
+    declared = {"log_groups": [{"name": "/shop"}], "topics": [{"name": "orders"}]}
+    policies = {one["kind"]: one["spec"].get("managementPolicies") for one in manifests(declared, EMULATOR)}
+    assert policies == {"Group": ["Observe", "Create", "Update", "Delete"], "Topic": None}

@@ -566,6 +566,19 @@ def test_what_the_provider_has_written_besides_is_taken_away_too():
     assert diff(Cluster(live(topic())), [topic()], [], SETTINGS)["to_unset"] == []
 
 
+def test_a_map_or_set_that_the_provider_has_written_besides_is_taken_away_whole():
+    made = topic(dimensions={"QueueName": "q"}, actions=["arn"], kept={"a.b": "x", "c": "y"})
+    managed = applied("signatureVersion")
+    managed[0]["fieldsV1"]["f:spec"]["f:forProvider"] = {
+        "f:dimensions": {".": {}, "f:QueueName": {}},
+        "f:actions": {".": {}, 'v:"arn"': {}},
+        "f:kept": {"f:a.b": {}, "f:c": {}},
+    }
+    found = diff(Cluster(live(made, managedFields=managed)), [topic(kept={"c": "y"})], [], SETTINGS)
+    (patch,) = found["to_unset"]
+    assert patch["spec"]["forProvider"] == {"dimensions": None, "actions": None, "kept": {"a.b": None}}
+
+
 QUEUES = "sqs.aws.upbound.io/v1beta1"
 
 

@@ -117,3 +117,5 @@ def test_an_endpoint_without_a_port_has_that_of_http() -> None:
 def test_services_of_kinds() -> None:
     kinds = ["topics.sns.aws.upbound.io", "sqs.aws.upbound.io/v1beta1", "s3.aws.m.upbound.io/v1beta1", "apps/v1"]
     assert services_of(kinds) == ["s3", "sns", "sqs"]
+    # Where AWS names a service otherwise, that name is what a ProviderConfig lists.
+    assert services_of(["rules.cloudwatchevents.aws.upbound.io"]) == ["events"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import BY_KEY
+
 PROJECT = Path(__file__).resolve().parents[4]
 SPEC = importlib.util.spec_from_file_location("trim", PROJECT / "toolchain/provider-aws/trim.py")
 assert SPEC is not None
@@ -103,3 +105,8 @@ def test_the_kept_terraform_code_tells_its_clients_and_resources(tmp_path: Path)
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
     assert trim.scan_terraform(tmp_path, {"sns"}) == ({"SNSClient"}, {"aws_sns_topic"})
+
+
+def test_terraforms_names_of_services_are_those_of_the_catalog() -> None:
+    named = {kind.service: kind.client for kind in BY_KEY.values() if kind.client}
+    assert named == trim.TERRAFORM_NAMES
