@@ -8,6 +8,7 @@ To add a kind, describe it in its service's file and run `make generate`.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 KINDS = Path("plugins/module_utils/aws_resources/kinds")
 INDEX = KINDS / "__init__.py"
 ROLE = Path("roles/aws_resources")
+EVERY_FIELD = PROJECT / "tests/unit/plugins/module_utils/fixtures/aws_resources_every_field.yml"
 WIDTH = 160
 # What every entry has.
 COMMON = ("object_name", "adopt", "tags")
@@ -176,6 +178,76 @@ def unobserved() -> list[str]:
     return ["", "| kind | field | why |", "|---|---|---|", *rows, ""]
 
 
+def changes() -> list[str]:
+    """What a change of each field does, by kind and field of spec.forProvider."""
+    rows = [
+        f"| `{kind.key}` | `{field}` | {_compared(kind, field)} | {_changed(kind, field)} | {_taken_out(kind, field)} |"
+        for kind in catalog().BY_KEY.values()
+        for field in sorted(declared_fields().get(kind.key, ()))
+    ]
+    return ["", "| kind | field | compared | changed | no longer declared |", "|---|---|---|---|---|", *rows, ""]
+
+
+def declared_fields() -> dict[str, set[str]]:
+    """By kind (service/Kind), the fields of spec.forProvider that the lists can declare.
+
+    A test holds that the fixture has every field of every entry.
+    """
+    import yaml
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
+
+    objects, problems = derive(yaml.safe_load(EVERY_FIELD.read_text()), Target("eu-central-1"))
+    if problems:
+        raise ValueError(f"{EVERY_FIELD}: {'; '.join(problems)}")
+    found: dict[str, set[str]] = {}
+    for one in objects:
+        found.setdefault(kind_of(one), set()).update(one["spec"]["forProvider"])
+    return found
+
+
+COMPARED = {
+    "text": "exactly",
+    "unknown": "exactly",
+    "policy": "as a policy",
+    "json": "as JSON, with types",
+    "url": "as a URL, with or without `https://`",
+    "redrive": "as JSON, numbers also as text",
+    "ordered": "as a list, in order",
+    "items": "as a whole list",
+    "tags": "each declared one",
+}
+
+
+def _compared(kind: Any, field: str) -> str:
+    rule = catalog().fields_of(kind.key).get(field)
+    how = COMPARED[rule.how if rule else "unknown"]
+    if field in kind.unobserved:
+        return f"{how}, in the cluster only: {kind.unobserved[field]}"
+    return how if kind.observe else f"{how}, as the provider saw it last"
+
+
+def _is_immutable(kind: Any, field: str) -> bool:
+    return field == "region" or field.removesuffix("Ref") in kind.immutable
+
+
+def _changed(kind: Any, field: str) -> str:
+    return "refused before anything is changed" if _is_immutable(kind, field) else "in place"
+
+
+def _taken_out(kind: Any, field: str) -> str:
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import CLEARED
+
+    rule = catalog().fields_of(kind.key).get(field)
+    if (kind.key, field) in CLEARED:
+        return "taken away in AWS by the role"
+    if rule and rule.cleared is not None:
+        return f"declared as `{json.dumps(rule.cleared)}`" if rule.cleared != "" else "declared as empty"
+    if _is_immutable(kind, field):
+        return "refused, or kept as it is"
+    return "taken away, one by one" if rule and rule.how == "tags" else "no longer sent"
+
+
 SECTIONS = (
     Section(INDEX, "imports", index_imports),
     Section(INDEX, "kinds", index_kinds),
@@ -186,6 +258,7 @@ SECTIONS = (
     Section(ROLE / "README.md", "unobserved", unobserved),
     Section(Path("playbooks/roles/stack/vars/main.yml"), "lists", hand_over),
     Section(Path("toolchain/parts.yml"), "kinds", provider_kinds),
+    Section(Path("docs/changes.md"), "changes", changes),
 )
 
 if __name__ == "__main__":
