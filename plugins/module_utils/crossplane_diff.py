@@ -50,6 +50,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PAUSED,
     PROTECTION,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_secrets import is_replaced, with_secret_versions
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_events import last_events
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
@@ -102,6 +103,7 @@ def diff(
 
     C(kinds) are looked through for what is declared no more. Raises ApiError and what C(observe) raises.
     """
+    declared = with_secret_versions(api, declared)
     wanted = [kind_of(obj) for obj in declared]
     found = find(api, declared, kinds, settings)
     keys = [key_of(obj, found.served) for obj in declared]
@@ -133,6 +135,11 @@ def diff(
         "unready": _unready(api, pairs),
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
+        "to_replace": [
+            reference(obj)
+            for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True)
+            if name == "drifted" and is_replaced(obj, live)
+        ],
         "to_unset": [patch for name, row, obj in rows if name == "drifted" and (patch := _unset(row, obj))],
         "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
         "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
@@ -442,6 +449,8 @@ def _compared(
     row = {**row, "fields": fields}
     if fields[0]["where"] != "spec":
         return "strayed", row, obj
+    if is_replaced(obj, live):
+        return "drifted", row, obj
     # Where we have set it once, an apply without it would take it away.
     return "drifted", row, _named(obj, None, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
 

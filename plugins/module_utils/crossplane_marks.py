@@ -15,6 +15,8 @@ PROTECTION = "localcloud.dev/deletion-protection"
 ADOPT = "localcloud.dev/adopt"
 PART_OF = "localcloud.dev/part-of"
 LOOK_AGAIN = "localcloud.dev/look-again"
+# The resource versions of the Kubernetes Secrets that an object takes values from: another one means that a value was rotated.
+SECRET_VERSIONS = "localcloud.dev/secret-versions"
 
 EXTERNAL_NAME = "crossplane.io/external-name"
 COMPOSITE = "crossplane.io/composite"

@@ -355,6 +355,14 @@ to_clear:
   returned: success
   type: list
   elements: dict
+to_replace:
+  description:
+    - Objects whose values of Kubernetes Secrets were rotated, and which AWS can't change. They are among RV(to_apply), and are to be
+      deleted before; what AWS has stays, until the new one takes its place.
+  returned: success
+  type: list
+  elements: dict
+  contains: *reference
 to_unset:
   description: Patches, for after the apply, that take away what is no longer declared and the provider has written, too.
   returned: success

@@ -64,6 +64,8 @@ class Secret(ProtectedEntry):
                 "secretStringSecretRef": context.secret_key(self.value_from_secret),
             }
             version = context.managed(self, "secretsmanager", "SecretVersion", values)
+            # A version can't be changed, only followed by another, nor can the current one be deleted: the provider would try for ever.
+            version["spec"]["managementPolicies"] = ["Observe", "Create"]
             made.append(protect(self, part_of(secret, version)))
         if self.policy:
             values = {"secretArnRef": reference, "policy": as_json(self.policy)}
