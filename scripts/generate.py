@@ -238,14 +238,30 @@ def _changed(kind: Any, field: str) -> str:
 def _taken_out(kind: Any, field: str) -> str:
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import CLEARED
 
-    rule = catalog().fields_of(kind.key).get(field)
+    rule = catalog().fields_of(kind.key).get(field.removesuffix("Ref"))
     if (kind.key, field) in CLEARED:
         return "taken away in AWS by the role"
     if rule and rule.cleared is not None:
-        return f"declared as `{json.dumps(rule.cleared)}`" if rule.cleared != "" else "declared as empty"
+        return _cleared(rule.cleared)
     if _is_immutable(kind, field):
         return "refused, or kept as it is"
-    return "taken away, one by one" if rule and rule.how == "tags" else "no longer sent"
+    if rule and rule.how == "tags":
+        return "taken away, one by one"
+    return "always declared, or goes with the resource" if kind.entry.late_initialized else "taken away by the provider"
+
+
+def _cleared(value: Any) -> str:
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import ROOT
+
+    if isinstance(value, str):
+        return (
+            "declared as empty"
+            if not value
+            else "declared as AWS's default"
+            if ROOT in value
+            else f"declared as `{value}`"
+        )
+    return f"declared as `{json.dumps(value[0] if isinstance(value, list) else value)}`"
 
 
 SECTIONS = (

@@ -6,8 +6,9 @@
 
 Terraform keeps the value of a field that is "optional and computed" when it is no longer configured, and the provider then
 writes it into the object again. A queue's policies can be emptied by no value, as SQS wants an empty text there, which
-Terraform takes for none; for the provider TTL may be off only without an attribute, for AWS only with one. A table's indexes
-are kept in the object, whose key attributes are then no longer declared, which the provider refuses.
+Terraform takes for none, as it does a key's empty description; for the provider TTL may be off only without an attribute, for
+AWS only with one. A table's indexes are kept in the object, whose key attributes are then no longer declared, which the
+provider refuses.
 """
 
 from __future__ import annotations
@@ -79,6 +80,15 @@ def _queue_attribute(attribute: str) -> t.Callable[[t.Any, Setting, bool], bool]
     return work
 
 
+def _key_description(kms: t.Any, one: Setting, check_mode: bool) -> bool:
+    known = (existing(kms, "describe_key", KeyId=one.name) or {}).get("KeyMetadata") or {}
+    if not known.get("Description"):
+        return False
+    if not check_mode:
+        kms.update_key_description(KeyId=known["KeyId"], Description="")
+    return True
+
+
 def _ttl(dynamodb: t.Any, one: Setting, check_mode: bool) -> bool:
     known = (existing(dynamodb, "describe_time_to_live", TableName=one.name) or {}).get("TimeToLiveDescription") or {}
     if known.get("TimeToLiveStatus") not in ("ENABLED", "ENABLING"):
@@ -138,6 +148,7 @@ def _is_declared(declared: t.Any, found: t.Any) -> bool:
 CLEARED: dict[tuple[str, str], tuple[t.Callable[[t.Any, t.Any], bool], t.Callable[[t.Any, Setting, bool], bool]]] = {
     ("sqs/Queue", "policy"): (_is_declared, _queue_attribute("Policy")),
     ("sqs/Queue", "redrivePolicy"): (_is_declared, _queue_attribute("RedrivePolicy")),
+    ("kms/Key", "description"): (_is_declared, _key_description),
     ("dynamodb/Table", "ttl"): (_keeps_ttl, _ttl),
     ("dynamodb/Table", "globalSecondaryIndex"): (_is_declared, _indexes),
 }

@@ -27,6 +27,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.cat
     NAMED_BY_US,
     fields_of,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import ROOT
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of as service_kind_of
@@ -50,7 +51,10 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PAUSED,
     PROTECTION,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_secrets import is_replaced, with_secret_versions
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_secrets import (
+    is_replaced,
+    with_secret_versions,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_events import last_events
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
     Api,
@@ -298,10 +302,29 @@ def completed(declared: Json, live: Json | None) -> Json:
     parameters = _parameters(declared)
     lost = [name for key in owned if (name := key.removeprefix("f:")) not in parameters]
     rules = fields_of(service_kind_of(declared)) if lost else {}
-    cleared = {name: rules[name].cleared for name in lost if name in rules and rules[name].cleared is not None}
+    cleared = {
+        field: value
+        for name in lost
+        # What a reference became stays in the object without it.
+        if (field := name.removesuffix("Ref")) in rules
+        and field not in parameters
+        and f"{field}Ref" not in parameters
+        and (value := _cleared(rules[field].cleared, declared, live or {})) is not None
+    }
     if not cleared:
         return declared
     return {**declared, "spec": {**declared["spec"], "forProvider": {**parameters, **cleared}}}
+
+
+def _cleared(value: t.Any, declared: Json, live: Json) -> t.Any:
+    """What is declared in place of a field, in this object's scope and account; None where that is not known."""
+    if isinstance(value, list):
+        # A block that may be there once is a map in the namespaced kinds.
+        return value[0] if ".m." in declared["apiVersion"] else value
+    if not isinstance(value, str) or ROOT not in value:
+        return value
+    arn = str(((live.get("status") or {}).get("atProvider") or {}).get("arn") or "").split(":")
+    return value.replace(ROOT, f"arn:{arn[1]}:iam::{arn[4]}:root") if len(arn) > 4 else None
 
 
 def _parameters(obj: Json) -> Json:
@@ -318,7 +341,7 @@ def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, 
     if changed:
         hidden = declared["kind"] == "Secret"
         return [("spec", _hidden(one) if hidden else one) for one in changed]
-    wanted = _parameters(declared)
+    wanted = {**_resolved(declared, live), **_parameters(declared)}
     told = dict(aws or {})
     if isinstance(told.get("tags"), dict) and "tags" in wanted:
         # Others may have added some to the object.
@@ -333,6 +356,13 @@ def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, 
             for one in (differences(untold, at_provider, observed=True, rules=rules) if untold else ())
         ),
     ]
+
+
+def _resolved(declared: Json, live: Json) -> Json:
+    """What the references of a declared object became in the cluster: the fields that AWS has."""
+    found = _parameters(live)
+    names = (name.removesuffix("Ref") for name in _parameters(declared) if name.endswith("Ref"))
+    return {name: found[name] for name in names if name in found}
 
 
 def _to_clear(obj: Json, live: Json, aws: Json | None, looked: bool) -> list[Setting]:

@@ -24,7 +24,7 @@ class Rule:
 
     key: the name by which an item of the list is known. computed: names in an item that AWS or the provider adds by itself.
     cleared: what is declared in place of a field that we declared before, as the provider keeps the old value where a field
-    is merely missing; None where a missing field is enough.
+    is merely missing; None where a missing field is enough. A block is a list of one. ROOT in a text stands for the account's root.
     """
 
     how: How = "text"
@@ -33,6 +33,8 @@ class Rule:
     cleared: Any = None
 
 
+# The ARN of the root of the account that a resource is in.
+ROOT = "(root)"
 TAGS = Rule("tags")
 POLICY = Rule("policy")
 NOTHING: Mapping[str, Rule] = {}

@@ -11,7 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
-from ..comparison import POLICY, TAGS, Rule
+from ..comparison import ROOT, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect
 from ..fields import Flag, Whole, as_json, named, number, policy_document, short, text
 from ..kind import ON_DELETION, Kind
@@ -98,8 +98,10 @@ def key_arn(name: str, context: Context) -> str:
 
 def key_reference(name: str, field: str, context: Context) -> Object:
     """Crossplane's field for a key: a reference, which waits for it, if it is a declared one."""
-    declared = context.knows(Key.list_name, name)
-    return {f"{field}Ref": context.reference(Key.list_name, name)} if declared else {field: name}
+    if not context.knows(Key.list_name, name):
+        return {field: name}
+    # Else another key would never be looked up, once the first is.
+    return {f"{field}Ref": {**context.reference(Key.list_name, name), "policy": {"resolve": "Always"}}}
 
 
 def key_problems(field: str, name: str | None, context: Context) -> Iterable[Problem]:
@@ -136,6 +138,23 @@ def _alias(aws: Aws, thing: Thing) -> Json | None:
     return {"targetKeyId": answer["KeyMetadata"]["KeyId"]} if answer else None
 
 
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+DEFAULT_POLICY = as_json(
+    {
+        "Version": "2012-10-17",
+        "Id": "key-default-1",
+        "Statement": [
+            {
+                "Sid": "Enable IAM User Permissions",
+                "Effect": "Allow",
+                "Principal": {"AWS": ROOT},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }
+)
+
 KINDS = (
     Kind(
         "kms",
@@ -144,7 +163,11 @@ KINDS = (
         _key,
         immutable=frozenset({"customerMasterKeySpec", "keyUsage", "multiRegion"}),
         unobserved={"deletionWindowInDays": ON_DELETION},
-        compare={"tags": TAGS, "policy": POLICY, "description": Rule(cleared="")},
+        compare={
+            "tags": TAGS,
+            "policy": Rule("policy", cleared=DEFAULT_POLICY),
+            "rotationPeriodInDays": Rule(cleared=365),
+        },
     ),
     Kind("kms", "Alias", Key, _alias, refers_to=("kms/Key",)),
 )

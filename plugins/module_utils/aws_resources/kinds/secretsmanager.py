@@ -20,6 +20,7 @@ from ..observe import Aws, tag_map
 from .kms import KeyName, key_problems, key_reference
 
 # https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+DEFAULT_KEY = "alias/aws/secretsmanager"
 SecretName = Annotated[str, named(r"[A-Za-z0-9/_+=.@-]{1,512}", "1 to 512 letters, digits and / _ + = . @ -")]
 
 
@@ -85,7 +86,9 @@ def _secret(aws: Aws, thing: Thing) -> Json | None:
         ADOPTED_AS: answer.get("ARN"),
         "name": answer.get("Name"),
         "description": answer.get("Description"),
-        "kmsKeyId": answer.get("KmsKeyId"),
+        # AWS leaves its own one out.
+        "kmsKeyId": answer.get("KmsKeyId")
+        or (DEFAULT_KEY if thing.parameters.get("kmsKeyId") == DEFAULT_KEY else None),
         "tags": tag_map(answer.get("Tags") or []),
     }
 
@@ -113,6 +116,7 @@ KINDS = (
             "tags": TAGS,
             "policy": POLICY,
             "description": Rule(cleared=""),
+            "kmsKeyId": Rule(cleared=DEFAULT_KEY),
             "recoveryWindowInDays": Rule(cleared=30),
         },
     ),

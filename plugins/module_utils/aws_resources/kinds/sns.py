@@ -68,6 +68,7 @@ def fifo_problems(fifo: bool, **options: object) -> Iterable[Problem]:
 
 # https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
 MOST_FILTER_KEYS = 5
+DEFAULT_SCOPE = "MessageAttributes"
 MOST_COMBINATIONS = 150
 
 
@@ -232,8 +233,7 @@ def _subscription(aws: Aws, thing: Thing) -> Json | None:
     return {
         "endpoint": known.get("Endpoint"),
         "filterPolicy": known.get("FilterPolicy"),
-        "filterPolicyScope": known.get("FilterPolicyScope")
-        or ("MessageAttributes" if known.get("FilterPolicy") else ""),
+        "filterPolicyScope": known.get("FilterPolicyScope") or DEFAULT_SCOPE,
         "protocol": known.get("Protocol"),
         "rawMessageDelivery": is_true(known.get("RawMessageDelivery")),
         "redrivePolicy": known.get("RedrivePolicy"),
@@ -269,6 +269,7 @@ KINDS = (
         refers_to=("sns/Topic", "sqs/Queue"),
         compare={
             "filterPolicy": Rule("json", cleared="{}"),
+            "filterPolicyScope": Rule(cleared=DEFAULT_SCOPE),
             "redrivePolicy": Rule("redrive", cleared=""),
             "deliveryPolicy": Rule("json", cleared=""),
             "rawMessageDelivery": Rule(cleared=False),

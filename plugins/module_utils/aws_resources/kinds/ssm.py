@@ -133,9 +133,14 @@ def _parameter(aws: Aws, thing: Thing) -> Json | None:
     # AWS chooses one of the other two itself.
     if thing.parameters.get("tier") == "Intelligent-Tiering" and found.get("tier"):
         found["tier"] = "Intelligent-Tiering"
-    return found if known.get("Type") == "SecureString" else {**found, "insecureValue": known.get("Value")}
+    if known.get("Type") == "SecureString":
+        return found
+    # What is not encrypted has no key.
+    key = {"keyId": DEFAULT_KEY} if thing.parameters.get("keyId") == DEFAULT_KEY else {}
+    return {**found, **key, "insecureValue": known.get("Value")}
 
 
+DEFAULT_KEY = "alias/aws/ssm"
 # What is told of a parameter without its value only.
 DESCRIBED = {"allowedPattern": "AllowedPattern", "description": "Description", "keyId": "KeyId", "tier": "Tier"}
 
@@ -159,6 +164,7 @@ KINDS = (
             "tags": TAGS,
             "description": Rule(cleared=""),
             "allowedPattern": Rule(cleared=""),
+            "keyId": Rule(cleared=DEFAULT_KEY),
             # Its order and spaces count: only who reads it knows what it means.
             "insecureValue": Rule(),
             "value": Rule(),

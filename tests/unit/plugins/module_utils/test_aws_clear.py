@@ -98,3 +98,17 @@ def test_a_tables_indexes_are_deleted(clients):
     assert clear(clients, [setting], check_mode=False) == [setting]
     assert not dynamodb.describe_table(TableName="orders")["Table"].get("GlobalSecondaryIndexes")
     assert clear(clients, [setting], check_mode=False) == []
+
+
+def test_a_key_loses_its_description(clients):
+    kms = clients.get("kms")
+    key = kms.create_key(Description="Old")["KeyMetadata"]["KeyId"]
+    setting = Setting("kms/Key", key, "eu-central-1", "description")
+    assert to_clear(
+        {}, {"f:description": {}}, Thing("kms/Key", key, {"region": "eu-central-1"}), {"description": "Old"}
+    ) == [setting]
+    assert clear(clients, [setting], check_mode=True) == [setting]
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Description"] == "Old"
+    assert clear(clients, [setting], check_mode=False) == [setting]
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["Description"] == ""
+    assert clear(clients, [setting], check_mode=False) == []
