@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin
@@ -22,6 +22,8 @@ INDEX = KINDS / "__init__.py"
 ROLE = Path("roles/aws_resources")
 EVERY_FIELD = PROJECT / "tests/unit/plugins/module_utils/fixtures/aws_resources_every_field.yml"
 WIDTH = 160
+# Services whose kinds are built and proved cluster-scoped only (version 1 of the provider); others are refused as not served.
+CLUSTER_SCOPED = ("cloudwatch", "cloudwatchevents", "cloudwatchlogs", "ecr", "kinesis")
 # What every entry has.
 COMMON = ("object_name", "adopt", "tags")
 
@@ -120,10 +122,17 @@ def hand_over() -> list[str]:
     return [f"""aws_resources_{name}: "{{{{ stack_handed_over.get('{name}', []) }}}}\"""" for name in entries()]
 
 
-def provider_kinds() -> list[str]:
-    """The kinds that the trimmed provider serves, in the form of toolchain/parts.yml."""
+def namespaced_kinds() -> list[str]:
+    """Those that the trimmed provider of version 2 serves."""
+    return provider_kinds(without=CLUSTER_SCOPED)
+
+
+def provider_kinds(without: Collection[str] = ()) -> list[str]:
+    """The kinds that the trimmed provider serves but for these services', in the form of toolchain/parts.yml."""
     by_service: dict[str, list[str]] = {}
     for kind in catalog().BY_KEY.values():
+        if kind.service in without:
+            continue
         by_service.setdefault(kind.service, []).append(kind.name.lower())
     lines = []
     for service, names in sorted(by_service.items()):
@@ -274,6 +283,7 @@ SECTIONS = (
     Section(ROLE / "README.md", "unobserved", unobserved),
     Section(Path("playbooks/roles/stack/vars/main.yml"), "lists", hand_over),
     Section(Path("toolchain/parts.yml"), "kinds", provider_kinds),
+    Section(Path("toolchain/parts.yml"), "namespaced", namespaced_kinds),
     Section(Path("docs/changes.md"), "changes", changes),
 )
 
