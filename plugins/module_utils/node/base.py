@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..crossplane_marks import OWNER
+from ..printable import PrintableError
 
 Json = dict[str, Any]
 
@@ -35,7 +36,7 @@ RELEASE = "meta.helm.sh/release-name"
 RELEASE_SECRET = "helm.sh/release.v1"
 
 
-class BaseError(Exception):
+class BaseError(PrintableError):
     """These objects are none that another node may begin with; the message says why."""
 
 
