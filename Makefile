@@ -2,9 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
-# pipeline or users-api; verify and status take the one that is there, the pipeline if both are.
+# pipeline, users-api, or a folder such as ../orders. Without one, up brings up the pipeline; verify, status and down are about all.
 BLUEPRINT ?=
-PLAY = ansible-playbook $(if $(BLUEPRINT),-e stack_blueprint=$(subst -,_,$(BLUEPRINT)))
+DIR ?=
+PLAY = ansible-playbook $(if $(BLUEPRINT),-e '{"stack_blueprint": "$(BLUEPRINT)"}')
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -22,7 +23,7 @@ export LC_ALL := C.UTF-8
 endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
-.PHONY: help up verify status down test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
+.PHONY: help up verify status down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
 	generate molecule refusals faults parts all-checks all-clusters setup setup-test clean-cache
 
 help: ## what there is
@@ -37,8 +38,11 @@ verify: setup ## prove the running stack again, by facts and an event
 status: setup ## look at the running stack without touching it
 	$(PLAY) playbooks/status.yml $(ARGS)
 
-down: setup ## take everything away again
-	ansible-playbook playbooks/teardown.yml $(ARGS)
+down: setup ## take everything away again, or the one BLUEPRINT
+	$(PLAY) playbooks/teardown.yml $(ARGS)
+
+new-blueprint: setup ## a blueprint of your own that works at once, in DIR
+	ansible-playbook playbooks/new_blueprint.yml -e '{"new_blueprint_dir": "$(DIR)"}'
 
 # Tests of clusters mostly wait: two of them run at once, the longest first, and the checks beside them, one after the other.
 CLUSTER_JOBS ?= 2

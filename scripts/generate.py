@@ -52,8 +52,8 @@ def main() -> int:
     if not check:
         # First, as the catalog has only what this imports.
         (PROJECT / INDEX).write_text(dict(generated([INDEX]))[INDEX])
-    found = generated(dict.fromkeys(one.path for one in SECTIONS))
-    differing = [path for path, text in found if (PROJECT / path).read_text() != text]
+    found = [*generated(dict.fromkeys(one.path for one in SECTIONS)), *whole_files()]
+    differing = [path for path, text in found if not (PROJECT / path).exists() or (PROJECT / path).read_text() != text]
     for path, text in found:
         if path in differing and check:
             print(f"{path} is not as the kinds say. Run `make generate`.")
@@ -71,6 +71,11 @@ def generated(paths: Iterable[Path]) -> list[tuple[Path, str]]:
             text = section.within(text) if section.path == path else text
         found.append((path, text))
     return found
+
+
+def whole_files() -> list[tuple[Path, str]]:
+    """Each file that is generated as a whole, with its text as it should be."""
+    return [(path, text()) for path, text in WHOLE_FILES.items()]
 
 
 def services() -> list[str]:
@@ -273,7 +278,53 @@ def _cleared(value: Any) -> str:
     return f"declared as `{json.dumps(value[0] if isinstance(value, list) else value)}`"
 
 
+def blueprint_keys() -> list[str]:
+    """The keys of a blueprint for a reader: those of a map or a list's entry follow with their path."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.schema import Blueprint
+
+    def rows(model: Any, path: str) -> list[str]:
+        found = []
+        for name, field in model.model_fields.items():
+            inner, form = inner_model(field.annotation)
+            key = f"{path}{field.alias or name}"
+            found.append(f"| `{key}{form}` | {field.description or ''} |")
+            found += rows(inner, f"{key}{form}.") if inner else []
+        return found
+
+    return ["", "| key | what |", "|---|---|", *rows(Blueprint, ""), ""]
+
+
+def inner_model(annotation: Any) -> tuple[Any, str]:
+    """The model in a type, and how its place is written: `[]` for a list's entry, `.<name>` for a map's."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Model
+
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        return annotation, ""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    model = next((found for one in inner if (found := inner_model(one)[0])), None)
+    return model, ("[]" if origin is list else ".<name>" if origin is dict else "") if model else ""
+
+
+def blueprint_schema() -> str:
+    """The JSON schema of a blueprint for editors. A template may stand wherever something else than text is wanted."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.schema import Blueprint
+
+    def with_templates(value: Any) -> Any:
+        if isinstance(value, dict):
+            found = {key: with_templates(one) for key, one in value.items()}
+            plain = (
+                found.get("type") in ("boolean", "integer", "number", "array", "object") and "properties" not in found
+            )
+            return {"anyOf": [found, {"type": "string", "pattern": "{{"}]} if plain else found
+        return [with_templates(one) for one in value] if isinstance(value, list) else value
+
+    schema = with_templates(Blueprint.model_json_schema(by_alias=True))
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+WHOLE_FILES: dict[Path, Callable[[], str]] = {Path("docs/blueprint.schema.json"): blueprint_schema}
 SECTIONS = (
+    Section(Path("docs/blueprints.md"), "keys", blueprint_keys),
     Section(INDEX, "imports", index_imports),
     Section(INDEX, "kinds", index_kinds),
     Section(ROLE / "defaults/main.yml", "lists", defaults),

@@ -181,13 +181,6 @@ def test_the_page_is_ready_by_its_content_and_live_by_its_port() -> None:
     assert probed["livenessProbe"]["tcpSocket"] == probed["startupProbe"]["tcpSocket"] == {"port": "http"}
 
 
-def test_a_digest_changes_the_deployment_and_not_its_pods() -> None:
-    with_digest = deployment("producer", "global.chartDigest=abc")
-    assert with_digest["metadata"]["annotations"] == {"localcloud.stack/chart-digest": "abc"}
-    assert with_digest["spec"] == deployment("producer")["spec"]
-    assert "annotations" not in deployment("producer")["metadata"]
-
-
 def test_disruption_budget_only_for_several_pods() -> None:
     budget = render("pipeline", "consumer.replicas=2")[("PodDisruptionBudget", "justtrack-t1-consumer")]
     assert budget["spec"]["maxUnavailable"] == 1

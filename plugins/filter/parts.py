@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 
@@ -24,26 +22,6 @@ def command_paths(names: Sequence[str]) -> dict[str, str]:
     return {name: shutil.which(name) or "" for name in names}
 
 
-def folder_digest(folder: str) -> str:
-    """Digest of all files below a folder, symbolic links followed."""
-    return digest_of([Path(folder)])
-
-
-def digest_of(paths: Sequence[Path]) -> str:
-    """Digest of files and of all files below folders, symbolic links followed, in this order."""
-    digest = hashlib.sha256()
-    pending = list(reversed(paths))
-    while pending:
-        path = pending.pop()
-        if path.is_dir():
-            # What tools keep for themselves (.coverage, .hypothesis) says nothing of what is built.
-            kept = (one for one in path.iterdir() if one.name != "__pycache__" and not one.name.startswith("."))
-            pending.extend(sorted(kept, reverse=True))
-        else:
-            digest.update(f"{path.name}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 class FilterModule:
     """Filters of this file."""
 
@@ -51,5 +29,4 @@ class FilterModule:
         return {
             "part_images": part_images,
             "command_paths": command_paths,
-            "folder_digest": folder_digest,
         }

@@ -28,14 +28,31 @@ def known_records(
         raise AnsibleFilterError(str(error)) from None
 
 
-def remembered(record: Mapping[str, Any], cluster: Mapping[str, Any], installed: Mapping[str, Any]) -> dict[str, Any]:
+def remembered(
+    record: Mapping[str, Any], cluster: Mapping[str, Any], installed: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The record of a cluster with what a run installs there."""
     return stack_state.remembered(plain(record), plain(cluster), plain(installed))
 
 
-def removal_steps(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What removal does in a cluster, in order."""
-    return stack_state.removal_steps(plain(record))
+def former_releases(record: Mapping[str, Any], installed: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The releases that a blueprint no longer declares."""
+    return stack_state.former_releases(plain(record), plain(installed))
+
+
+def without_release(record: Mapping[str, Any], release: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a cluster without a release."""
+    return stack_state.without_release(plain(record), plain(release))
+
+
+def without_blueprint(record: Mapping[str, Any], blueprint: str) -> dict[str, Any]:
+    """The record of a cluster without a blueprint."""
+    return stack_state.without_blueprint(plain(record), str(blueprint))
+
+
+def removal_steps(record: Mapping[str, Any], blueprint: str | None = None) -> list[dict[str, Any]]:
+    """What removal does in a cluster, in order, of all or of one blueprint."""
+    return stack_state.removal_steps(plain(record), plain(blueprint))
 
 
 def is_contained(record: Mapping[str, Any]) -> bool:
@@ -56,6 +73,9 @@ class FilterModule:
             "cluster_key": cluster_key,
             "known_records": known_records,
             "remembered": remembered,
+            "former_releases": former_releases,
+            "without_release": without_release,
+            "without_blueprint": without_blueprint,
             "removal_steps": removal_steps,
             "is_contained": is_contained,
             "described_cluster": described_cluster,

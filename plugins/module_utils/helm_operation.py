@@ -16,6 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_recovery imp
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_release import (
     Release,
     as_row,
+    chart_labels,
     chart_of,
     differences,
     foreign,
@@ -58,11 +59,11 @@ def guard_of(timeout: float) -> Guard:
 
 def install(api: ChangingApi, helm: Helm, wanted: Wanted, check_mode: bool) -> Outcome:
     """Install or upgrade the release where something differs. Raises KubernetesError and ApiError."""
-    chart = _chart(wanted)
+    chart, chart_marks = _chart(wanted)
     # As Helm has them, which knows no other values than JSON's.
     values = json.loads(json.dumps(wanted.values))
     release = _allowed(api, wanted)
-    found = differences(release, chart, values, wanted.owner)
+    found = differences(release, chart, values, wanted.owner, chart_marks)
     actions: list[str] = []
     warnings: list[str] = []
     if release.recovery:
@@ -70,10 +71,10 @@ def install(api: ChangingApi, helm: Helm, wanted: Wanted, check_mode: bool) -> O
         if not check_mode:
             warnings = _recover(api, helm, release)
             release = _read(api, wanted)
-    if _still(release, differences(release, chart, values, wanted.owner)):
+    if _still(release, differences(release, chart, values, wanted.owner, chart_marks)):
         actions.append("upgrade" if release.base else "install")
         if not check_mode:
-            labels = {OWNER: wanted.owner, RUN: helm.run}
+            labels = {OWNER: wanted.owner, RUN: helm.run, **chart_marks}
             helm.upgrade(wanted.chart, wanted.values, labels, wanted.create_namespace)
     return Outcome(actions, found, warnings=warnings)
 
@@ -97,9 +98,10 @@ def _still(release: Release, found: list[str]) -> list[str]:
     return found[1:] if release.recovery and release.base else found
 
 
-def _chart(wanted: Wanted) -> Json:
+def _chart(wanted: Wanted) -> tuple[Json, dict[str, str]]:
+    """What is known of the chart, and what Helm's record says of its files."""
     try:
-        return chart_of(wanted.chart.reference, wanted.chart.version)
+        return chart_of(wanted.chart.reference, wanted.chart.version), chart_labels(wanted.chart.reference)
     except (OSError, ValueError) as error:
         raise KubernetesError(
             f"The chart {wanted.chart.reference} can't be read: {error}. Correct its path."

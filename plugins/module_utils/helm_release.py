@@ -20,6 +20,7 @@ import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.digests import digest_of
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_recovery import (
     UNFINISHED,
     Guard,
@@ -49,6 +50,8 @@ Json = dict[str, t.Any]
 COMPARED = ("name", "version", "appVersion")
 PARALLEL = 3
 HELM_NAMESPACE = "meta.helm.sh/release-namespace"
+# Label of Helm's record with the digest of the chart's folder: Helm itself compares a chart's version only.
+CHART = "localcloud.dev/chart"
 
 
 def chart_of(reference: str, version: str | None) -> Json:
@@ -60,6 +63,11 @@ def chart_of(reference: str, version: str | None) -> Json:
         return {key: value for key, value in yaml.safe_load(description.read_text()).items() if key in COMPARED}
     except (yaml.YAMLError, AttributeError) as error:
         raise ValueError(f"{description} is not a chart's description: {error}") from error
+
+
+def chart_labels(reference: str) -> dict[str, str]:
+    """What Helm's record says of a chart's files, if the chart is a folder. Raises OSError."""
+    return {CHART: digest_of([Path(reference)])} if reference.startswith(("/", ".")) else {}
 
 
 class Release(t.NamedTuple):
@@ -170,8 +178,13 @@ def decode(secret: Json) -> Json:
         raise ValueError(f"the Secret {secret['metadata']['name']} holds no release of Helm's ({error})") from error
 
 
-def differences(release: Release, chart: Json, values: Json, owner: str = "") -> list[str]:
-    """What of chart, values and owner differs, in words without any value; empty if an upgrade would change nothing."""
+def differences(
+    release: Release, chart: Json, values: Json, owner: str = "", labels: t.Mapping[str, str] | None = None
+) -> list[str]:
+    """What of chart, values and owner differs, in words without any value; empty if an upgrade would change nothing.
+
+    labels: those of chart_labels().
+    """
     base, recovery = release.base, release.recovery
     unfinished = [f"its last operation is {release.revisions[-1].status}"] if recovery else []
     if base is None:
@@ -184,6 +197,7 @@ def differences(release: Release, chart: Json, values: Json, owner: str = "") ->
         *unfinished,
         *([f"its record has {described(present.owner)}"] if owner and present.owner != owner else []),
         *(f"the chart's {key} is {there.get(key)}" for key, value in chart.items() if there.get(key) != value),
+        *("the chart's files differ" for key, value in (labels or {}).items() if present.labels.get(key) != value),
         *(f"the value of {path} differs" for path in _paths(base.get("config") or {}, values)),
     ]
 

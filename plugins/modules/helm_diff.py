@@ -14,7 +14,8 @@ description:
     never reports changed.
   - It takes a tenth of the time of M(kubernetes.core.helm), which runs Helm several times, and is meant to go before
     M(localcloud.stack.helm_release).
-  - Of a chart, name and version are compared, not its templates. Let a value have their digest if they may change alone.
+  - Of a chart, name and version are compared, of a folder a digest of its files as well, which M(localcloud.stack.helm_release) leaves in
+    Helm's record.
   - It also finds what somebody deleted of the release, which Helm does not, an operation that did not end, and what others own.
 options:
   name:
@@ -146,6 +147,7 @@ import json
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import guard_of, unreadable
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_release import (
+    chart_labels,
     chart_of,
     differences,
     foreign,
@@ -178,7 +180,7 @@ def main() -> None:
         module.fail_json(msg=problem)
     params = module.params
     try:
-        chart = chart_of(params["chart"], params["chart_version"])
+        chart, labels = chart_of(params["chart"], params["chart_version"]), chart_labels(params["chart"])
     except (OSError, ValueError) as error:
         module.fail_json(msg=f"The chart {params['chart']} can't be read: {printable(error)}. Correct its path.")
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
@@ -191,7 +193,7 @@ def main() -> None:
     values = json.loads(json.dumps(params["values"]))
     module.exit_json(
         changed=False,
-        differences=differences(release, chart, values, params["owner"]),
+        differences=differences(release, chart, values, params["owner"], labels),
         foreign=foreign(release, params["owner"]),
         running=running(release, guard_of(params["timeout"])),
         gone=gone(release),

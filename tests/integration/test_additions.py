@@ -14,8 +14,9 @@ DEFINITION = "customresourcedefinitions/serverstransporttcps.traefik.io"
 def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: Any) -> None:
     def run(*arguments: str) -> list[str]:
         done = playbook(
-            "playbooks/users_api.yml",
+            "site.yml",
             *arguments,
+            stack_blueprint="users-api",
             localstack_service_engine="ministack",
             stack_domain=DOMAIN,
             stack_ingress_source_ranges=[f"{stack.facts['gateway']}/32"],
@@ -43,7 +44,9 @@ def test_what_others_run_under_these_names_is_refused(stack: Any, playbook: Any,
     stack.kubectl(*label, "localcloud.dev/owner=theirs")
     fields = ("get", *deployment, "-o", "jsonpath={.metadata.generation} {.metadata.labels}")
     before = stack.kubectl(*fields)
-    refused = playbook("playbooks/users_api.yml", localstack_service_engine="ministack", stack_domain=DOMAIN)
+    refused = playbook(
+        "site.yml", stack_blueprint="users-api", localstack_service_engine="ministack", stack_domain=DOMAIN
+    )
     assert refused.returncode != 0
     assert "Deployment/metrics-server (kube-system), owner theirs" in " ".join(refused.stdout.split())
     assert stack.kubectl(*fields) == before

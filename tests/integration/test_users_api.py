@@ -18,7 +18,7 @@ import httpx2
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PICTURE = PROJECT / "playbooks/files/avatar.png"
+PICTURE = PROJECT / "blueprints/users_api/avatar.png"
 NAMESPACE = "devopstest"
 APP = "app.kubernetes.io/name=users-api"
 SERVICE = f"http://users-api.{NAMESPACE}"

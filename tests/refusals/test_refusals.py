@@ -57,7 +57,7 @@ def kubeconfig(folder: Path, context: str, server: str) -> Path:
 
 def test_a_table_name_with_a_space(run: Run, tmp_path: Path) -> None:
     output = run(stack_table="two words")
-    assert "aws_resources_tables[0].name: 'two words' is refused by AWS" in output
+    assert "blueprints/pipeline/blueprint.yml: aws.tables[0].name: 'two words' is refused by AWS" in output
     assert "Correct them, then run again" in output
     assert list(tmp_path.iterdir()) == []
 
@@ -118,7 +118,7 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
             {"web": {"build": {}, "pull": "a"}},
             "images.web: built and pulled at the same time. Keep one",
         ),
-        ("apps_producer_rate", "fast", "argument 'apps_producer_rate' is of type str and we were unable to convert"),
+        ("apps_producer_rate", "fast", "variables.apps_producer_rate: 'fast' is not a number"),
         ("apps_producer_count", "-1", "apps_producer_count is -1, but"),
     ],
 )

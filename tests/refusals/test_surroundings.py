@@ -74,7 +74,7 @@ def test_a_playbook_refuses_settings_of_others(
     variable: str, playbook: str, tmp_path: Path, foreign: dict[str, str]
 ) -> None:
     output = run(tmp_path, "ansible-playbook", playbook, **{variable: foreign[variable]})
-    assert "The stack has no settings: the inventory that holds them, inventories/local, is not used." in output
+    assert "The stack has no settings: the inventory that holds them, inventories/local, is not used" in output
     assert f"The environment sets {variable}: unset that, or give -i inventories/local. Nothing was touched." in output
     assert "production" not in output
 

@@ -23,11 +23,6 @@ metadata:
   namespace: {{ $root.Release.Namespace | quote }}
   labels:
     {{- include "common.labels" $root | nindent 4 }}
-  {{- with $values.global.chartDigest }}
-  annotations:
-    # Not on the pods: that alone must not restart them.
-    localcloud.stack/chart-digest: {{ . | quote }}
-  {{- end }}
 spec:
   {{- if not (dig "autoscaling" "enabled" false $values.AsMap) }}
   replicas: {{ $values.replicas }}

@@ -38,7 +38,10 @@ def test_all_of_it_arrives(tmp_path: Path, emulated: bool) -> None:
         cluster_facts={"kubeconfig": kubeconfig, "address": "10.213.57.158"},
         localstack_service_facts={"host_endpoint": "http://10.213.57.158:30566" if emulated else ""},
         stack_access_key="test",
-        stack_blueprints={"users_api_url": "http://10.213.57.158:30080"},
+        stack_addresses={
+            "users_api": {"node_port": 30080, "url": "http://10.213.57.158:30080"},
+            "later": {"node_port": 0},
+        },
         stack_emulated=emulated,
         stack_region="eu-central-1",
     )

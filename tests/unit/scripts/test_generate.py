@@ -59,16 +59,13 @@ def test_a_file_without_the_marks_is_refused() -> None:
         generate.Section(Path("a.yml"), "lists", lambda: []).within("nothing")
 
 
-@pytest.mark.parametrize("as_object", [True, False])
-def test_the_stack_hands_over_every_list_that_a_blueprint_declares(as_object: bool) -> None:
+def test_the_stack_hands_over_every_list_that_a_blueprint_declares() -> None:
     path = str(PROJECT / "playbooks/roles/stack/vars/main.yml")
     stack = DataLoader().load_from_file(path, trusted_as_template=True)
     own = {
         name: value for name, value in stack.items() if name == "stack_handed_over" or name.startswith("aws_resources_")
     }
     for declared in ({name: [{"name": name}] for name in LISTS}, {}):
-        templar = Templar(DataLoader(), variables={**own, "stack_lists": declared, "stack_as_object": as_object})
-        said = {"topics", "queues", "subscriptions", "tables"} if as_object else set()
+        templar = Templar(DataLoader(), variables={**own, "stack_current": {"aws": declared}})
         for name in LISTS:
-            expected = [] if name in said else declared.get(name, [])
-            assert templar.template(own[f"aws_resources_{name}"]) == expected, name
+            assert templar.template(own[f"aws_resources_{name}"]) == declared.get(name, []), name

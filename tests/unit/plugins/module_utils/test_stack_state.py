@@ -11,10 +11,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.stack_state impor
     RecordError,
     cluster_key,
     described,
+    former_releases,
     is_contained,
     known_records,
     remembered,
     removal_steps,
+    without_blueprint,
+    without_release,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +30,7 @@ def entry(**fields: Any) -> dict[str, Any]:
     return {
         "blueprint": "pipeline",
         "namespace": "devopstest",
+        "emulator_namespace": "devopstest",
         "release": "t1",
         "suffix": "",
         "engine": "localstack",
@@ -49,7 +53,7 @@ def test_a_key_is_a_file_name(context: str, server: str) -> None:
 
 
 FIELDS = st.fixed_dictionaries(
-    {name: st.sampled_from("ab") for name in ("blueprint", "namespace", "release", "suffix")}
+    {name: st.sampled_from("ab") for name in ("blueprint", "namespace", "emulator_namespace", "release", "suffix")}
     | {"engine": st.sampled_from(["localstack", "outside"]), "endpoint": st.just("")}
 )
 
@@ -58,21 +62,21 @@ FIELDS = st.fixed_dictionaries(
 def test_removal_covers_all_that_any_run_installed(entries: list[dict[str, Any]]) -> None:
     record: dict[str, Any] = {}
     for one in entries:
-        record = remembered(record, THEIRS, one)
-        assert remembered(record, THEIRS, one) == record
+        record = remembered(record, THEIRS, [one])
+        assert remembered(record, THEIRS, [one]) == record
     steps = removal_steps(record)
     for role, fields in (
         ("apps", ("namespace", "release")),
         ("aws_resources", ("suffix",)),
-        ("localstack_service", ("namespace",)),
+        ("localstack_service", ("emulator_namespace",)),
     ):
         removed = [tuple(one["entry"][field] for field in fields) for one in steps if one["role"] == role]
         assert set(removed) == {tuple(one[field] for field in fields) for one in entries}
-        assert len(removed) == len(set(removed))
+        assert role == "apps" or len(removed) == len(set(removed))
 
 
 def test_the_order_of_removal() -> None:
-    record = remembered(remembered({}, THEIRS, entry()), THEIRS, entry(release="users-api", suffix="-users-api"))
+    record = remembered({}, THEIRS, [entry(), entry(release="users-api", suffix="-users-api")])
     assert [(one["role"], one["tasks"]) for one in removal_steps(record)] == [
         ("apps", "absent"),
         ("apps", "absent"),
@@ -94,7 +98,7 @@ def test_an_edit_of_an_application_changes_no_record() -> None:
                 "parts": {**facts["parts"], "consumer": {"path": tag, "image": tag}},
                 "images": {"consumer": tag},
             },
-            entry(),
+            [entry()],
         )
         for tag in ("consumer:1", "consumer:2")
     )
@@ -102,21 +106,47 @@ def test_an_edit_of_an_application_changes_no_record() -> None:
     assert first["cluster"]["parts"] == facts["parts"]
 
 
+ORDERS = {"blueprint": "orders", "namespace": "orders", "release": "orders", "suffix": "-orders"}
+
+
+def test_one_blueprint_goes_without_what_others_share() -> None:
+    record = remembered({}, THEIRS, [entry(), entry(**ORDERS), entry(**{**ORDERS, "release": ""})])
+    steps = [(one["role"], one["tasks"], one["entry"]["suffix"]) for one in removal_steps(record, "orders")]
+    assert steps == [
+        ("apps", "absent", "-orders"),
+        ("aws_resources", "absent", "-orders"),
+        ("apps", "absent", "-orders"),
+    ]
+    left = without_blueprint(record, "orders")
+    assert left["installed"] == [entry()]
+    # The emulator of a stack without any blueprint is still found.
+    (last,) = without_blueprint(left, "pipeline")["installed"]
+    assert (last["blueprint"], last["release"], last["emulator_namespace"]) == ("", "", "devopstest")
+    assert [one["role"] for one in removal_steps({"installed": [last]})][-1] == "localstack_service"
+
+
+def test_a_release_that_is_no_longer_declared() -> None:
+    record = remembered({}, THEIRS, [entry(), entry(release="old"), entry(**ORDERS)])
+    assert former_releases(record, [entry()]) == [entry(release="old")]
+    assert former_releases(record, [entry(namespace="b")]) == [entry(), entry(release="old")]
+    assert without_release(record, entry(release="old"))["installed"] == [entry(), entry(release=""), entry(**ORDERS)]
+
+
 def test_what_goes_with_the_node() -> None:
-    inside = remembered({}, EMBEDDED, entry())
+    inside = remembered({}, EMBEDDED, [entry()])
     assert is_contained(inside)
-    assert not is_contained(remembered(inside, EMBEDDED, entry(engine="aws")))
-    assert not is_contained(remembered({}, THEIRS, entry()))
+    assert not is_contained(remembered(inside, EMBEDDED, [entry(engine="aws")]))
+    assert not is_contained(remembered({}, THEIRS, [entry()]))
 
 
 def test_a_cluster_in_a_message() -> None:
-    record = remembered({}, THEIRS, entry(engine="outside", endpoint="http://10.0.0.1:4566"))
+    record = remembered({}, THEIRS, [entry(engine="outside", endpoint="http://10.0.0.1:4566")])
     assert described(record) == "context kind-a of k (http://10.0.0.1:4566)"
     assert described({"cluster": EMBEDDED, "installed": []}) == "the embedded node"
 
 
 def test_every_record_is_known_and_a_cluster_from_before_there_were_records(tmp_path: Path) -> None:
-    (tmp_path / "installed-a.json").write_text(json.dumps(remembered({}, THEIRS, entry())))
+    (tmp_path / "installed-a.json").write_text(json.dumps(remembered({}, THEIRS, [entry()])))
     found = known_records(tmp_path, EMBEDDED, [entry()])
     assert [one["key"] for one in found] == ["a", "embedded"]
     assert found[1]["record"] == {"cluster": EMBEDDED, "installed": [entry()]}

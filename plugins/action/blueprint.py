@@ -1,0 +1,144 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Runs on the controller, where the blueprint's folder and Ansible's templates are."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader
+from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
+from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
+
+try:
+    from ansible.template import is_trusted_as_template, trust_as_template
+except ImportError:  # before ansible-core 2.19 all texts are templates
+
+    def trust_as_template(value: str) -> str:
+        return value
+
+    def is_trusted_as_template(value: str) -> bool:
+        return True
+
+
+ARGUMENTS: dict[str, Any] = {
+    "blueprint": {"type": "str", "required": True},
+    "ours": {"type": "path", "required": True},
+    "base": {"type": "path", "required": True},
+    "facts": {"type": "dict", "default": {}},
+    "target": {"type": "dict", "default": {}},
+    "images": {"type": "dict"},
+    "urls": {"type": "dict"},
+    "overrides": {"type": "dict"},
+    "installed": {"type": "dict", "default": {}},
+}
+# Before the JSON of a template's value, so that no version of Ansible takes it for anything else than text.
+MARK = "json:"
+
+
+class ActionModule(ActionBase):
+    """Read a blueprint. See the module's documentation."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        super().run(tmp, task_vars)
+        if problem := missing_packages("pydantic"):
+            raise AnsibleActionFail(problem)
+        arguments = plain(self.validate_argument_spec(argument_spec=ARGUMENTS)[1])
+        try:
+            folder = installed.folder_of(arguments["blueprint"], Path(arguments["ours"]), Path(arguments["base"]))
+        except ValueError as error:
+            raise AnsibleActionFail(f"{printable_lines(str(error))} Nothing was touched.") from None
+        raw = self._load(folder / reader.FILE)
+        around = reader.Surroundings(
+            facts=arguments["facts"],
+            given=self._given(raw, task_vars or {}, arguments["overrides"]),
+            images=arguments["images"],
+            urls=arguments["urls"],
+            target=arguments["target"],
+        )
+        reading = reader.read(folder, raw, around, lambda text, scope: self._render(text, scope, task_vars or {}))
+        problems = list(reading.problems)
+        entry: dict[str, Any] = {}
+        if not problems:
+            entry = installed.entry_of(reading.blueprint, arguments["urls"])
+            problems = [
+                f"{folder / reader.FILE}: {one}"
+                for one in installed.collisions(reading.blueprint["name"], entry, arguments["installed"])
+            ]
+        if problems:
+            said = "\n".join(f"- {printable_lines(one)}" for one in problems)
+            raise AnsibleActionFail(f"The blueprint can't be used, and nothing was touched:\n{said}")
+        return {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
+
+    def _load(self, path: Path) -> Any:
+        """The file's content by Ansible's own loader: texts are templates, and a vault's values are read."""
+        load = self._loader.load_from_file
+        trusted = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(load).parameters else {}
+        try:
+            return load(str(path), **trusted)
+        except AnsibleError as error:
+            said = printable_lines(f"{_line_of(path)}{error}")
+            raise AnsibleActionFail(f"{path} can't be read: {said} Nothing was touched.") from None
+
+    def _given(self, raw: object, task_vars: Mapping[str, Any], overrides: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Values for the blueprint's variables: the remembered ones first, else those of inventory and command line."""
+        declared = raw.get("variables") if isinstance(raw, Mapping) else None
+        names = [str(name) for name in declared] if isinstance(declared, Mapping) else []
+        found = {name: plain(self._templar.template(task_vars[name])) for name in names if name in task_vars}
+        return {**found, **{name: value for name, value in (overrides or {}).items() if name in names}}
+
+    def _render(self, text: str, scope: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Any:
+        """A template's value: of a single expression of its own type, else text. Raises TemplateError."""
+        if not is_trusted_as_template(text):
+            return text
+        expression = expression_of(text)
+        source = (
+            f"{MARK}{{{{ ({expression}) | to_json }}}}"
+            if expression
+            else f"{MARK}{{% set found %}}{text}{{% endset %}}{{{{ found | string | to_json }}}}"
+        )
+        templar = self._templar
+        before = templar.available_variables
+        templar.available_variables = {**task_vars, **scope}
+        try:
+            found = templar.template(trust_as_template(source))
+        except (AnsibleError, jinja2.TemplateError, TypeError, ValueError) as error:
+            raise TemplateError(f"the template fails: {' '.join(str(error).split())}") from None
+        finally:
+            templar.available_variables = before
+        return json.loads(str(found).removeprefix(MARK))
+
+
+def _line_of(path: Path) -> str:
+    """Where the YAML of a file is wrong, which not every version of Ansible says in its message."""
+    try:
+        yaml.compose(path.read_text())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    except (OSError, ValueError):
+        pass
+    return ""
+
+
+def expression_of(text: str) -> str | None:
+    """The expression of a template that is nothing else."""
+    try:
+        tokens = list(jinja2.Environment().lex(text.strip()))
+    except jinja2.TemplateError:
+        return None
+    kinds = [kind for _line, kind, _value in tokens]
+    alone = kinds[:1] == ["variable_begin"] and kinds[-1:] == ["variable_end"] and kinds.count("variable_begin") == 1
+    return "".join(value for _line, _kind, value in tokens[1:-1]).strip() if alone else None

@@ -1,0 +1,191 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which blueprint is meant, and what a stack remembers of those that it brought up. Pure, but for looking which folders exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
+
+from .reader import FILE
+
+Json = dict[str, Any]
+# Its resources carry the stack's own owner; those of others a suffix, so that one does not prune another's.
+DEFAULT = "pipeline"
+
+
+def folder_of(blueprint: str, ours: Path, base: Path) -> Path:
+    """The folder of a blueprint. Raises ValueError where there is none.
+
+    blueprint: the name of one of the collection's (in C(ours)), or a path, which is relative to C(base).
+    """
+    if "/" not in blueprint and not blueprint.startswith((".", "~")):
+        names = sorted(path.parent.name for path in ours.glob(f"*/{FILE}"))
+        name = blueprint.replace("-", "_")
+        if name in names:
+            return ours / name
+        beside = (
+            f" To use the folder {blueprint}, give it as ./{blueprint}." if (base / blueprint / FILE).is_file() else ""
+        )
+        raise ValueError(
+            f"There is no blueprint {blueprint!r}{suggestion(name, names)}, or a path such as ../orders.{beside}"
+        )
+    path = Path(blueprint).expanduser()
+    folder = path if path.is_absolute() else base / path
+    if not folder.is_dir():
+        raise ValueError(
+            f"There is no folder {folder}. Give the folder of a blueprint, or make one: make new-blueprint DIR={blueprint}"
+        )
+    if not (folder / FILE).is_file():
+        raise ValueError(
+            f"{folder} has no {FILE}, so it is not a blueprint. Make one: make new-blueprint DIR={blueprint}"
+        )
+    return folder.resolve()
+
+
+def suffix_of(name: str) -> str:
+    """What the owner of a blueprint's AWS resources ends with."""
+    return "" if name == DEFAULT else f"-{name.replace('_', '-')}"
+
+
+def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None) -> Json:
+    """What is remembered of a blueprint that is brought up: enough to verify, show and remove it. No secrets."""
+    return {
+        "folder": blueprint["folder"],
+        "overrides": dict(blueprint["overrides"]),
+        "suffix": suffix_of(blueprint["name"]),
+        "namespace": blueprint["namespace"],
+        "releases": [one["name"] for one in blueprint["releases"]],
+        "additions": list(blueprint["additions"]),
+        "objects": [
+            {"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": {"name": one["metadata"]["name"]}}
+            for one in blueprint["composites"]["objects"]
+        ],
+        "images": blueprint["images"],
+        "lists": {
+            name: [one["name"] for one in entries if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
+            for name, entries in blueprint["aws"].items()
+            if entries
+        },
+        "addresses": {
+            name: {"node_port": one["node_port"], **({"url": urls[name]} if urls and name in urls else {})}
+            for name, one in blueprint["addresses"].items()
+        },
+        "links": _links(blueprint, urls or {}),
+    }
+
+
+def _links(blueprint: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, str]:
+    """What the summary shows of its addresses, by title."""
+    found: dict[str, str] = {}
+    for name, one in blueprint["addresses"].items():
+        title = one["title"] or name
+        if one["host"]:
+            found[f"{title}, by name"] = f"http://{one['host']}"
+        if name in urls:
+            found[title] = urls[name]
+            found.update({page: f"{urls[name]}{path}" for page, path in one["paths"].items()})
+    return {**found, **blueprint["links"]} if urls or not blueprint["addresses"] else found
+
+
+def collisions(name: str, entry: Mapping[str, Any], installed: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What a blueprint shares with others that are there, and must not."""
+    for other, known in installed.items():
+        if other == name:
+            if known.get("folder") and known["folder"] != entry["folder"] and Path(known["folder"]).is_dir():
+                yield f"name: {name!r} is that of the blueprint in {known['folder']}, which is installed; set another name"
+            continue
+        if known.get("namespace") == entry["namespace"]:
+            yield from (
+                f"releases: {one!r} in the namespace {entry['namespace']} is a release of the blueprint {other}, too"
+                for one in entry["releases"]
+                if one in known.get("releases", [])
+            )
+        for kind, titles in entry["lists"].items():
+            yield from (
+                f"aws.{kind}: {one!r} is declared by the blueprint {other}, too"
+                for one in titles
+                if one in known.get("lists", {}).get(kind, [])
+            )
+        for address, one in entry["addresses"].items():
+            others = known.get("addresses", {})
+            if address in others:
+                yield f"addresses.{address}: the blueprint {other} has an address of this name, too"
+            ports = {value.get("node_port"): key for key, value in others.items()}
+            if one["node_port"] and one["node_port"] in ports:
+                yield f"addresses.{address}.node_port: {one['node_port']} is that of {ports[one['node_port']]} of the blueprint {other}, too"
+
+
+def known(raw: Mapping[str, Any], cluster: str, ours: Path) -> dict[str, Json]:
+    """The remembered blueprints of a cluster by name. raw: the content of blueprints.json, of this version or the one before."""
+    if not raw or raw.get("cluster", cluster) != cluster:
+        return {}
+    installed = raw.get("installed") or {}
+    if isinstance(installed, list):
+        # Before, only names were remembered, of the collection's own.
+        return {name: {"folder": str(ours / name), "overrides": {}, "suffix": suffix_of(name)} for name in installed}
+    return {name: dict(entry) for name, entry in installed.items()}
+
+
+def chosen(installed: Mapping[str, Mapping[str, Any]], asked: str, base: Path) -> list[str]:
+    """The names of the installed blueprints that a run is about: all, or the one asked for by name or path. Raises ValueError."""
+    if not installed:
+        raise ValueError("No blueprint is installed here. Run `make up` first.")
+    if not asked:
+        return list(installed)
+    path = str((base / Path(asked).expanduser()).resolve())
+    found = [
+        name
+        for name, entry in installed.items()
+        if name.replace("-", "_") == asked.replace("-", "_") or entry["folder"] == path
+    ]
+    if not found:
+        raise ValueError(
+            f"The blueprint {asked!r} is not installed; installed are {', '.join(installed)}. Run `make up BLUEPRINT={asked}` first."
+        )
+    return found
+
+
+def urls(addresses: Mapping[str, Mapping[str, Any]], node: str, forwarded: Mapping[str, int]) -> dict[str, str]:
+    """Where each address answers: at the node's own address (empty where there is none) by node port, or at a forwarded port."""
+    found = {name: f"http://{node}:{one['node_port']}" for name, one in addresses.items() if node and one["node_port"]}
+    return {**{name: f"http://127.0.0.1:{port}" for name, port in forwarded.items()}, **found}
+
+
+def known_urls(addresses: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The addresses' URLs as they are remembered."""
+    return {name: one["url"] for name, one in addresses.items() if "url" in one}
+
+
+def missing_in(lists: Mapping[str, Sequence[str]], there: Mapping[str, Any]) -> list[str]:
+    """What is declared and not in AWS, of the lists that M(localcloud.stack.localstack_info) reads."""
+    return [
+        f"{kind.removesuffix('s')} {name}"
+        for kind in ("topics", "queues", "tables", "buckets")
+        if isinstance(there.get(kind), list)
+        for name in lists.get(kind, [])
+        if name not in [one["name"] for one in there[kind]]
+    ]
+
+
+def images_of_all(installed: Mapping[str, Mapping[str, Any]], blueprint: Mapping[str, Any]) -> Json:
+    """The images that a cluster is to have: the blueprint's by their names, and those of others that are there, which can still be had."""
+    others = {
+        f"{name.replace('_', '-')}-{image}": declared
+        for name, entry in installed.items()
+        if name != blueprint.get("name")
+        for image, declared in entry.get("images", {}).items()
+        if _can_be_had(declared)
+    }
+    return {**others, **blueprint.get("images", {})}
+
+
+def _can_be_had(image: Mapping[str, Any]) -> bool:
+    """Whether what an image is made of has not been deleted since."""
+    needed = [image["archive"]] if "archive" in image else [image["build"]["context"]] if "build" in image else []
+    return all(Path(one).exists() for one in needed)
