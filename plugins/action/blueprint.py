@@ -79,7 +79,9 @@ class ActionModule(ActionBase):
             ]
         if problems:
             said = "\n".join(f"- {printable_lines(one)}" for one in problems)
-            raise AnsibleActionFail(f"The blueprint can't be used, and nothing was touched:\n{said}\nCorrect them, then run again.")
+            raise AnsibleActionFail(
+                f"The blueprint can't be used, and nothing was touched:\n{said}\nCorrect them, then run again."
+            )
         return {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
 
     def _load(self, path: Path) -> Any:

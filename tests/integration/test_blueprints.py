@@ -44,15 +44,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
     blueprint["aws"].update(
         buckets=[{"name": SHOP, "deletion_protection": False}],
         parameters=[{"name": f"/{SHOP}/colour", "value": "green"}],
-        secrets=[{"name": SHOP, "value": "hidden-in-the-test"}],
         keys=[{"name": SHOP}],
-        roles=[
-            {
-                "name": SHOP,
-                "assume_role_policy": trust("ec2"),
-                "policies": [{"arn": "arn:aws:iam::000000000000:policy/" + SHOP}],
-            }
-        ],
+        roles=[{"name": SHOP, "trust_policy": trust("ec2")}],
         policies=[{"name": SHOP, "policy": statement("s3:ListBucket", f"arn:aws:s3:::{SHOP}")}],
     )
     path.write_text(yaml.safe_dump(blueprint, sort_keys=False))
@@ -118,12 +111,11 @@ def test_two_are_brought_up_beside_ours(run: Run, stack: Any, shop: Path, notes:
     for folder in (shop, notes):
         output = run("site.yml", stack_blueprint=str(folder), **ENGINE)
         assert "Verified: " in output
-        assert "hidden-in-the-test" not in output
         assert changed_tasks(run("site.yml", stack_blueprint=str(folder), **ENGINE)) == []
     assert releases(stack) == sorted([*before, SHOP, f"{SHOP}-2"])
     assert {SHOP, NOTES} <= queues(stack)
     installed = json.loads((stack.folder / "blueprints.json").read_text())["installed"]
-    assert "hidden-in-the-test" not in json.dumps(installed)
+    assert set(installed) >= {SHOP, NOTES}
     assert f"{SHOP.replace('-', '_').upper()}_URL=" in (stack.folder / "env").read_text()
 
 
