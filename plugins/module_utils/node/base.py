@@ -22,8 +22,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
-
 from ..crossplane_marks import OWNER
 from ..printable import PrintableError
 
