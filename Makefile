@@ -50,8 +50,14 @@ CLUSTERS := $(addprefix molecule-,ministack default existing) faults molecule-pi
 CLUSTERS += $(filter-out $(CLUSTERS),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
 CHECKS := lint unit refusals collection check-charts check-secrets
 
+JOBS := .localcloud/jobs
+# Once more at the end, as the others' output hides it: what failed in each job, of long lines what they end with.
+SHOW_FAILED = for log in $(JOBS)/*.failed; do echo "--- $$log"; grep -aE '^E  |^FAILED|\[ERROR\]|fatal: ' $$log | sed -E 's/.*(.{3000})$$/\1/' \
+	| tail -n 30; tail -n 5 $$log; done
+
 test: setup-test ## set everything up and run all tests
-	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters
+	@rm -rf $(JOBS) && mkdir -p $(JOBS)
+	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters || { $(SHOW_FAILED); exit 1; }
 
 all-checks:
 	$(MAKE) --jobs 1 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
@@ -61,8 +67,10 @@ all-clusters: parts
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took.
 job-%: setup-test
-	@set -o pipefail; begin=$$EPOCHSECONDS; $(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | sed --unbuffered 's/^/$*: /' \
-	&& echo "$*: passed after $$((EPOCHSECONDS - begin)) s" || { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; exit 1; }
+	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; \
+	$(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | tee $(JOBS)/$*.log | sed --unbuffered 's/^/$*: /' \
+	&& echo "$*: passed after $$((EPOCHSECONDS - begin)) s" \
+	|| { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; mv $(JOBS)/$*.log $(JOBS)/$*.failed; exit 1; }
 
 # Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
 $(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks nice -n 5

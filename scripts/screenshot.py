@@ -22,7 +22,7 @@ import yaml
 
 PROJECT = Path(__file__).resolve().parent.parent
 STATE = PROJECT / ".localcloud"
-SETTINGS = yaml.safe_load((PROJECT / "inventories/local/group_vars/all.yml").read_text())
+SETTINGS = yaml.safe_load((PROJECT / "blueprints/pipeline/blueprint.yml").read_text())["variables"]
 LIMIT_SECONDS = 120
 
 

@@ -41,6 +41,12 @@ options:
   service_port:
     description: Port of the Service.
     type: int
+  revision:
+    description:
+      - Anything that tells one state of the pods behind the Service from another, such as their names. With another one C(kubectl) is
+        started again, as it leads to the pod that it found first until that breaks a connection.
+    type: str
+    default: ""
   local_port:
     description: The port of this machine. By default one that is found.
     type: int
@@ -99,6 +105,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.supervised import
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
+# Of kubectl's environment, so that another revision is another program.
+REVISION = "LOCALCLOUD_REVISION"
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
 
 
@@ -123,6 +131,7 @@ def program_of(arguments: dict[str, Any]) -> Program:
     return Program(
         argv=[
             *(WITHOUT_PROXIES if server and is_direct(server, own_networks()) else ()),
+            *(("env", f"{REVISION}={arguments['revision']}") if arguments.get("revision") else ()),
             arguments["kubectl"], "--kubeconfig", kubeconfig, "--context", arguments["context"],
             "--namespace", arguments["namespace"], "port-forward", "--address", "127.0.0.1", service,
             f"{PORT}:{arguments['service_port']}",
@@ -143,6 +152,7 @@ def main() -> None:
             "namespace": {"type": "str"},
             "service": {"type": "str"},
             "service_port": {"type": "int"},
+            "revision": {"type": "str", "default": ""},
             "local_port": {"type": "int"},
             "timeout": {"type": "int", "default": 30},
         },
