@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
 
-from .reader import FILE
+from .reader import FILE, image_key
 
 Json = dict[str, Any]
 # Its resources carry the stack's own owner; those of others a suffix, so that one does not prune another's.
@@ -67,6 +67,7 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
             for one in blueprint["composites"]["objects"]
         ],
         "images": blueprint["images"],
+        "packages": [one["package"] for one in blueprint["composites"].get("functions", [])],
         "lists": {
             name: [one["name"] for one in entries if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
             for name, entries in blueprint["aws"].items()
@@ -174,15 +175,16 @@ def missing_in(lists: Mapping[str, Sequence[str]], there: Mapping[str, Any]) -> 
 
 
 def images_of_all(installed: Mapping[str, Mapping[str, Any]], blueprint: Mapping[str, Any]) -> Json:
-    """The images that a cluster is to have: the blueprint's by their names, and those of others that are there, which can still be had."""
+    """The images that a cluster is to have, by image_key(): the blueprint's, and those of others that are there and can still be had."""
     others = {
-        f"{name.replace('_', '-')}-{image}": declared
+        image_key(name, image): declared
         for name, entry in installed.items()
         if name != blueprint.get("name")
         for image, declared in entry.get("images", {}).items()
         if _can_be_had(declared)
     }
-    return {**others, **blueprint.get("images", {})}
+    own = {image_key(blueprint["name"], image): declared for image, declared in blueprint.get("images", {}).items()}
+    return {**others, **own}
 
 
 def _can_be_had(image: Mapping[str, Any]) -> bool:

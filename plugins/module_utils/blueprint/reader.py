@@ -30,6 +30,8 @@ from .variables import VariableError, kept, typed
 FILE = "blueprint.yml"
 # What only a resolved blueprint has.
 LATE = ("links", "proofs", "notes")
+# Of an image's name, as the role cluster takes it.
+LONGEST_KEY = 63
 WAYS = ("event", "http", "tasks")
 ARN = re.compile(r"arn:")
 
@@ -39,7 +41,7 @@ class Surroundings:
     """What a blueprint's templates may use.
 
     facts: the variable `stack`, without what the blueprint itself says. given: values for its variables. urls: its addresses
-    by name, where they are known. images: its images by name, where they are known. target: where AWS resources are made.
+    by name, where they are known. images: references by image_key(), where they are known. target: where AWS resources are made.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -69,7 +71,7 @@ def read(folder: Path, raw: object, around: Surroundings, render: Render) -> Rea
     scope["stack"].update(
         name=name,
         namespace=namespace,
-        **_images(raw.get("images"), around.images),
+        **_images(str(name), raw.get("images"), around.images),
         **({"urls": {**_placeholders(raw.get("addresses")), **(around.urls or {})}}),
     )
     tree = {**_tree(raw, scope, render, problems), "name": name, "namespace": namespace, "variables": values}
@@ -117,10 +119,15 @@ def _variables(
     return values, overrides
 
 
-def _images(declared: object, known: Mapping[str, str] | None) -> dict[str, Any]:
+def image_key(blueprint: str, image: str) -> str:
+    """An image's name in the cluster, which gets those of several blueprints at once: the same, whichever of them a run is about."""
+    return f"{blueprint.replace('_', '-')}-{image}"[:LONGEST_KEY].rstrip("-._")
+
+
+def _images(blueprint: str, declared: object, known: Mapping[str, str] | None) -> dict[str, Any]:
     """Each image's reference, a placeholder until it is known, and which of them are brought into the cluster by the stack."""
     names = [name for name, one in declared.items() if not _inactive(one)] if isinstance(declared, Mapping) else []
-    references = {name: (known or {}).get(name, f"{name}:unknown") for name in names}
+    references = {name: (known or {}).get(image_key(blueprint, name), f"{name}:unknown") for name in names}
     published = [declared[name].get("published") for name in names if isinstance(declared[name], Mapping)]  # type: ignore[index]
     return {"images": references, "own_images": [name for name in names if references[name] not in published]}
 

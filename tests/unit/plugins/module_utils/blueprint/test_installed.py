@@ -116,4 +116,11 @@ def test_images_of_others_stay_as_long_as_they_can_be_had(tmp_path: Path) -> Non
     images = {"web": {"build": {"context": str(tmp_path)}}, "old": {"archive": str(tmp_path / "gone.tar")}}
     installed = {"orders": {"images": images}, "pipeline": {"images": {"web": {"part": "consumer"}}}, "bare": {}}
     found = images_of_all(installed, {"name": "pipeline", "images": {"web": {"part": "producer"}}})
-    assert found == {"web": {"part": "producer"}, "orders-web": images["web"]}
+    assert found == {"pipeline-web": {"part": "producer"}, "orders-web": images["web"]}
+    # Whichever of them a run is about.
+    assert images_of_all(
+        {**installed, "pipeline": {"images": {"web": {"part": "producer"}}}}, {"name": "orders", "images": images}
+    ) == {
+        **found,
+        "orders-old": images["old"],
+    }

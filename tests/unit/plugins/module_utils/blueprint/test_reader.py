@@ -69,7 +69,7 @@ def problems(folder: Path, text: str, **around: Any) -> list[str]:
 
 
 def test_a_whole_blueprint(folder: Path) -> None:
-    found = reading(folder, WHOLE, images={"web": "node/web:2"}, urls={"orders": "http://127.0.0.1:1"})
+    found = reading(folder, WHOLE, images={"orders-web": "node/web:2"}, urls={"orders": "http://127.0.0.1:1"})
     assert found.problems == []
     blueprint = found.blueprint
     assert (blueprint["name"], blueprint["namespace"]) == ("orders", "orders")
