@@ -9,6 +9,7 @@ short_description: Keep a port of this machine forwarded to a Service
 version_added: 0.1.0
 description:
   - Runs C(kubectl port-forward) under supervisord, so that it outlives the playbook and the pods behind the Service.
+  - If the pod that it leads to is gone, it is led to another one, which is no change.
   - The port is derived from the folder and checked to be free, so that several stacks share a machine.
 author:
   - localcloud.stack contributors (@localcloud)
@@ -41,12 +42,6 @@ options:
   service_port:
     description: Port of the Service.
     type: int
-  revision:
-    description:
-      - Anything that tells one state of the pods behind the Service from another, such as their names. With another one C(kubectl) is
-        started again, as it leads to the pod that it found first until that breaks a connection.
-    type: str
-    default: ""
   local_port:
     description: The port of this machine. By default one that is found.
     type: int
@@ -85,6 +80,7 @@ port:
   sample: 23817
 """
 
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -105,8 +101,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.supervised import
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
-# Of kubectl's environment, so that another revision is another program.
-REVISION = "LOCALCLOUD_REVISION"
+# Seconds in which kubectl notices that a pod is gone.
+PATIENCE = 0.5
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
 
 
@@ -120,7 +116,23 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         forward.check(program)
         return {"changed": changed} if changed else {"changed": False, "port": forward.record["port"]}
-    return {"changed": changed, "port": forward.start(program, arguments["timeout"])}
+    port = forward.start(program, arguments["timeout"])
+    if not leads_somewhere(port):
+        # Started again it finds the pods that are there now; nothing that was asked for has changed.
+        forward.stop()
+        port = forward.start(program, arguments["timeout"])
+    return {"changed": changed, "port": port}
+
+
+def leads_somewhere(port: int) -> bool:
+    """Whether a connection stays open; kubectl accepts it and closes it at once if the pod that it leads to is gone."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            return bool(connection.recv(1))
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
 
 
 def program_of(arguments: dict[str, Any]) -> Program:
@@ -131,7 +143,6 @@ def program_of(arguments: dict[str, Any]) -> Program:
     return Program(
         argv=[
             *(WITHOUT_PROXIES if server and is_direct(server, own_networks()) else ()),
-            *(("env", f"{REVISION}={arguments['revision']}") if arguments.get("revision") else ()),
             arguments["kubectl"], "--kubeconfig", kubeconfig, "--context", arguments["context"],
             "--namespace", arguments["namespace"], "port-forward", "--address", "127.0.0.1", service,
             f"{PORT}:{arguments['service_port']}",
@@ -152,7 +163,6 @@ def main() -> None:
             "namespace": {"type": "str"},
             "service": {"type": "str"},
             "service_port": {"type": "int"},
-            "revision": {"type": "str", "default": ""},
             "local_port": {"type": "int"},
             "timeout": {"type": "int", "default": 30},
         },

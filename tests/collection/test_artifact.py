@@ -100,8 +100,31 @@ def test_a_playbook_elsewhere_uses_it(python: Path, installed: Path, emulator: s
 
 def test_its_playbooks_are_found_by_name(python: Path, installed: Path) -> None:
     inventory = installed / "collections/ansible_collections/localcloud/stack/inventories/local"
-    for name in ("site", "verify", "status", "teardown"):
+    for name in ("site", "verify", "status", "teardown", "new_blueprint"):
         elsewhere(installed, python / "ansible-playbook", "-i", inventory, "--syntax-check", f"localcloud.stack.{name}")
+
+
+def test_a_blueprint_is_made_and_read_without_a_checkout_or_an_inventory(python: Path, installed: Path) -> None:
+    orders = installed / "orders"
+    elsewhere(
+        installed, python / "ansible-playbook", "localcloud.stack.new_blueprint", "-e", f"new_blueprint_dir={orders}"
+    )
+    settings = (
+        "-e",
+        f"stack_blueprint={orders}",
+        "-e",
+        "cluster_mode=existing",
+        "-e",
+        "cluster_kubeconfig=/nonexistent",
+    )
+    said = elsewhere(installed, python / "ansible-playbook", "localcloud.stack.site", *settings, fails=True)
+    assert "/nonexistent" in said
+    assert "ok: [localhost]" in said.partition("Read a blueprint")[2]
+    # Its state is in its folder.
+    assert (orders / ".localcloud").is_dir()
+    (orders / "blueprint.yml").write_text("relases: []")
+    said = elsewhere(installed, python / "ansible-playbook", "localcloud.stack.site", *settings, fails=True)
+    assert "relases: is unknown; did you mean 'releases'?" in said
 
 
 def test_everything_is_documented(python: Path, installed: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -22,3 +24,26 @@ def test_an_api_server_that_is_near_is_asked_directly(tmp_path: Path, server: st
     assert program.argv[-4:] == ["--address", "127.0.0.1", "service/web", "{port}:80"]
     assert (program.argv[:3] == ["env", "-u", "ALL_PROXY"]) is direct
     assert ("/bin/kubectl" in program.argv[:1]) is not direct
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_forward_to_a_pod_that_is_gone_is_noticed(gone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_forward, "PATIENCE", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            connection, _address = server.accept()
+            with connection:
+                if not gone:
+                    connection.recv(1)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        assert port_forward.leads_somewhere(server.getsockname()[1]) is not gone
+        thread.join()
+
+
+def test_a_port_that_is_closed_leads_nowhere() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert not port_forward.leads_somewhere(port)
