@@ -27,7 +27,7 @@ SHIPPED = (
     "crossplane/",
     "docs/",
 )
-SHIPPED += ("bindep.txt", "inventories/", "meta/", "playbooks/", "plugins/")
+SHIPPED += ("bindep.txt", "blueprints/", "inventories/", "meta/", "playbooks/", "plugins/")
 SHIPPED += ("requirements.yml", "requirements/", "roles/", "toolchain/")
 KEPT_BACK = re.compile(
     r"apps/[^/]+/tests/|apps/conftest\.py|changelogs/fragments/|charts/([^/]+/)?tests/|crossplane/[^/]+/function/(tests/|conftest\.py)"
