@@ -16,7 +16,7 @@ options:
   images:
     description:
       - Images by a name of their own, each with one of C(build), C(archive), C(pull) and C(part), as the variable C(cluster_images) of the role
-        M(localcloud.stack.cluster) has them.
+        P(localcloud.stack.cluster#role) has them.
     type: dict
     required: true
   project:
