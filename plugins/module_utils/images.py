@@ -133,7 +133,9 @@ def _oci_images(archive: tarfile.TarFile, found: Json, names: set[str]) -> tuple
     if "manifests" in manifest:
         # Those of other platforms may be left out.
         images = [_oci_images(archive, one, names) for one in manifest["manifests"] if _blob(one) in names]
-        return [name for lacks, _ in images for name in lacks], [one for _, configs in images for one in configs]
+        return [name for lacks, _configs in images for name in lacks], [
+            one for _lacks, configs in images for one in configs
+        ]
     missing = [_blob(layer) for layer in manifest["layers"] if _blob(layer) not in names]
     return missing, [json.loads(_member(archive, _blob(manifest["config"])))]
 

@@ -22,7 +22,7 @@ packages = [word for word in sys.argv[1:] if word not in ("--no-setuptools", "--
 sys.exit(subprocess.call([sys.executable, "-m", "pip", "install", *packages]))
 """
 # Nothing of Ansible is in there. Templates of charts are no YAML yet; apps and toolchain have linters of their own.
-OTHER_LANGUAGES = ("apps/", "charts/", "toolchain/")
+OTHER_LANGUAGES = ("apps/", "charts/", "playbooks/files/blueprint/", "toolchain/")
 
 
 def home_for_ansible_test(folder: Path) -> Path:

@@ -115,7 +115,7 @@ class Client:
         if left <= 0:
             raise NoAnswerError("was redirected until the time was up. Look at what the service redirects")
         try:
-            response = self._pool(request.url).urlopen(
+            response = self._pool(request.url).request(
                 request.method,
                 request.url,
                 body=request.body,

@@ -253,7 +253,7 @@ def test_a_tag_is_asked_for_once(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache")
     assert References(cache, ask=ask).digest("r.example/a:1", keep=False) == DIGEST
     assert not (tmp_path / "cache").exists()
-    assert [References(cache, ask=ask).digest("r.example/a:1") for _ in range(3)] == [DIGEST] * 3
+    assert [References(cache, ask=ask).digest("r.example/a:1") for _time in range(3)] == [DIGEST] * 3
     assert len(asked) == 2
     References(cache, refresh=True, ask=ask).digest("r.example/a:1")
     assert len(asked) == 3

@@ -109,7 +109,7 @@ def test_what_is_wrong(folder: Path, image: Any, problem: str) -> None:
 
 
 def test_all_at_once(folder: Path) -> None:
-    images = {f"web{index}": filled(image, folder) for index, (image, _) in enumerate(BAD)}
+    images = {f"web{index}": filled(image, folder) for index, (image, _says) in enumerate(BAD)}
     assert len(image_problems(images, "images")) == len(BAD)
     assert image_problems([], "orders.yml: images") == [
         "orders.yml: images: is a list, but must be a map of an image's name to where it comes from."
