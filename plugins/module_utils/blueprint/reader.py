@@ -72,19 +72,23 @@ def read(folder: Path, raw: object, around: Surroundings, render: Render) -> Rea
         name=name,
         namespace=namespace,
         **_images(str(name), raw.get("images"), around.images),
-        **({"urls": {**_placeholders(raw.get("addresses")), **(around.urls or {})}}),
+        urls={**_placeholders(raw.get("addresses")), **(around.urls or {})},
     )
     tree = {**_tree(raw, scope, render, problems), "name": name, "namespace": namespace, "variables": values}
     others = _inactive_entries(tree.get("aws"))
     tree = _without_inactive(tree)
-    problems += _beside(problems, _tree_problems(tree, folder, around))
+    found, wrong = _validated(tree)
+    problems += _beside(problems, [*wrong, *_tree_problems(found, tree, folder, around)])
     # What is right only while it is left out is a mistake that waits for its day.
     problems += [one for one in _aws_problems(others, [], around.target) if one not in problems]
-    if problems:
+    if problems or found is None:
         return Reading(problems=[f"{folder / FILE}: {one}" for one in problems])
-    found = Blueprint.model_validate(tree).model_dump(mode="json")
     lists = {key: tree.get(key) or {} for key in ("aws", "images")}
-    return Reading(_with_paths({**found, **lists, "folder": str(folder), "overrides": kept(overrides)}, folder))
+    return Reading(
+        _with_paths(
+            {**found.model_dump(mode="json"), **lists, "folder": str(folder), "overrides": kept(overrides)}, folder
+        )
+    )
 
 
 def _beside(failed: list[str], problems: Iterable[str]) -> list[str]:
@@ -181,7 +185,7 @@ def _inactive_entries(lists: Any) -> dict[str, Any]:
     if not isinstance(lists, Mapping):
         return {}
     return {
-        name: [{key: value for key, value in one.items() if key != "when"} for one in entries if _inactive(one)]
+        name: [_without_when(one) for one in entries if _inactive(one)]
         for name, entries in lists.items()
         if isinstance(entries, list) and any(map(_inactive, entries))
     }
@@ -197,36 +201,40 @@ def _bare(entries: Any) -> Any:
     """Entries without a `when` that is true; any other is refused as an unknown field."""
 
     def without(one: Any) -> Any:
-        return (
-            {key: value for key, value in one.items() if key != "when"}
-            if isinstance(one, Mapping) and one.get("when") is True
-            else one
-        )
+        return _without_when(one) if isinstance(one, Mapping) and one.get("when") is True else one
 
     if isinstance(entries, Mapping):
         return {name: without(one) for name, one in entries.items()}
     return [without(one) for one in entries] if isinstance(entries, list) else entries
 
 
+def _without_when(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "when"}
+
+
 def _inactive(entry: object) -> bool:
     return isinstance(entry, Mapping) and entry.get("when") is False
 
 
-def _tree_problems(tree: Mapping[str, Any], folder: Path, around: Surroundings) -> Iterator[str]:
-    """What is wrong with a blueprint whose templates are rendered."""
-    aws, images = _map(tree.get("aws")), _map(tree.get("images"))
+def _validated(tree: Mapping[str, Any]) -> tuple[Blueprint | None, list[str]]:
+    """The blueprint if its keys are all right by themselves, else what is wrong with them."""
     try:
-        found = Blueprint.model_validate(tree)
+        return Blueprint.model_validate(tree), []
     except ValidationError as error:
-        yield from (one.lstrip(".") for one in messages(error, Blueprint, ""))
-        yield from _aws_problems(aws, [], around.target)
-    else:
+        return None, [one.lstrip(".") for one in messages(error, Blueprint, "")]
+
+
+def _tree_problems(
+    found: Blueprint | None, tree: Mapping[str, Any], folder: Path, around: Surroundings
+) -> Iterator[str]:
+    """What is wrong with a blueprint beside its keys; what parts have to do with each other only where these are right."""
+    yield from _aws_problems(_map(tree.get("aws")), found.composites.objects if found else [], around.target)
+    if found:
         yield from (f"checks[{index}]: {one.message}" for index, one in enumerate(found.checks) if not one.that)
-        yield from _aws_problems(aws, found.composites.objects, around.target)
         yield from _release_problems(found, folder)
         yield from _address_problems(found)
         yield from _proof_problems(found, tree, folder)
-    yield from image_problems(_absolute_images(images, folder), "images")
+    yield from image_problems(_absolute_images(_map(tree.get("images")), folder), "images")
 
 
 def _map(value: object) -> Mapping[str, Any]:
