@@ -109,6 +109,16 @@ def rollout(workload: Json) -> Rollout:
     return _deployment(desired(workload), workload["status"])
 
 
+def rolled_out(workload: Json, snapshot: Snapshot) -> Rollout:
+    """Like rollout(), and the pods say so themselves: after a node was killed, its pods are not ready before their controller notes it."""
+    counted = rollout(workload)
+    if not counted.done:
+        return counted
+    pods = pods_of(workload, snapshot)
+    ready, wanted = sum(is_ready(pod) for pod in (*pods.new, *pods.old)), desired(workload)
+    return counted if ready >= wanted else Rollout(False, f"{ready} of {wanted} pods are ready")
+
+
 def _deployment(wanted: int, status: Json) -> Rollout:
     updated, total = int(status.get("updatedReplicas", 0)), int(status.get("replicas", 0))
     available = int(status.get("availableReplicas", 0))

@@ -158,7 +158,7 @@ def explain(message: str, causes: t.Sequence[Cause], unknown: Cause) -> Cause:
 
 def problems_of(workload: Json, snapshot: Snapshot, unschedulable_after: float = UNSCHEDULABLE) -> list[Problem]:
     """Everything that is in this workload's way now, also what may still heal; nothing once it is rolled out."""
-    if rules.rollout(workload).done or not rules.observed(workload):
+    if rules.rolled_out(workload, snapshot).done or not rules.observed(workload):
         return []
     pods = rules.pods_of(workload, snapshot)
     found = [*_of_the_workload(workload, pods, snapshot)]

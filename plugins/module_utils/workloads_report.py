@@ -72,10 +72,10 @@ def timed_out(
     workloads: t.Sequence[Json], missing: t.Sequence[str], kind: str, snapshot: Snapshot, seconds: float
 ) -> str:
     """What was still in the way when the time was up: workloads, their pods, and the likely causes."""
-    undone = [one for one in workloads if not rules.rollout(one).done]
+    undone = [one for one in workloads if not rules.rolled_out(one, snapshot).done]
     total = len(workloads) + len(missing)
     lines = [f"Waited {seconds:.0f} s, but {len(undone) + len(missing)} of {total} {kind}s did not roll out."]
-    lines += [f"{rules.title(one)}: {rules.rollout(one).state}" for one in undone]
+    lines += [f"{rules.title(one)}: {rules.rolled_out(one, snapshot).state}" for one in undone]
     lines += [f"{kind} {name}: it does not exist" for name in missing]
     pods = [pod for one in undone for pod in _listed(one, snapshot)]
     if pods:

@@ -89,7 +89,7 @@ class Waiter:
             self._fail_early(snapshot, hopeless)
         if not self._all_done(snapshot):
             self._fail_late(snapshot)
-        return self._result(self._snapshot_of_the_end(snapshot))
+        return {**self._result(snapshot), "pods": self._pods(self._snapshot_of_the_end(snapshot))}
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
@@ -151,11 +151,11 @@ class Waiter:
         return [name for name in self.names if name not in there]
 
     def _all_done(self, snapshot: Snapshot) -> bool:
-        done = all(rules.rollout(one).done for one in snapshot.workloads)
+        done = all(rules.rolled_out(one, snapshot).done for one in snapshot.workloads)
         return done and bool(snapshot.workloads) and not self._missing(snapshot)
 
     def _note_done(self, snapshot: Snapshot) -> None:
-        done = {one["metadata"]["name"] for one in snapshot.workloads if rules.rollout(one).done}
+        done = {one["metadata"]["name"] for one in snapshot.workloads if rules.rolled_out(one, snapshot).done}
         self._done_at = {name: self._done_at.get(name, self._seconds()) for name in done}
 
     # --- failing ----------------------------------------------------------------------------------------------------
@@ -230,23 +230,25 @@ class Waiter:
         return round(time.monotonic() - self.start, 2)
 
     def _result(self, snapshot: Snapshot) -> Json:
-        pods = [pod for one in snapshot.workloads for pod in self._pods(one, snapshot)]
         return {
             "workloads": [
                 {
                     "name": one["metadata"]["name"],
                     "kind": one["kind"],
                     "replicas": rules.desired(one),
-                    "rolled_out": rules.rollout(one).done,
-                    "state": rules.rollout(one).state,
+                    "rolled_out": rules.rolled_out(one, snapshot).done,
+                    "state": rules.rolled_out(one, snapshot).state,
                     "seconds": self._done_at.get(one["metadata"]["name"]),
                 }
                 for one in snapshot.workloads
             ],
-            "pods": [rules.pod_row(pod) for pod in pods],
+            "pods": self._pods(snapshot),
             "waited_seconds": self._seconds(),
         }
 
-    def _pods(self, workload: Json, snapshot: Snapshot) -> list[Json]:
-        pods = rules.pods_of(workload, snapshot)
-        return sorted([*pods.new, *pods.old], key=lambda pod: str(pod["metadata"]["name"]))
+    def _pods(self, snapshot: Snapshot) -> list[Json]:
+        rows: list[Json] = []
+        for workload in snapshot.workloads:
+            pods = rules.pods_of(workload, snapshot)
+            rows += map(rules.pod_row, sorted([*pods.new, *pods.old], key=lambda pod: str(pod["metadata"]["name"])))
+        return rows

@@ -130,16 +130,27 @@ base_missing:
 """
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+    PATIENCE,
+    KubernetesApi,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    ApiError,
+    KubernetesError,
+    PatientApi,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import (
     BaseInputs,
     Node,
     NodeError,
     PartPath,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.node.stale import mark_unready
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
@@ -148,6 +159,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.waiting import Wa
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
     from filelock import FileLock
+
+# For so long a run that comes after one that was interrupted looks at the pods, too.
+RECENTLY = timedelta(minutes=5)
 
 
 def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -165,6 +179,8 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
         if not check_mode:
             path.touch(mode=0o600)
             path.write_text(content)
+    if not check_mode and node.started > datetime.now(UTC) - RECENTLY:
+        mark_unready(api_of(arguments["kubeconfig"]), node.started)
     identity = node.identity
     return {
         "changed": changed,
@@ -174,6 +190,13 @@ def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str
         "context": identity.name,
         "base_missing": bool(node.known.unkept),
     }
+
+
+def api_of(kubeconfig: str) -> PatientApi:
+    """The node's API server. Raises KubernetesError."""
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    return PatientApi(api, PATIENCE)
 
 
 def absent(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -208,7 +231,7 @@ def main() -> None:
         required_if=[("state", "present", ("parts", "versions"))],
         supports_check_mode=True,
     )
-    if problem := missing_packages("filelock", "psutil", "supervisor", "yaml"):
+    if problem := missing_packages("filelock", "kubernetes", "psutil", "supervisor", "yaml"):
         module.fail_json(msg=problem)
     state = {"present": present, "absent": absent}[module.params["state"]]
     try:
@@ -224,6 +247,8 @@ def main() -> None:
         module.exit_json(**result)
     except (NodeError, WaitError, LookupError, OSError) as error:
         module.fail_json(msg=str(error))
+    except (ApiError, KubernetesError) as error:
+        module.fail_json(msg=f"The node runs, but its pods can't be looked at: {error.message}. Run `make up` again.")
 
 
 if __name__ == "__main__":

@@ -115,6 +115,11 @@ class Node:
             return None
         return same_process(*self.record.process)
 
+    @property
+    def started(self) -> datetime:
+        """When the node's first process began; long ago where there is none."""
+        return datetime.fromtimestamp(self.known.process[1] if self.known.process else 0, UTC)
+
     def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], inputs: BaseInputs | None = None) -> bool:
         """Make the node run with these parts and their images imported; return whether anything had to be done.
 

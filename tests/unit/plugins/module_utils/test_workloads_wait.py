@@ -77,6 +77,14 @@ def unfinished(name="good"):
     return obj
 
 
+def ready(pod, status="True"):
+    """The pod with another condition Ready."""
+    changed = copy.deepcopy(pod)
+    others = [one for one in changed["status"].get("conditions", []) if one["type"] != "Ready"]
+    changed["status"]["conditions"] = [*others, {"type": "Ready", "status": status}]
+    return changed
+
+
 def test_what_is_rolled_out_is_not_waited_for():
     result = waiter(Cluster("good", "crash"), "good").wait()
     (found,) = result["workloads"]
@@ -197,8 +205,18 @@ def test_a_problem_that_heals_within_its_grace():
     cluster = Cluster("unsched")
     done = unfinished("unsched")
     done["status"].update(availableReplicas=1)
+    cluster.say("MODIFIED", ready(cluster.objects[PODS][0]), PODS)
     cluster.say("MODIFIED", done)
     assert waiter(cluster, "unsched").wait()["workloads"][0]["rolled_out"]
+
+
+def test_pods_that_are_not_ready_count_before_their_controller_does():
+    cluster = Cluster("sts")
+    there = cluster.objects[PODS]
+    cluster.objects[PODS] = [ready(there[0], "False"), *there[1:]]
+    assert waiter(cluster, "sts", kind="StatefulSet").look()[0]["workloads"][0]["state"] == "1 of 2 pods are ready"
+    cluster.say("MODIFIED", there[0], PODS)
+    assert waiter(cluster, "sts", kind="StatefulSet").wait()["workloads"][0]["state"] == "rolled out"
 
 
 def test_the_time_is_up():
