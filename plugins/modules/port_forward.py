@@ -9,7 +9,8 @@ short_description: Keep a port of this machine forwarded to a Service
 version_added: 0.1.0
 description:
   - Runs C(kubectl port-forward) under supervisord, so that it outlives the playbook and the pods behind the Service.
-  - If the pod that it leads to is gone, it is led to another one, which is no change.
+  - If the pod that it leads to is gone, it is led to another one, which is no change. Pods of the Service that are ending are waited
+    for, as C(kubectl) would take the oldest of them.
   - The port is derived from the folder and checked to be free, so that several stacks share a machine.
 author:
   - localcloud.stack contributors (@localcloud)
@@ -92,6 +93,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     is_direct,
     own_networks,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
+from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
+    Api,
+    ApiError,
+    KubernetesError,
+    existing,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
     PORT,
@@ -100,9 +108,12 @@ from ansible_collections.localcloud.stack.plugins.module_utils.supervised import
     SupervisedError,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError, wait_for
 
 # Seconds in which kubectl notices that a pod is gone.
 PATIENCE = 0.5
+# Pods have 30 s to end if they don't say otherwise.
+ENDING_SECONDS = 90
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
 
 
@@ -116,12 +127,35 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         forward.check(program)
         return {"changed": changed} if changed else {"changed": False, "port": forward.record["port"]}
+    wait_for_ending_pods(arguments)
     port = forward.start(program, arguments["timeout"])
     if not leads_somewhere(port):
         # Started again it finds the pods that are there now; nothing that was asked for has changed.
         forward.stop()
         port = forward.start(program, arguments["timeout"])
     return {"changed": changed, "port": port}
+
+
+def wait_for_ending_pods(arguments: dict[str, Any]) -> None:
+    """Wait until none of the Service's pods is ending. Raises WaitError, KubernetesError and ApiError.
+
+    Of several pods kubectl takes the one that has been ready for longest, also while that one ends.
+    """
+    api = KubernetesApi(arguments["kubeconfig"], arguments["context"])
+    api.connect()
+    service = f"{arguments['namespace']}/{arguments['service']}"
+    wait_for(f"pods of the Service {service} that are ending", lambda: ending_pods(api, arguments), ENDING_SECONDS)
+
+
+def ending_pods(api: Api, arguments: dict[str, Any]) -> str | None:
+    """The names of the Service's pods that are ending, or None. Raises ApiError."""
+    base = f"/api/v1/namespaces/{arguments['namespace']}"
+    selector = ((existing(api, f"{base}/services/{arguments['service']}") or {}).get("spec") or {}).get("selector")
+    if not selector:
+        return None
+    labels = ",".join(f"{name}={value}" for name, value in selector.items())
+    pods = api.get(f"{base}/pods", {"labelSelector": labels})["items"]
+    return ", ".join(one["metadata"]["name"] for one in pods if one["metadata"].get("deletionTimestamp")) or None
 
 
 def leads_somewhere(port: int) -> bool:
@@ -169,12 +203,16 @@ def main() -> None:
         required_if=[("state", "present", ROUTE)],
         supports_check_mode=True,
     )
-    if problem := missing_packages("psutil", "supervisor", "yaml"):
+    if problem := missing_packages("kubernetes", "psutil", "supervisor", "yaml"):
         module.fail_json(msg=problem)
     try:
         module.exit_json(**result(module.params, module.check_mode))
-    except (SupervisedError, OSError) as error:
+    except (SupervisedError, WaitError, KubernetesError, OSError) as error:
         module.fail_json(msg=str(error))
+    except ApiError as error:
+        module.fail_json(
+            msg=f"The pods of the Service can't be looked at: {error.message}. Look at kubeconfig and context."
+        )
 
 
 if __name__ == "__main__":

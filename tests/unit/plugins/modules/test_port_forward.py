@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.modules import port_forward
@@ -47,3 +48,29 @@ def test_a_port_that_is_closed_leads_nowhere() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert not port_forward.leads_somewhere(port)
+
+
+def test_pods_that_are_ending_are_named() -> None:
+    """kubectl would take the oldest pod that is ready, also while it ends."""
+    asked = []
+
+    class Api:
+        pods: ClassVar = [
+            {"metadata": {"name": "web-1", "deletionTimestamp": "2026-11-01T12:00:00Z"}},
+            {"metadata": {"name": "web-2"}},
+        ]
+
+        def get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+            asked.append((path, params))
+            return (
+                {"items": self.pods} if path.endswith("/pods") else {"spec": {"selector": {"app": "web", "tier": "a"}}}
+            )
+
+    api, arguments = Api(), {"namespace": "shop", "service": "web"}
+    assert port_forward.ending_pods(api, arguments) == "web-1"
+    assert asked == [
+        ("/api/v1/namespaces/shop/services/web", {}),
+        ("/api/v1/namespaces/shop/pods", {"labelSelector": "app=web,tier=a"}),
+    ]
+    Api.pods.pop(0)
+    assert port_forward.ending_pods(api, arguments) is None
