@@ -61,6 +61,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     Json,
     Served,
     existing,
+    find_kind,
     list_all,
     served_kinds_of,
 )
@@ -594,6 +595,24 @@ def look_again_at(found: t.Mapping[str, t.Any]) -> list[Json]:
             stub = {"apiVersion": one["api_version"], "kind": one["kind"], "metadata": {"name": one["name"], **space}}
             patches.setdefault(_identity(stub), _look_again(stub, now, {}))
     return list(patches.values())
+
+
+def ask_again(api: t.Any, found: t.Mapping[str, t.Any], due: t.Sequence[Json]) -> list[Json]:
+    """Have Crossplane look again, now, at these of what was found; return their references. C(api) can merge. Raises ApiError."""
+    wanted: dict[tuple[str, ...], Json] = {
+        (one["api_version"], one["kind"], one.get("namespace") or "", one["name"]): one for one in due
+    }
+    asked = []
+    for patch in look_again_at(found):
+        identity = _identity(patch)
+        served = find_kind(api, *identity[:2]) if identity in wanted else None
+        if served is None:
+            continue
+        metadata = patch["metadata"]
+        path = f"{served.path(metadata.get('namespace'))}/{metadata['name']}"
+        api.merge(path, {"metadata": {"annotations": metadata["annotations"]}})
+        asked.append({name: one for name, one in wanted[identity].items() if name in REFERENCE})
+    return asked
 
 
 def _identity(obj: Json) -> tuple[str, ...]:

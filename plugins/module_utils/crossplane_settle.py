@@ -21,10 +21,11 @@ Clock = t.Callable[[], float]
 # Lists of what crossplane_diff finds that are to become empty.
 OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "existing", "foreign", "deleted", "unready")
 # Seconds that an error must stay which is not cured by waiting: until then it may be that of the old fields.
-PERMANENT_AFTER = 8
-# Seconds without any change after which nothing is to be expected: the provider repeats what failed at least once a minute,
-# but sooner where it is asked to look again.
-STILL_AFTER = 25
+PERMANENT_AFTER = 10
+# Seconds without any change after which nothing is to be expected. The provider repeats what failed later and later, up to a minute
+# apart, so it is asked to look again before: after so many seconds, and after twice and four times as many.
+STILL_AFTER = 45
+ASK_AFTER = 6
 # Seconds between two looks: at least, and in proportion to what a look takes.
 INTERVAL, PROPORTION = 1.0, 3.0
 # What differs from one repetition of an error to the next: request ids, times, attempts.
@@ -70,22 +71,49 @@ class Watch:
         return None
 
 
+class Reminder:
+    """What the provider is to look at again, as it has stayed the same for a while with nothing under way."""
+
+    def __init__(self) -> None:
+        self._since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
+
+    def due(self, found: Json, now: float) -> list[Json]:
+        """The references of those whose time has come; each is due again after twice the time."""
+        rows: dict[t.Hashable, list[Json]] = {}
+        for name in OPEN:
+            for one in found[name]:
+                rows.setdefault(_identity(one), []).append(one)
+        busy = {_identity(one) for one in (*found["under_way"], *found["leaving"])}
+        due: list[Json] = []
+        since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
+        for identity, same in rows.items():
+            state = tuple(map(_state, same))
+            before = self._since.get(identity)
+            if identity in busy or any(one.get("under_way") for one in same):
+                continue
+            if before is None or before[0] != state:
+                since[identity] = (state, now, ASK_AFTER)
+            elif now - before[1] >= before[2]:
+                since[identity] = (state, now, before[2] * 2)
+                due.append(same[0])
+            else:
+                since[identity] = before
+        self._since = since
+        return due
+
+
 def signature(found: Json) -> t.Hashable:
     """What must stay the same for a state to count as the same."""
-    return tuple(
-        (
-            name,
-            one["kind"],
-            one.get("namespace"),
-            one["name"],
-            one.get("condition"),
-            one.get("reason"),
-            VARYING.sub("", str(one.get("message") or "")),
-            tuple((field["path"], str(field["before"])) for field in one.get("fields", [])),
-        )
-        for name in OPEN
-        for one in found[name]
-    )
+    return tuple((name, *_identity(one), *_state(one)) for name in OPEN for one in found[name])
+
+
+def _identity(one: Json) -> tuple[str | None, ...]:
+    return (one.get("api_version"), one["kind"], one.get("namespace"), one["name"])
+
+
+def _state(one: Json) -> tuple[t.Hashable, ...]:
+    fields = tuple((field["path"], str(field["before"])) for field in one.get("fields", []))
+    return (one.get("condition"), one.get("reason"), VARYING.sub("", str(one.get("message") or "")), fields)
 
 
 def permanent(found: Json) -> t.Hashable:
@@ -108,19 +136,24 @@ def settle(
     clock: Clock,
     pause: t.Callable[[float], object],
     transient: tuple[type[Exception], ...] = (),
+    ask: t.Callable[[Json, list[Json]], object] = lambda _found, _due: None,
 ) -> Outcome:
-    """Look until the outcome is known. What is C(transient) is raised only if it lasts until the limit."""
-    watch = Watch(limit, clock())
+    """Look until the outcome is known. What is C(transient) is raised only if it lasts until the limit.
+
+    C(ask) gets what was found, and what of it the provider is to look at again.
+    """
+    watch, reminder = Watch(limit, clock()), Reminder()
     while True:
         began = clock()
         try:
-            outcome = watch.verdict(look(), clock())
+            found = look()
+            if outcome := watch.verdict(found, clock()):
+                return outcome
+            if due := reminder.due(found, clock()):
+                ask(found, due)
         except transient:
             if clock() - watch.start >= limit:
                 raise
-            outcome = None
-        if outcome:
-            return outcome
         pause(max(INTERVAL, PROPORTION * (clock() - began)))
 
 

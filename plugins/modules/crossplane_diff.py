@@ -16,7 +16,7 @@ description:
   - Fields that were applied by O(field_manager) once and are declared no more are differences.
   - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
   - What is derived from O(declared) gets the tags C(localcloud.dev/owner) and C(localcloud.dev/cluster), where its kind has tags.
-  - It changes nothing. RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
+  - It changes nothing but for O(ask_again). RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
 options:
   resources:
     description: The declared objects. Either these or O(declared).
@@ -100,15 +100,30 @@ options:
     description:
       - Compare again and again, at most so many seconds, until nothing differs and all is Synced and Ready.
       - It ends sooner where the outcome is known, because an error stays that waiting does not cure, or because nothing has changed for
-        a while and the provider is not at work. RV(outcome) says which. RV(to_look_at) has then patches for all that is left.
+        a while and the provider is not at work. RV(outcome) says which.
       - V(0) compares once.
     type: int
     default: 0
+  ask_again:
+    description:
+      - With O(settle_timeout), have Crossplane look again, by an annotation, at what has stayed the same for some seconds without the
+        provider at work on it, as its own repetitions come later and later. RV(asked_again) names what was annotated.
+      - It does nothing in check mode.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - localcloud.stack.kubernetes
   - localcloud.stack.aws
   - localcloud.stack.attributes
-  - localcloud.stack.attributes.reads_only
+attributes:
+  check_mode:
+    support: full
+    details: It compares, and asks for nothing.
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: O(ask_again) annotates only what differs.
 notes:
   - Values of Secrets are never returned as differences, values of AWS's secrets and SecureStrings never asked for.
 seealso:
@@ -416,6 +431,11 @@ to_look_at:
   returned: success
   type: list
   elements: dict
+asked_again:
+  description: Objects that Crossplane was asked to look at again, by O(ask_again). The result is C(changed) where there are any.
+  returned: success
+  type: list
+  elements: dict
 not_served:
   description: Declared kinds that the cluster does not serve (yet).
   returned: success
@@ -474,9 +494,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources imp
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster_identity import cluster_uid, kinds_with_tags
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
     Settings,
+    ask_again,
     converged,
     diff,
-    look_again_at,
     reference,
     report,
 )
@@ -547,20 +567,23 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     likely = "it does not answer, or its user may not list these kinds"
     outcome: dict[str, t.Any] = {}
+    asked: list[dict[str, t.Any]] = []
     with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
         if params["declared"] is not None or observe:
             settings = settings._replace(cluster=cluster_uid(api))
         if params["declared"] is not None:
             resources = tagged(api, resources, settings.us)
         if params["settle_timeout"]:
+            asks = params["ask_again"] and not module.check_mode
             ended = settle(
                 lambda: diff(api, resources, [], settings, observe),
                 params["settle_timeout"],
                 time.monotonic,
                 threading.Event().wait,
                 (AwsError, ApiError),
+                lambda found, due: asked.extend(ask_again(api, found, due)) if asks else None,
             )
-            found = {**ended.found, "to_look_at": look_again_at(ended.found)}
+            found = ended.found
             message = "" if ended.settled else explain(ended)
             outcome = {"settled": ended.settled, "seconds": round(ended.seconds, 2), "message": message}
         else:
@@ -568,6 +591,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
     return {
         **found,
         "outcome": outcome,
+        "asked_again": asked,
+        "changed": bool(asked),
         "references": [reference(one) for one in resources],
         "looked_into_aws": params["look_into_aws"],
         "report": report(found),
@@ -594,6 +619,7 @@ def main() -> None:
             "field_manager": {"type": "str", "default": "localcloud"},
             "adopt": {"type": "bool", "default": False},
             "settle_timeout": {"type": "int", "default": 0},
+            "ask_again": {"type": "bool", "default": False},
             "look_into_aws": {"type": "bool", "default": False},
             **KUBERNETES_ARGUMENTS,
             **aws_argument_spec(),
@@ -615,7 +641,7 @@ def main() -> None:
         result = run(module)
     except AwsError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
     Settings,
     _unfinished,
+    ask_again,
     converged,
     diff,
     report,
@@ -628,3 +629,24 @@ def test_what_is_no_longer_declared_is_still_read_in_aws() -> None:
     live = {**declared, "owned": {"f:spec": {"f:forProvider": {"f:ttl": {}}}}}
     assert Thing.of(declared, live).declares("ttl")
     assert not Thing.of(declared, {**live, "owned": {}}).declares("ttl")
+
+
+def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
+    class Merging(Cluster):
+        def __init__(self, *topics, **more):
+            super().__init__(*topics, **more)
+            self.patches = []
+
+        def merge(self, path, patch):
+            self.patches.append((path, patch))
+
+    failing = ({"type": "Synced", "status": "False", "message": "no"},)
+    cluster = Merging(live(topic("a"), failing), live(topic("b"), failing))
+    found = diff(cluster, [topic("a"), topic("b")], [], SETTINGS)
+    due = [one for one in found["unready"] if one["name"] == "b"]
+    assert ask_again(cluster, found, due) == [{"api_version": SNS, "kind": "Topic", "name": "b"}]
+    ((path, patch),) = cluster.patches
+    assert path == f"/apis/{SNS}/topics/b"
+    assert list(patch["metadata"]["annotations"]) == ["localcloud.dev/look-again"]
+    cluster.served = False
+    assert ask_again(cluster, found, due) == []

@@ -8,6 +8,7 @@ import itertools
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_settle import (
+    ASK_AFTER,
     OPEN,
     PERMANENT_AFTER,
     STILL_AFTER,
@@ -50,7 +51,7 @@ class Clock:
     def pause(self, seconds):
         self.now += seconds
 
-    def run(self, states, limit=180):
+    def run(self, states, limit=180, asked=None):
         rest = iter(states)
 
         def look():
@@ -58,7 +59,11 @@ class Clock:
             self.looks += 1
             return next(rest)
 
-        return settle(look, limit, self, self.pause)
+        def ask(_found, due):
+            if asked is not None:
+                asked.extend((self.now, one["name"]) for one in due)
+
+        return settle(look, limit, self, self.pause, ask=ask)
 
 
 def test_it_ends_as_soon_as_nothing_differs():
@@ -133,3 +138,32 @@ def test_an_endpoint_that_is_away_for_a_while_is_waited_for_and_no_longer_than_t
     states = itertools.repeat(ValueError("away"))
     with pytest.raises(ValueError, match="away"):
         settle(look, 100, clock, clock.pause, (ValueError,))
+
+
+def test_what_stays_the_same_is_to_be_looked_at_again_later_and_later():
+    asked = []
+    assert not Clock().run(itertools.repeat(found(strayed=[STRAYED])), asked=asked).settled
+    times = [moment for moment, _name in asked]
+    assert [later - earlier for earlier, later in itertools.pairwise([0, *times])] == [
+        pytest.approx(ASK_AFTER * factor, abs=1) for factor in (1, 2, 4)
+    ]
+
+
+def test_only_what_stays_the_same_and_is_not_under_way_is_to_be_looked_at_again():
+    other = {**QUEUE, "name": "busy"}
+    states = (
+        found(
+            strayed=[{**STRAYED, "name": "moving", "fields": [{**FIELD, "before": number}]}],
+            unready=[unready(), unready(name="creating", under_way=True)],
+            gone=[other],
+            under_way=[other],
+        )
+        for number in itertools.count()
+    )
+    asked = []
+    Clock().run(states, limit=10, asked=asked)
+    assert [name for _moment, name in asked] == ["orders"]
+
+
+def test_the_provider_gets_time_to_look_again_before_an_error_counts():
+    assert PERMANENT_AFTER > ASK_AFTER + 2
