@@ -1,4 +1,4 @@
-"""Test set-up of the three packages: they are importable without being installed, and no test can reach real AWS."""
+"""Test set-up of the packages: they are importable without being installed, and no test can reach real AWS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-SOURCES = [str(Path(__file__).parent / app / "src") for app in ("events", "producer", "consumer")]
+APPS = ("events", "producer", "consumer", "web", "main_api", "auxiliary_service")
+SOURCES = [str(Path(__file__).parent / app / "src") for app in APPS]
 sys.path[:0] = SOURCES
 REGION = "eu-central-1"
 NAME = "justtrack-dev-devops-consumer-events"
@@ -68,3 +69,13 @@ def stack(clients: SimpleNamespace) -> SimpleNamespace:
 def make() -> SimpleNamespace:
     """The two functions above, for a test that brings its own endpoint."""
     return SimpleNamespace(clients=make_clients, stack=make_stack)
+
+
+@pytest.fixture(scope="session")
+def regional() -> SimpleNamespace:
+    """Clients of S3 and SSM in another region, which take long to make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        session = boto3.session.Session(region_name="eu-west-1")
+        return SimpleNamespace(s3=session.client("s3"), ssm=session.client("ssm"))

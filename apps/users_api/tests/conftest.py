@@ -15,10 +15,10 @@ from running import BUCKET, CREDENTIALS, REGION, TABLE, client, make_bucket, mak
 from starlette.testclient import TestClient
 
 from localcloud_users_api.clients import build_store
-from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import Settings, load
 from localcloud_users_api.store import Store
 from localcloud_users_api.web import build_app
+from localcloud_web.readiness import Readiness
 
 LOG = structlog.get_logger()
 ENVIRONMENT = {**CREDENTIALS, "AWS_REGION": REGION, "DYNAMODB_TABLE": TABLE, "S3_BUCKET": BUCKET}

@@ -19,7 +19,7 @@ from typing import Any
 import boto3
 
 APPS = Path(__file__).resolve().parents[2]
-SOURCES = os.pathsep.join(str(APPS / app / "src") for app in ("events", "users_api"))
+SOURCES = os.pathsep.join(str(APPS / app / "src") for app in ("events", "web", "users_api"))
 REGION, TABLE, BUCKET = "eu-central-1", "my-app-table", "my-app-bucket"
 LIMIT_SECONDS = 60
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}

@@ -8,7 +8,7 @@ import pytest
 from pictures import bomb, phone_picture, picture, png_of
 from running import BUCKET, TABLE
 
-from localcloud_users_api.readiness import Readiness
+from localcloud_web.readiness import Readiness
 
 PROBLEM = "application/problem+json"
 

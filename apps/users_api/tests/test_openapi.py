@@ -13,9 +13,9 @@ from running import BUCKET, TABLE, Running, service
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from localcloud_users_api.clients import build_store
-from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import Settings
 from localcloud_users_api.web import build_app
+from localcloud_web.readiness import Readiness
 
 LOG = structlog.get_logger()
 SETTINGS = Settings(DYNAMODB_TABLE=TABLE, S3_BUCKET=BUCKET, AWS_ENDPOINT_URL="http://127.0.0.1:1")

@@ -16,17 +16,18 @@ from pictures import png_of
 from running import BUCKET, TABLE, make_bucket, wait_until
 from starlette.requests import Request
 
+from localcloud_events.problems import PROBLEMS
 from localcloud_events.settings import BadSettingsError
-from localcloud_users_api import pool as pool_module
-from localcloud_users_api import readiness as readiness_module
 from localcloud_users_api import store as store_module
 from localcloud_users_api import upload as upload_module
 from localcloud_users_api.links import Links
-from localcloud_users_api.outages import explain
-from localcloud_users_api.pool import QUEUE, BusyError, Pool
-from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import load
 from localcloud_users_api.upload import parser_for_this_machine
+from localcloud_web import pool as pool_module
+from localcloud_web import readiness as readiness_module
+from localcloud_web.outages import explain
+from localcloud_web.pool import QUEUE, BusyError, Pool
+from localcloud_web.readiness import Readiness
 
 LOG = structlog.get_logger()
 
@@ -159,7 +160,7 @@ def test_readiness_waits_for_aws_once(monkeypatch):
     async def scenario():
         readiness = Readiness()
         assert readiness.obstacle == "starting"
-        watch = asyncio.create_task(readiness.watch(check, "http://aws", LOG))
+        watch = asyncio.create_task(readiness.watch(check, PROBLEMS, lambda error: explain(error, "http://aws"), LOG))
 
         async def until(condition):
             async with asyncio.timeout(30):

@@ -16,10 +16,10 @@ from running import free_port, service, status, wait_until
 from test_process import post
 
 from localcloud_events.lifecycle import Stop
-from localcloud_users_api import connections
-from localcloud_users_api.connections import Connection
-from localcloud_users_api.readiness import Readiness
-from localcloud_users_api.run import Server
+from localcloud_web import connections
+from localcloud_web.connections import Connection
+from localcloud_web.readiness import Readiness
+from localcloud_web.server import Server
 
 HEADER = b"POST /user HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 LARGE = 64 * 2**20

@@ -23,7 +23,15 @@ WAYS = {"build": "built", "archive": "an archive", "pull": "pulled", "part": "a 
 KEYS = (*WAYS, "published")
 BUILD_KEYS = ("context", "dockerfile", "requirements", "sources", "arguments")
 # Images that the collection builds for its own blueprints; a unit test compares them with toolchain/parts.yml.
-PARTS = ("producer", "consumer", "users-api", "dynamodb-admin", "event-pipeline")
+PARTS = (
+    "producer",
+    "consumer",
+    "users-api",
+    "main-api",
+    "auxiliary-service",
+    "dynamodb-admin",
+    "event-pipeline",
+)
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(_COMPONENT)

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from localcloud_users_api.settings import HOST, Network
+from localcloud_users_api.settings import Network
+from localcloud_web.settings import HOST
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 HOST_HEADER = re.compile(HOST)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field
 
-from localcloud_events.settings import LABEL, PORT, TABLE_PATTERN, BadSettingsError
+from localcloud_events.settings import TABLE_PATTERN
+from localcloud_web.settings import ENDPOINT_PATTERN, HOST, ServerSettings
+from localcloud_web.settings import load as load_settings
 
-HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*)(:{PORT})?"
-ENDPOINT_PATTERN = rf"^(https?://{HOST})?$"
 PUBLIC_URL_PATTERN = rf"^(https?://{HOST}(/[A-Za-z0-9._~/-]*)?)?$"
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
@@ -34,13 +33,11 @@ def _networks(text: str) -> str:
     return text
 
 
-class Settings(BaseSettings):
-    """What the service is told by its environment. An empty variable counts as one that is not set.
+class Settings(ServerSettings):
+    """What the service is told by its environment.
 
     Credentials are not here: AWS's SDK finds them itself (environment, web identity, pod identity, profile).
     """
-
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     region: Annotated[str, Field(validation_alias="AWS_REGION", pattern=r"^[a-z0-9-]+$")] = "eu-central-1"
     endpoint: Annotated[str, Field(validation_alias="AWS_ENDPOINT_URL", pattern=ENDPOINT_PATTERN)] = ""
@@ -54,12 +51,6 @@ class Settings(BaseSettings):
     max_avatar_bytes: Annotated[int, Field(validation_alias="MAX_AVATAR_BYTES", ge=KIB, le=64 * MIB)] = 2 * MIB
     # Calls to AWS at the same time; each has a thread and a connection.
     aws_concurrency: Annotated[int, Field(validation_alias="AWS_CONCURRENCY", ge=1, le=256)] = 16
-    # Connections at the same time. Above, those that wait for their client make room, and requests get a 503.
-    max_connections: Annotated[int, Field(validation_alias="MAX_CONNECTIONS", ge=16, le=65535)] = 512
-    port: Annotated[int, Field(validation_alias="PORT", ge=0, le=65535)] = 8080
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(validation_alias="LOG_LEVEL")] = "INFO"
-    # Seconds between readiness going false and the port's closing, in which the way to the service is taken away.
-    shutdown_delay: Annotated[float, Field(validation_alias="SHUTDOWN_DELAY_SECONDS", ge=0, le=300)] = 5
     # Seconds between two searches for avatars that no user has; 0 for none.
     sweep_interval: Annotated[float, Field(validation_alias="SWEEP_INTERVAL_SECONDS", ge=0, le=7 * 86400)] = 3600
 
@@ -71,11 +62,4 @@ class Settings(BaseSettings):
 
 def load() -> Settings:
     """Read the settings from the environment; raises BadSettingsError."""
-    try:
-        return Settings()  # type: ignore[call-arg]  # they come from the environment
-    except ValidationError as error:
-        raise BadSettingsError("; ".join(_reason(str(one["loc"][0]), one["msg"]) for one in error.errors())) from None
-
-
-def _reason(variable: str, message: str) -> str:
-    return f"{variable}: {HINTS.get(variable, message[0].lower() + message[1:])}"
+    return load_settings(Settings, HINTS)

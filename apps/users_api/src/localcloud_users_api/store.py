@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud_events.problems import PROBLEMS, code_of
 from localcloud_users_api.images import MEDIA_TYPES, Kind
 from localcloud_users_api.model import NewUser, User, new_avatar_key
-from localcloud_users_api.outages import explain
+from localcloud_web.outages import explain
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

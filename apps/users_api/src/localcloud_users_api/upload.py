@@ -15,8 +15,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from localcloud_users_api.model import NewUser
-from localcloud_users_api.pool import BusyError
-from localcloud_users_api.problem import FieldError, ProblemError, fields_of, invalid
+from localcloud_web.pool import BusyError
+from localcloud_web.problem import FieldError, ProblemError, fields_of, invalid
 
 # Bytes for the two text fields and the boundaries.
 OVERHEAD = 16 * 1024

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request
 from fastapi.routing import APIRoute
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import Counter
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from localcloud_events.problems import PROBLEMS
-from localcloud_users_api import __version__, errors, problem, swagger
-from localcloud_users_api.errors import RETRY
+from localcloud_users_api import __version__, errors
 from localcloud_users_api.images import recognise
 from localcloud_users_api.links import Links, user_path
 from localcloud_users_api.model import User, UserOut, UserPage, decode_cursor, encode_cursor, normalise_email
-from localcloud_users_api.observe import Metrics, Observe
-from localcloud_users_api.outages import explain
-from localcloud_users_api.pool import Pool
-from localcloud_users_api.problem import FieldError, Problem, ProblemError, invalid
-from localcloud_users_api.readiness import Readiness
 from localcloud_users_api.settings import Settings
 from localcloud_users_api.store import Store, avatar_tag
 from localcloud_users_api.upload import Room, Upload, announced, parser_for_this_machine, read_upload
+from localcloud_web.observe import Metrics
+from localcloud_web.outages import explain
+from localcloud_web.pool import Pool
+from localcloud_web.problem import FieldError, invalid
+from localcloud_web.readiness import Readiness
+from localcloud_web.routes import complete, json_response, problems
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -58,6 +58,16 @@ UPLOAD = {
 }
 
 
+class UsersMetrics(Metrics):
+    """Those of requests, and of the sweep."""
+
+    def __init__(self) -> None:
+        super().__init__("localcloud_users_api")
+        self.swept = Counter(
+            "localcloud_users_api_orphaned_avatars_removed", "Avatars without a user removed.", registry=self.registry
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What the routes work with."""
@@ -67,7 +77,7 @@ class Service:
     pool: Pool
     links: Links
     readiness: Readiness
-    metrics: Metrics
+    metrics: UsersMetrics
     log: FilteringBoundLogger
 
     def shown(self, user: User, base: str) -> UserOut:
@@ -78,6 +88,10 @@ class Service:
             else f"{base}{user_path(user.email)}/avatar"
         )
         return UserOut(name=user.name, email=user.email, avatar_url=url, created_at=user.created_at)
+
+    def explain(self, error: BaseException) -> dict[str, str]:
+        """Explain a failure of AWS as fields of a log line."""
+        return explain(error, self.settings.endpoint)
 
     def list(self, limit: int, after: str | None, base: str) -> bytes:
         """Give a page as JSON; blocks."""
@@ -122,7 +136,7 @@ def build_app(settings: Settings, store: Store, readiness: Readiness, log: Filte
         Pool(settings.aws_concurrency),
         Links(settings.public_url, settings.trusted_networks),
         readiness,
-        Metrics(),
+        UsersMetrics(),
         log,
     )
     app = FastAPI(
@@ -136,11 +150,8 @@ def build_app(settings: Settings, store: Store, readiness: Readiness, log: Filte
     )
     app.router.route_class = PlainRoute
     _add_routes(app, service)
-    _add_probes(app, service)
-    app.include_router(swagger.router())
     errors.add_handlers(app, settings, log)
-    _describe_problems(app)
-    app.add_middleware(Observe, metrics=service.metrics, readiness=readiness, log=log)
+    complete(app, readiness, service.metrics, log)
     return app
 
 
@@ -148,7 +159,7 @@ def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks = [
-            asyncio.create_task(service.readiness.watch(service.store.check, service.settings.endpoint, service.log)),
+            asyncio.create_task(service.readiness.watch(service.store.check, PROBLEMS, service.explain, service.log)),
             asyncio.create_task(_sweep(service)),
         ]
         try:
@@ -178,7 +189,7 @@ async def _sweep(service: Service) -> None:
 def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
     run, links = service.pool.run, service.links
 
-    @app.get("/users", response_model=UserPage, responses=_problems(400, 422, 503), tags=["users"])
+    @app.get("/users", response_model=UserPage, responses=problems(400, 422, 503), tags=["users"])
     async def list_users(
         request: Request,
         limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
@@ -186,13 +197,13 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
     ) -> Response:
         """List users, a page at a time."""
         after = None if next is None else decode_cursor(next)
-        return _json(await run(service.list, limit, after, links.base(request)))
+        return json_response(await run(service.list, limit, after, links.base(request)))
 
     @app.post(
         "/user",
         status_code=201,
         response_model=UserOut,
-        responses=_problems(400, 408, 409, 413, 415, 422, 503),
+        responses=problems(400, 408, 409, 413, 415, 422, 503),
         openapi_extra=UPLOAD,
         tags=["users"],
     )
@@ -205,7 +216,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
                 content = await run(service.create, upload, base)
             finally:
                 upload.avatar.close()
-        return _json(content, 201, {"Location": f"{base}{user_path(upload.user.email)}"})
+        return json_response(content, 201, {"Location": f"{base}{user_path(upload.user.email)}"})
 
     limit, parser = service.settings.max_avatar_bytes, parser_for_this_machine()
     room = Room(limit)
@@ -217,7 +228,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
         responses={
             200: {"content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}, "description": "The avatar."},
             304: {"description": "Still the one of If-None-Match."},
-            **_problems(404, 422, 503),
+            **problems(404, 422, 503),
         },
         tags=["users"],
     )
@@ -230,12 +241,12 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
         avatar = await run(service.store.avatar, user)
         return Response(avatar.content, headers=headers, media_type=avatar.media_type)
 
-    @app.get("/user/{email:path}", response_model=UserOut, responses=_problems(404, 422, 503), tags=["users"])
+    @app.get("/user/{email:path}", response_model=UserOut, responses=problems(404, 422, 503), tags=["users"])
     async def get_user(request: Request, email: str) -> Response:
         """Get one user."""
-        return _json(await run(service.get, _address(email), links.base(request)))
+        return json_response(await run(service.get, _address(email), links.base(request)))
 
-    @app.delete("/user/{email:path}", status_code=204, responses=_problems(404, 422, 503), tags=["users"])
+    @app.delete("/user/{email:path}", status_code=204, responses=problems(404, 422, 503), tags=["users"])
     async def delete_user(email: str) -> Response:
         """Delete a user and the avatar."""
         if email.endswith(AVATAR):
@@ -243,25 +254,6 @@ def _add_routes(app: FastAPI, service: Service) -> None:  # noqa: C901
             raise HTTPException(405)
         await run(service.store.delete, _address(email))
         return Response(status_code=204)
-
-
-def _add_probes(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", tags=["operation"])
-    async def healthz() -> Response:
-        """Whether the process works."""
-        return _json('{"status":"live"}')
-
-    @app.get("/readyz", responses=_problems(503), tags=["operation"])
-    async def readyz() -> Response:
-        """Whether DynamoDB and S3 answer and the process is not stopping."""
-        if service.readiness.obstacle is not None:
-            raise ProblemError(503, f"Not ready: {service.readiness.obstacle}", RETRY)
-        return _json('{"status":"ready"}')
-
-    @app.get("/metrics", response_class=Response, tags=["operation"])
-    async def metrics() -> Response:
-        """Metrics for Prometheus."""
-        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 def _address(text: str) -> str:
@@ -273,29 +265,3 @@ def _address(text: str) -> str:
 
 def _tags(request: Request) -> list[str]:
     return [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-
-
-def _json(content: str | bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(content, status, headers, media_type="application/json")
-
-
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {
-        status: {"description": problem.title(status), "content": {problem.MEDIA_TYPE: schema}} for status in statuses
-    }
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Put the schema which _problems names into the API's description."""
-    describe = app.openapi
-
-    def described() -> dict[str, Any]:
-        description = describe()
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas = description.setdefault("components", {}).setdefault("schemas", {})
-        schemas.update(schema.pop("$defs", {}))
-        schemas["Problem"] = schema
-        return description
-
-    app.openapi = described  # type: ignore[method-assign]

@@ -101,8 +101,17 @@ def test_dockerignore(rules: str, left_out: set[str]) -> None:
     assert {name for name in names if is_ignored(name, ignored(rules))} == left_out
 
 
-@pytest.mark.parametrize("name", ["producer", "consumer", "users_api"])
-def test_an_edit_of_an_application_costs_one_layer(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shared"),
+    [
+        ("producer", ["events"]),
+        ("consumer", ["events"]),
+        ("users_api", ["events", "web"]),
+        ("main_api", ["events", "web"]),
+        ("auxiliary_service", ["events", "web"]),
+    ],
+)
+def test_an_edit_of_an_application_costs_one_layer(name: str, shared: list[str]) -> None:
     head, copies = split((PROJECT / "apps" / name / "Dockerfile").read_text())
-    assert copies == [Copy(("apps/events/src", f"apps/{name}/src"), "./")]
+    assert copies == [Copy(tuple(f"apps/{one}/src" for one in (*shared, name)), "./")]
     assert used_files(head, ["apps/events/src/a.py", f"apps/{name}/src/b.py"]) == []

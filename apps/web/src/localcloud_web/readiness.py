@@ -1,4 +1,4 @@
-"""Whether the service may be sent requests: table and bucket have answered once, and nobody asked it to stop.
+"""Whether the service may be sent requests: what it needs has answered once, and nobody asked it to stop.
 
 What AWS does later is no reason to be unready: every pod would be at once, and callers would find nobody who listens
 instead of a 503 that says when to try again.
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from localcloud_events.problems import PROBLEMS
-from localcloud_users_api.outages import explain
-
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+# A failure that is waited out as fields of a log line, `what` among them.
+Explain = Callable[[BaseException], dict[str, str]]
 
 # Seconds between two looks, and after which a look without an answer counts as a bad one.
 INTERVAL, PATIENCE = 2.0, 3.0
@@ -38,18 +38,34 @@ class Readiness:
         """Be unready for good."""
         self.draining = True
 
-    async def watch(self, check: Callable[[], None], endpoint: str, log: FilteringBoundLogger) -> None:
-        """Look until it is ready once, by a blocking `check` that raises one of PROBLEMS."""
+    async def watch(
+        self,
+        check: Callable[[], None],
+        problems: tuple[type[Exception], ...],
+        explain: Explain,
+        log: FilteringBoundLogger,
+    ) -> None:
+        """Look until it is ready once, by a blocking `check` that raises one of `problems`."""
         # A thread of its own, so that a crowd of requests does not look like an outage.
         executor = ThreadPoolExecutor(1, thread_name_prefix="readiness")
         try:
             while self._obstacle is not None:
-                self._note(await self._problem(executor, check, endpoint), log)
+                self._note(await self._problem(executor, check, problems, explain), log)
                 await asyncio.sleep(INTERVAL if self._obstacle else 0)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
-    async def _problem(self, executor: ThreadPoolExecutor, check: Callable[[], None], endpoint: str) -> dict[str, str]:
+    def ready(self) -> None:
+        """Be ready without a look, as a service is that needs nothing to begin with."""
+        self._obstacle = None
+
+    async def _problem(
+        self,
+        executor: ThreadPoolExecutor,
+        check: Callable[[], None],
+        problems: tuple[type[Exception], ...],
+        explain: Explain,
+    ) -> dict[str, str]:
         if self._look is None or self._look.done():
             self._look = asyncio.get_running_loop().run_in_executor(executor, check)
             self._look.add_done_callback(lambda look: look.cancelled() or look.exception())
@@ -57,9 +73,9 @@ class Readiness:
             async with asyncio.timeout(PATIENCE):
                 await asyncio.shield(self._look)
         except TimeoutError:
-            return {"what": f"no answer from DynamoDB or S3 within {PATIENCE:g} s"}
-        except PROBLEMS as error:
-            return explain(error, endpoint)
+            return {"what": f"no answer from AWS within {PATIENCE:g} s"}
+        except problems as error:
+            return explain(error)
         return {}
 
     def _note(self, problem: dict[str, str], log: FilteringBoundLogger) -> None:

@@ -1,4 +1,4 @@
-"""Failures of DynamoDB and S3 in words that fit this service."""
+"""Failures of AWS in words that fit a service."""
 
 from __future__ import annotations
 

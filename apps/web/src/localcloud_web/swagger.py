@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from importlib.resources import files
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ PAGE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Users API</title>
+<title>%s</title>
 <link rel="icon" href="favicon-32x32.png">
 <link rel="stylesheet" href="swagger-ui.css">
 </head>
@@ -41,8 +42,9 @@ PACKAGED = {
 }
 
 
-def router() -> APIRouter:
+def router(title: str) -> APIRouter:
     """Make the routes of the page and its files."""
+    content_of_page = PAGE % escape(title)
     folder = files("fastapi_swagger") / "resources"
     assets = {name: (folder.joinpath(name).read_bytes(), media_type) for name, media_type in PACKAGED.items()}
     assets["start.js"] = (START.encode(), "text/javascript")
@@ -55,7 +57,7 @@ def router() -> APIRouter:
 
     @routes.get("/swagger/")
     async def page() -> Response:
-        return Response(PAGE, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+        return Response(content_of_page, media_type="text/html", headers={"Content-Security-Policy": POLICY})
 
     for name, (content, media_type) in assets.items():
         routes.add_api_route(f"/swagger/{name}", _serve(content, media_type))

@@ -10,8 +10,8 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
 from starlette.requests import ClientDisconnect
 
-from localcloud_users_api import problem
-from localcloud_users_api.readiness import Readiness
+from localcloud_web import problem
+from localcloud_web.readiness import Readiness
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,23 +26,16 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Metrics:
-    """The service's metrics, in a registry of its own."""
+    """The service's metrics, in a registry of its own. app: what their names begin with."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: str) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         labels = ("method", "route", "status")
-        self.requests = Counter("localcloud_users_api_requests", "Requests answered.", labels, registry=self.registry)
-        self.seconds = Histogram(
-            "localcloud_users_api_request_seconds", "Time to answer.", labels[:2], registry=self.registry
-        )
-        self.in_progress = Gauge(
-            "localcloud_users_api_requests_in_progress", "Requests being answered.", registry=self.registry
-        )
-        self.swept = Counter(
-            "localcloud_users_api_orphaned_avatars_removed", "Avatars without a user removed.", registry=self.registry
-        )
+        self.requests = Counter(f"{app}_requests", "Requests answered.", labels, registry=self.registry)
+        self.seconds = Histogram(f"{app}_request_seconds", "Time to answer.", labels[:2], registry=self.registry)
+        self.in_progress = Gauge(f"{app}_requests_in_progress", "Requests being answered.", registry=self.registry)
 
 
 class Observe:
@@ -57,6 +50,7 @@ class Observe:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id.decode()
         begin = time.perf_counter()
         with self._metrics.in_progress.track_inprogress():
             status = await self._answer(scope, receive, send, request_id)
@@ -95,7 +89,7 @@ class Observe:
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.seconds.labels(method, route).observe(seconds)
         if route not in QUIET:
-            # The route, not the path: that has the user's address.
+            # The route, not the path: what is in that may be private, as a user's address is.
             self._log.info(
                 "request",
                 method=method,

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic_core import to_json
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +31,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Ends a request with a problem."""
+    """Ends a request with a problem. members: more of them, https://www.rfc-editor.org/rfc/rfc9457#section-3.2."""
 
     def __init__(
         self,
@@ -38,17 +39,27 @@ class ProblemError(Exception):
         detail: str,
         headers: Mapping[str, str] | None = None,
         errors: Sequence[FieldError] | None = None,
+        members: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.detail, self.headers, self.errors = status, detail, headers, errors
+        self.members = members
+
+    def response(self, members: Mapping[str, str]) -> Response:
+        """Make its response, with the service's own members beside its."""
+        problem = Problem(
+            title=title(self.status),
+            status=self.status,
+            detail=self.detail,
+            errors=list(self.errors) if self.errors else None,
+        )
+        content = {**problem.model_dump(mode="json", exclude_none=True), **members, **(self.members or {})}
+        return Response(to_json(content), self.status, dict(self.headers or {}), media_type=MEDIA_TYPE)
 
 
-def response(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, errors: Sequence[FieldError] | None = None
-) -> Response:
+def response(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Make the response of a problem."""
-    problem = Problem(title=title(status), status=status, detail=detail, errors=list(errors) if errors else None)
-    return Response(problem.model_dump_json(exclude_none=True), status, dict(headers or {}), media_type=MEDIA_TYPE)
+    return ProblemError(status, detail, headers).response({})
 
 
 def invalid(fields: Sequence[FieldError]) -> ProblemError:
