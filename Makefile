@@ -5,9 +5,15 @@ ARGS ?=
 # pipeline, users-api, or a folder such as ../orders. Without one, up brings up the pipeline; verify, status and down are about all.
 BLUEPRINT ?=
 DIR ?=
-PLAY = ansible-playbook $(if $(BLUEPRINT),-e '{"stack_blueprint": "$(BLUEPRINT)"}')
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
+# What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
+GIVEN := BLUEPRINT DIR API_URL IMAGE
+$(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
+export $(GIVEN)
+# An argument that gives Ansible's variable $(1) the value of the environment's $(2).
+EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
+PLAY = ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
 # for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/environment.py does the
@@ -42,7 +48,7 @@ down: setup ## take everything away again, or the one BLUEPRINT
 	$(PLAY) playbooks/teardown.yml $(ARGS)
 
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
-	ansible-playbook playbooks/new_blueprint.yml -e '{"new_blueprint_dir": "$(DIR)"}'
+	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
 # Tests of clusters mostly wait: two of them run at once, the longest first, and the checks beside them, one after the other.
 CLUSTER_JOBS ?= 2
@@ -51,6 +57,9 @@ CLUSTERS += $(filter-out $(CLUSTERS),$(patsubst molecule/%,molecule-%,$(wildcard
 CHECKS := lint unit refusals collection check-charts check-secrets
 
 JOBS := .localcloud/jobs
+# A dry run runs lines with $(MAKE), too, and leaves the logs of the last run as they are.
+DRY_RUN = $(findstring n,$(firstword -$(MAKEFLAGS)))
+LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
 # Once more at the end, as the others' output hides it: what failed in each job, of long lines what they end with.
 SHOW_FAILED = for log in $(JOBS)/*.failed; do echo "--- $$log"; grep -aE '^E  |^FAILED|\[ERROR\]|fatal: ' $$log | sed -E 's/.*(.{3000})$$/\1/' \
 	| tail -n 30; tail -n 5 $$log; done
@@ -68,9 +77,9 @@ all-clusters: parts
 # A job of `make test`: each line begins with its name, and the last one says how long it took.
 job-%: setup-test
 	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; \
-	$(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | tee $(JOBS)/$*.log | sed --unbuffered 's/^/$*: /' \
+	$(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | tee $(LOG) | sed --unbuffered 's/^/$*: /' \
 	&& echo "$*: passed after $$((EPOCHSECONDS - begin)) s" \
-	|| { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; mv $(JOBS)/$*.log $(JOBS)/$*.failed; exit 1; }
+	|| { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; $(if $(DRY_RUN),,mv $(LOG) $(JOBS)/$*.failed;) exit 1; }
 
 # Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
 $(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks nice -n 5
@@ -98,15 +107,15 @@ unit: setup-test ## fast tests without a cluster
 	pytest tests/api --api-url=local
 
 test-api: setup-test ## every endpoint of the running users API, or of another by API_URL=http://…
-	@. .localcloud/env 2>/dev/null; url="$(API_URL)"; url="$${url:-$$USERS_API_URL}"; \
+	@. .localcloud/env 2>/dev/null; url="$$API_URL"; url="$${url:-$$USERS_API_URL}"; \
 	test -n "$$url" || { echo "No users API runs here (USERS_API_URL in .localcloud/env). Give one: make test-api API_URL=http://…"; exit 1; }; \
 	pytest tests/api --api-url="$$url"
 
 bench-api: setup-test ## what the users API costs beside boto3 alone, by a MiniStack and a service of its own or API_URL=http://…
-	python benchmarks/api.py $(if $(API_URL),--api-url=$(API_URL))
+	python benchmarks/api.py $(if $(API_URL),--api-url="$$API_URL")
 
 build-image: ## build the users API's image with Docker
-	docker build --tag $(IMAGE) --file apps/users_api/Dockerfile .
+	docker build --tag "$$IMAGE" --file apps/users_api/Dockerfile .
 
 check-charts: setup-test ## charts and Dockerfiles: helm lint, helm-unittest, kubeconform, kube-score, Checkov
 	python scripts/check_charts.py

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,15 +18,91 @@ BY_SCENARIOS = {"integration"}
 BY_DEFAULT = {"unit"}
 
 
-@pytest.fixture(scope="module")
-def planned() -> str:
-    """The commands of all jobs of `make test`."""
+HOSTILE = """it's "a" $HOME $(shell touch made) $$ `touch made` \\ ; touch made # %s {} é"""
+
+
+def make(*arguments: str, **environment: str) -> str:
+    """What make prints, as a user starts it."""
     outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
-    environment = {name: value for name, value in os.environ.items() if name not in outer}
+    kept = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(
-        ["make", "--dry-run", "test"], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
+        ["make", *arguments], cwd=PROJECT, env={**kept, **environment}, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the logs of a run."""
+    folder = tmp_path_factory.mktemp("jobs")
+    for name in ("unit.log", "lint.log", "faults.failed"):
+        (folder / name).write_text("of the last run")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(jobs: Path) -> str:
+    """The commands of all jobs of `make test`."""
+    return make("--dry-run", "test", f"JOBS={jobs}")
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> str:
+    """A PATH in which the programs that recipes run print what they are given, and python is this one."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("ansible-playbook", "docker", "pytest"):
+        code = "import json, sys; print('given: ' + json.dumps(sys.argv[1:]))"
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n')
+        (folder / name).chmod(0o755)
+    (folder / "python").symlink_to(sys.executable)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def given(output: str) -> list[str]:
+    (line,) = [line for line in output.splitlines() if line.startswith("given: ")]
+    found: list[str] = json.loads(line.removeprefix("given: "))
+    return found
+
+
+@pytest.mark.parametrize("value", [HOSTILE, "../orders", "two  words ", "'", '"', "$", "$(", "{{ x }}", "a\nb"])
+@pytest.mark.parametrize(
+    ("target", "name", "variable"),
+    [
+        ("up", "BLUEPRINT", "stack_blueprint"),
+        ("down", "BLUEPRINT", "stack_blueprint"),
+        ("new-blueprint", "DIR", "new_blueprint_dir"),
+    ],
+)
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_a_value_comes_as_it_is_given(
+    programs: str, tmp_path: Path, target: str, name: str, variable: str, value: str, by: str
+) -> None:
+    """No part of it is run or expanded, by make or by a shell."""
+    # `true` sets nothing up.
+    arguments = [target, "PYTHON=true", f"PATH={programs}"]
+    output = make(*arguments, f"{name}={value}") if by == "argument" else make(*arguments, **{name: value})
+    arguments = given(output)
+    assert json.loads(arguments[arguments.index("-e") + 1]) == {variable: value}
+    assert not (PROJECT / "made").exists()
+
+
+def test_an_address_and_an_image_come_as_they_are_given(programs: str) -> None:
+    common = ("PYTHON=true", f"PATH={programs}")
+    assert given(make("test-api", *common, f"API_URL={HOSTILE}"))[-1] == f"--api-url={HOSTILE}"
+    assert HOSTILE in given(make("build-image", *common, f"IMAGE={HOSTILE}"))
+    assert not (PROJECT / "made").exists()
+
+
+def test_without_a_value_none_is_given(programs: str) -> None:
+    assert given(make("verify", "PYTHON=true", f"PATH={programs}")) == ["playbooks/verify.yml"]
+
+
+def test_a_dry_run_leaves_the_logs_of_the_last_run(planned: str, jobs: Path) -> None:
+    assert "molecule test" in planned
+    assert {path.name: path.read_text() for path in jobs.iterdir()} == dict.fromkeys(
+        ("unit.log", "lint.log", "faults.failed"), "of the last run"
+    )
 
 
 def test_every_scenario_is_run_once(planned: str) -> None:
