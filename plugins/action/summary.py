@@ -18,8 +18,6 @@ FACTS = {
     "pods": {"type": "list", "elements": "dict", "required": True},
     "resources": {"type": "list", "elements": "dict", "required": True},
     "tables": {"type": "list", "elements": "dict", "required": True},
-    "probe": {"type": "dict", "default": {}},
-    "verified": {"type": "str", "default": ""},
     "proofs": {"type": "list", "elements": "str", "default": []},
     "seconds": {"type": "dict", "required": True},
     "links": {"type": "dict", "required": True},

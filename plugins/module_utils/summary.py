@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.probe.sentences import figures
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     from tabulate import tabulate
@@ -22,9 +21,8 @@ def summary(facts: Mapping[str, Any]) -> str:
     """The whole text.
 
     `facts`: `cloud` what answers for AWS, `notes` sentences that a user should not miss, `pods` and `resources` as
-    workload_wait and crossplane_wait return them, `tables` and `queues` as localstack_info does, `proofs` sentences about
-    all that was proved, or else `probe` as event_probe returns it or `verified`, one such sentence, `seconds` by phase,
-    `links` and `commands` by what they show.
+    workload_wait and crossplane_wait return them, `tables` as localstack_info does, `proofs` sentences about all that was
+    proved, `seconds` by phase, `links` and `commands` by what they show.
     """
     sections = [
         ("AWS endpoint", pairs(facts["cloud"])),
@@ -40,7 +38,7 @@ def summary(facts: Mapping[str, Any]) -> str:
     ]
     parts = [f"{printable(title)}\n{indent(text)}" for title, text in sections if text]
     notes = [f"Note: {printable(note)}" for note in facts["notes"]]
-    return "\n\n".join([*parts, *notes, verdict(facts["probe"], facts.get("verified", ""), facts.get("proofs", ()))])
+    return "\n\n".join([*parts, *notes, verdict(facts["proofs"])])
 
 
 def rows(entries: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str:
@@ -75,16 +73,11 @@ def seconds(phases: Mapping[str, float]) -> str:
     )
 
 
-def verdict(probe: Mapping[str, Any], verified: str = "", proofs: Sequence[str] = ()) -> str:
+def verdict(proofs: Sequence[str]) -> str:
     """The last lines: what was proved, a line for each proof. If nothing was, how to prove it."""
-    if proofs:
-        return "\n".join(f"Verified: {printable(one)}" for one in proofs)
-    if verified:
-        return f"Verified: {printable(verified)}"
-    if not probe:
-        return "Looked at, not proved: `make verify` sends an event through."
-    event = printable(probe["id"])
-    return f"Verified: event {event} went producer's topic -> queue -> consumer -> table{figures(probe['latency_ms'])}."
+    return (
+        "\n".join(f"Verified: {printable(one)}" for one in proofs) or "Looked at, not proved: `make verify` proves it."
+    )
 
 
 def shown(value: Any) -> str:

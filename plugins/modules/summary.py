@@ -38,18 +38,8 @@ options:
     type: list
     elements: dict
     required: true
-  probe:
-    description: What M(localcloud.stack.event_probe) returned.
-    type: dict
-    default: {}
-  verified:
-    description: What was proved otherwise than by an event, a sentence.
-    type: str
-    default: ""
   proofs:
-    description:
-      - Sentences about all that was proved, as P(localcloud.stack.proof_sentences#filter) makes them. Each is a line at the end.
-      - With them O(probe) and O(verified) are not shown.
+    description: Sentences about all that was proved, as P(localcloud.stack.proof_sentences#filter) makes them. Each is a line at the end.
     type: list
     elements: str
     default: []
@@ -77,7 +67,7 @@ EXAMPLES = r"""
     pods: "{{ apps_running.pods }}"
     resources: "{{ aws_resources_ready.resources }}"
     tables: "{{ info.tables }}"
-    probe: "{{ probe }}"
+    proofs: "{{ [{'name': 'orders', 'result': probe}] | localcloud.stack.proof_sentences }}"
     seconds: "{{ timings.phases }}"
     links: {DynamoDB Admin: "http://10.213.176.38:30801"}
     commands: {Pods: kubectl -n devopstest get pods}
