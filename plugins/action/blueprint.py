@@ -18,6 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import 
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 try:
@@ -42,6 +43,7 @@ ARGUMENTS: dict[str, Any] = {
     "overrides": {"type": "dict"},
     "installed": {"type": "dict", "default": {}},
 }
+COLLECTION = Path(__file__).resolve().parents[2]
 # Before the JSON of a template's value, so that no version of Ansible takes it for anything else than text.
 MARK = "json:"
 
@@ -67,6 +69,7 @@ class ActionModule(ActionBase):
             images=arguments["images"],
             urls=arguments["urls"],
             target=arguments["target"],
+            parts=application_images(project_parts(COLLECTION)),
         )
         reading = reader.read(folder, raw, around, lambda text, scope: self._render(text, scope, task_vars or {}))
         problems = list(reading.problems)

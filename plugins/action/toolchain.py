@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.declare
     pulled_references,
     wanted,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import PartsError
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import (
+    PartsError,
+    application_images,
+    project_parts,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registries import References, look
 
 display = Display()
@@ -56,8 +60,11 @@ class ActionModule(ActionBase):
         )[1]
         cache = Cache(Path(arguments["cache"]) if arguments["cache"] else default_root())
         try:
-            declared = declare(arguments["images"], References(cache, arguments["refresh"]), not self._task.check_mode)
-            inventory = Inventory.read(Path(arguments["project"]), declared)
+            project = Path(arguments["project"])
+            parts_of_images = application_images(project_parts(project))
+            references = References(cache, arguments["refresh"])
+            declared = declare(arguments["images"], parts_of_images, references, not self._task.check_mode)
+            inventory = Inventory.read(project, declared)
             parts = list(dict.fromkeys([*arguments["parts"], *declared.images.values()]))
             images = {
                 name: inventory.parts[part].image(inventory.digests[part]) for name, part in declared.images.items()
@@ -97,9 +104,11 @@ def result(
     }
 
 
-def declare(images: Mapping[str, Any], references: References, keep: bool) -> Wanted:
+def declare(
+    images: Mapping[str, Any], application_parts: Collection[str], references: References, keep: bool
+) -> Wanted:
     """The parts of declared images. Raises ImageError with all that is wrong with them or can't be had."""
-    if problems := image_problems(images, "images"):
+    if problems := image_problems(images, "images", application_parts):
         raise ImageError("\n".join(problems))
     declared = declared_images(images)
     problems = build_problems(declared)

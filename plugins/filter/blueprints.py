@@ -38,6 +38,11 @@ def chosen_blueprints(installed: Mapping[str, Any], asked: str, base: str) -> li
     return found
 
 
+def blueprint_files(ours: str, name: str) -> list[str]:
+    """The files of this name in the folders of the collection's blueprints, sorted."""
+    return sorted(map(str, Path(ours).glob(f"*/{name}")))
+
+
 def installed_release(release: str, place: Mapping[str, Any]) -> dict[str, Any]:
     """What is remembered of a release: its name, and where it is."""
     return {**plain(place), "release": str(release)}
@@ -89,6 +94,7 @@ class FilterModule:
         return {
             "installed_blueprints": installed_blueprints,
             "chosen_blueprints": chosen_blueprints,
+            "blueprint_files": blueprint_files,
             "installed_release": installed_release,
             "with_packages": with_packages,
             "images_of_all": images_of_all,

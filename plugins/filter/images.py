@@ -16,11 +16,12 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
     image_problems,
     reference_elsewhere,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 
 
-def problems(images: Any, where: str = "images") -> list[str]:
+def problems(images: Any, project: str, where: str = "images") -> list[str]:
     """A sentence for everything that is wrong with declared images."""
-    return image_problems(images, where)
+    return image_problems(images, where, application_images(project_parts(Path(project))))
 
 
 def image_plan(images: Mapping[str, Any], way: str, project: str) -> dict[str, Any]:

@@ -89,6 +89,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
 from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
@@ -105,14 +106,13 @@ def main() -> None:
     wanted = module.params
     if problem := missing_packages("yaml") or docker_problem(os.environ):
         module.fail_json(msg=problem)
-    if problems := image_problems(wanted["images"], "images"):
+    project = Path(wanted["project"])
+    if problems := image_problems(wanted["images"], "images", application_images(project_parts(project))):
         module.fail_json(msg="\n".join(problems))
     arguments = {name: str(value) for name, value in wanted["build_arguments"].items()}
     images = declared_images(wanted["images"])
     try:
-        found = bring(
-            images, Path(wanted["project"]), arguments, wanted["kind_cluster"], module.check_mode, module.run_command
-        )
+        found = bring(images, project, arguments, wanted["kind_cluster"], module.check_mode, module.run_command)
     except (ImageError, OSError, KeyError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(found.made or found.loaded), **found._asdict())

@@ -43,7 +43,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache i
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registries import References
 project, cache, context = sys.argv[1:]
 cache = Cache(Path(cache))
-declared = declare({"web": {"build": {"context": context}}}, References(cache), True)
+declared = declare({"web": {"build": {"context": context}}}, [], References(cache), True)
 Builder(Inventory.read(Path(project), declared), cache, print).require(declared.images.values())
 """
 
@@ -162,7 +162,7 @@ def build(tmp_path: Path) -> Callable[..., dict[str, Result]]:
 
     def run(images: dict[str, Any], refresh: bool = False) -> dict[str, Result]:
         cache = Cache(tmp_path / "cache")
-        declared = declare(images, References(cache, refresh), True)
+        declared = declare(images, [], References(cache, refresh), True)
         results = Builder(Inventory.read(PROJECT, declared), cache, print).require(declared.images.values())
         return {name: results[part] for name, part in declared.images.items()}
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class Surroundings:
 
     facts: the variable `stack`, without what the blueprint itself says. given: values for its variables. urls: its addresses
     by name, where they are known. images: references by image_key(), where they are known. target: where AWS resources are made.
+    parts: what an image's `part` may name.
     """
 
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +50,7 @@ class Surroundings:
     images: Mapping[str, str] | None = None
     urls: Mapping[str, str] | None = None
     target: Mapping[str, Any] = field(default_factory=dict)
+    parts: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def _tree_problems(
         yield from _release_problems(found, folder)
         yield from _address_problems(found)
         yield from _proof_problems(found, tree, folder)
-    yield from image_problems(_absolute_images(_map(tree.get("images")), folder), "images")
+    yield from image_problems(_absolute_images(_map(tree.get("images")), folder), "images", around.parts)
 
 
 def _map(value: object) -> Mapping[str, Any]:

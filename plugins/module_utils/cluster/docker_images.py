@@ -18,11 +18,11 @@ from pathlib import Path
 
 from ..images import ImageError, archive_content, explain_pull, last_line
 from ..toolchain.declared import context_files, fingerprint, own_build
-from ..toolchain.parts import parse
+from ..toolchain.parts import project_parts
 from .images_declared import BuildInput, DeclaredImage
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
-    import yaml
+    pass
 
 REPOSITORY = "localcloud.local"
 
@@ -39,7 +39,7 @@ class DockerImages(t.NamedTuple):
 
 def docker_parts(project: Path) -> dict[str, BuildInput]:
     """The toolchain's parts that Docker can build, as they have a Dockerfile that stands by itself."""
-    parts = parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+    parts = project_parts(project)
     return {name: own_build(project, part) for name, part in parts.items() if part.recipe == "build"}
 
 

@@ -22,16 +22,6 @@ Json = t.Mapping[str, t.Any]
 WAYS = {"build": "built", "archive": "an archive", "pull": "pulled", "part": "a part of the toolchain"}
 KEYS = (*WAYS, "published")
 BUILD_KEYS = ("context", "dockerfile", "requirements", "sources", "arguments")
-# Images that the collection builds for its own blueprints; a unit test compares them with toolchain/parts.yml.
-PARTS = (
-    "producer",
-    "consumer",
-    "users-api",
-    "main-api",
-    "auxiliary-service",
-    "dynamodb-admin",
-    "event-pipeline",
-)
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _NAME = re.compile(_COMPONENT)
@@ -89,15 +79,17 @@ def full_reference(text: str) -> str | None:
     return f"{host}/{path}" + (found["digest"] or found["tag"] or ":latest")
 
 
-def image_problems(images: t.Any, where: str) -> list[str]:
+def image_problems(images: t.Any, where: str, parts: t.Collection[str]) -> list[str]:
     """Everything that is wrong with declared images, each with its path below C(where).
+
+    C(parts) are the names that a C(part) may have, as parts.application_images() finds them.
 
     C(images): name → C({build: {context, dockerfile, requirements, sources, arguments}}), C({archive: path}), C({pull: reference})
     or C({part: name}), each with C(published: reference) if wanted.
     """
     if not isinstance(images, t.Mapping):
         return [f"{where}: is {_kind(images)}, but must be a map of an image's name to where it comes from."]
-    return [problem for name, image in images.items() for problem in _of_image(name, image, f"{where}.{name}")]
+    return [problem for name, image in images.items() for problem in _of_image(name, image, f"{where}.{name}", parts)]
 
 
 def delivery_problems(images: Json, way: str, docker_parts: t.Collection[str]) -> list[str]:
@@ -162,7 +154,7 @@ def _argument(value: t.Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _of_image(name: t.Any, image: t.Any, path: str) -> t.Iterator[str]:
+def _of_image(name: t.Any, image: t.Any, path: str, parts: t.Collection[str]) -> t.Iterator[str]:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > NAME_LENGTH:
         yield (
             f"{path}: the name must be at most {NAME_LENGTH} lower-case letters and digits, with single '.', '_' or '-' between them."
@@ -178,7 +170,10 @@ def _of_image(name: t.Any, image: t.Any, path: str) -> t.Iterator[str]:
         said = " and ".join(WAYS[way] for way in ways)
         yield f"{path}: {said} at the same time. Keep one of {', '.join(ways)}."
     for way in ways:
-        yield from _CHECKS[way](image[way], f"{path}.{way}")
+        if way == "part":
+            yield from _of_part(image[way], f"{path}.{way}", parts)
+        else:
+            yield from _CHECKS[way](image[way], f"{path}.{way}")
     if image.get("published") is not None:
         yield from _of_reference(image["published"], f"{path}.published")
 
@@ -264,16 +259,15 @@ def _of_reference(value: t.Any, path: str) -> t.Iterator[str]:
         yield f"{path}: '{value}' is not a reference of an image. {step}"
 
 
-def _of_part(value: t.Any, path: str) -> t.Iterator[str]:
-    if value not in PARTS:
-        yield f"{path}: '{value}' is not an image of the toolchain{_suggestion(str(value), PARTS)}"
+def _of_part(value: t.Any, path: str, parts: t.Collection[str]) -> t.Iterator[str]:
+    if not isinstance(value, str) or value not in parts:
+        yield f"{path}: '{value}' is not an image of the toolchain{_suggestion(str(value), sorted(parts))}"
 
 
 _CHECKS: dict[str, t.Callable[[t.Any, str], t.Iterator[str]]] = {
     "build": _of_build,
     "archive": _of_archive,
     "pull": _of_reference,
-    "part": _of_part,
 }
 
 

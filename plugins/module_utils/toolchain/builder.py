@@ -20,11 +20,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
 from ..images import explain_pull
 from .cache import Cache
 from .declared import Wanted, with_builds
-from .parts import Part, digests, parse, with_needs
+from .parts import Part, digests, project_parts, with_needs
 from .recipes import COMPILING, KEPT, RECIPE_VERSIONS, Workshop, build, without_value
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
-    import yaml
+    pass
 
 # Two compilers at a time overlap one's linking with the other's compiling; the rest waits for the network.
 COMPILERS = 2
@@ -74,7 +74,7 @@ class Inventory:
     @classmethod
     def read(cls, project: Path, declared: Wanted | None = None) -> Inventory:
         """Read toolchain/parts.yml and all input files; `declared` are parts of images besides. Raises PartsError, OSError."""
-        listed = parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+        listed = project_parts(project)
         own = with_builds(project, listed)
         added = declared or Wanted()
         parts = {**listed, **own.parts, **added.parts}

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The parts of the embedded node: what they are, in which order they are built, and under which digest they are kept.
 
-Pure: reads only what it is given.
+Pure, but for project_parts(), which reads the list.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -17,8 +18,13 @@ from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
+
 IMAGE_REPOSITORY = "localhost/localcloud"
 DIGEST_LENGTH = 16
+# Recipes of images that run a program of their own, rather than a component of the node.
+APPLICATION_RECIPES = ("build", "node-image", "python-image")
 
 
 class PartsError(PrintableError, ValueError):
@@ -49,6 +55,16 @@ class Part:
             return None
         image = self.spec["image"]
         return f"{IMAGE_REPOSITORY}/{image.get('name', self.name)}:{image.get('tag', digest)}"
+
+
+def project_parts(project: Path) -> dict[str, Part]:
+    """The parts that a project lists. Raises PartsError, OSError."""
+    return parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+
+
+def application_images(parts: Mapping[str, Part]) -> list[str]:
+    """The parts that an image of a blueprint may be, sorted."""
+    return sorted(name for name, part in parts.items() if part.recipe in APPLICATION_RECIPES)
 
 
 def parse(document: Mapping[str, Any]) -> dict[str, Part]:

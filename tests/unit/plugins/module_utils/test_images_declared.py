@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
-    PARTS,
     declared_images,
     full_reference,
     image_problems,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 from hypothesis import given
 from hypothesis import strategies as st
 
 PROJECT = Path(__file__).resolve().parents[4]
+PARTS = application_images(project_parts(PROJECT))
 DIGEST = f"sha256:{'0' * 64}"
 
 
@@ -95,7 +95,7 @@ BAD: list[tuple[Any, str]] = [
 @pytest.mark.parametrize("image", GOOD)
 def test_what_may_be_said(folder: Path, image: dict[str, Any]) -> None:
     images = filled({"web": image}, folder)
-    assert image_problems(images, "images") == []
+    assert image_problems(images, "images", PARTS) == []
     (declared,) = declared_images(images)
     assert declared.name == "web"
     assert declared.way in image
@@ -105,21 +105,21 @@ def test_what_may_be_said(folder: Path, image: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("image", "problem"), BAD)
 def test_what_is_wrong(folder: Path, image: Any, problem: str) -> None:
-    assert image_problems(filled({"web": image}, folder), "images") == [problem.replace("~", str(folder))]
+    assert image_problems(filled({"web": image}, folder), "images", PARTS) == [problem.replace("~", str(folder))]
 
 
 def test_all_at_once(folder: Path) -> None:
     images = {f"web{index}": filled(image, folder) for index, (image, _says) in enumerate(BAD)}
-    assert len(image_problems(images, "images")) == len(BAD)
-    assert image_problems([], "orders.yml: images") == [
+    assert len(image_problems(images, "images", PARTS)) == len(BAD)
+    assert image_problems([], "orders.yml: images", PARTS) == [
         "orders.yml: images: is a list, but must be a map of an image's name to where it comes from."
     ]
-    assert "the name must be" in image_problems({"Web": {"part": "consumer"}}, "images")[0]
-    assert "the name must be" in image_problems({"a/../b": {"part": "consumer"}}, "images")[0]
+    assert "the name must be" in image_problems({"Web": {"part": "consumer"}}, "images", PARTS)[0]
+    assert "the name must be" in image_problems({"a/../b": {"part": "consumer"}}, "images", PARTS)[0]
 
 
 def test_a_password_is_not_repeated() -> None:
-    (problem,) = image_problems({"web": {"pull": "https://me:secret@r.example/web"}}, "images")
+    (problem,) = image_problems({"web": {"pull": "https://me:secret@r.example/web"}}, "images", PARTS)
     assert "secret" not in problem
     assert "skopeo login" in problem
 
@@ -151,8 +151,10 @@ def test_two_declarations_of_one_name_have_results_of_their_own(folder: Path) ->
 
 
 def test_parts_are_images_of_the_toolchain() -> None:
-    parts = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]
-    assert all("image" in parts[name] for name in PARTS)
+    parts = project_parts(PROJECT)
+    assert all("image" in parts[name].spec for name in PARTS)
+    assert {"users-api", "event-pipeline"} <= set(PARTS)
+    assert not {"helm", "etcd-image"} & set(PARTS)
     assert not [name for name in parts if name.startswith("image-")]
 
 
@@ -166,5 +168,5 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=4), VALUES, max_size=2) | VALUES)
 def test_nonsense_never_raises(images: Any) -> None:
-    problems = image_problems(images, "images")
+    problems = image_problems(images, "images", PARTS)
     assert all(problem.startswith("images") for problem in problems)
