@@ -24,6 +24,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import (
     CLIENTS,
+    LOOKED_FOR,
     NAMED_BY_US,
     fields_of,
 )
@@ -613,6 +614,11 @@ def ask_again(api: t.Any, found: t.Mapping[str, t.Any], due: t.Sequence[Json]) -
         api.merge(path, {"metadata": {"annotations": metadata["annotations"]}})
         asked.append({name: one for name, one in wanted[identity].items() if name in REFERENCE})
     return asked
+
+
+def looked_for(one: t.Mapping[str, t.Any]) -> int:
+    """Seconds for which the provider goes on asking AWS for a resource that is not there, by the resource's reference."""
+    return LOOKED_FOR.get(service_kind_of({"apiVersion": one["api_version"], "kind": one["kind"]}), 0)
 
 
 def _identity(obj: Json) -> tuple[str, ...]:

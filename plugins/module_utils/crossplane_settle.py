@@ -23,8 +23,9 @@ OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "exist
 # Seconds that an error must stay which is not cured by waiting: until then it may be that of the old fields.
 PERMANENT_AFTER = 10
 # Seconds without any change after which nothing is to be expected. The provider repeats what failed later and later, up to a minute
-# apart, so it is asked to look again before: after so many seconds, and after twice and four times as many.
-STILL_AFTER = 45
+# apart, so it is asked to look again before: after so many seconds, and after twice and four times as many. While it looks, the
+# annotation that asks makes it fail by a conflict and begin again, so what it looks for longer is asked for later.
+STILL_AFTER = 50
 ASK_AFTER = 6
 # Seconds between two looks: at least, and in proportion to what a look takes.
 INTERVAL, PROPORTION = 1.0, 3.0
@@ -72,9 +73,13 @@ class Watch:
 
 
 class Reminder:
-    """What the provider is to look at again, as it has stayed the same for a while with nothing under way."""
+    """What the provider is to look at again, as it has stayed the same for a while.
 
-    def __init__(self) -> None:
+    C(takes) says for how many seconds the provider looks for one that may not be there.
+    """
+
+    def __init__(self, takes: t.Callable[[Json], float]) -> None:
+        self._takes = takes
         self._since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
 
     def due(self, found: Json, now: float) -> list[Json]:
@@ -83,16 +88,16 @@ class Reminder:
         for name in OPEN:
             for one in found[name]:
                 rows.setdefault(_identity(one), []).append(one)
-        busy = {_identity(one) for one in (*found["under_way"], *found["leaving"])}
+        leaving = {_identity(one) for one in found["leaving"]}
         due: list[Json] = []
         since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
         for identity, same in rows.items():
             state = tuple(map(_state, same))
             before = self._since.get(identity)
-            if identity in busy or any(one.get("under_way") for one in same):
+            if identity in leaving:
                 continue
             if before is None or before[0] != state:
-                since[identity] = (state, now, ASK_AFTER)
+                since[identity] = (state, now, ASK_AFTER + self._takes(same[0]))
             elif now - before[1] >= before[2]:
                 since[identity] = (state, now, before[2] * 2)
                 due.append(same[0])
@@ -137,12 +142,13 @@ def settle(
     pause: t.Callable[[float], object],
     transient: tuple[type[Exception], ...] = (),
     ask: t.Callable[[Json, list[Json]], object] = lambda _found, _due: None,
+    takes: t.Callable[[Json], float] = lambda _one: 0,
 ) -> Outcome:
     """Look until the outcome is known. What is C(transient) is raised only if it lasts until the limit.
 
-    C(ask) gets what was found, and what of it the provider is to look at again.
+    C(ask) gets what was found, and what of it the provider is to look at again; C(takes) is Reminder's.
     """
-    watch, reminder = Watch(limit, clock()), Reminder()
+    watch, reminder = Watch(limit, clock()), Reminder(takes)
     while True:
         began = clock()
         try:

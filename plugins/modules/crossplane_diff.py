@@ -497,6 +497,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
     ask_again,
     converged,
     diff,
+    looked_for,
     reference,
     report,
 )
@@ -582,6 +583,7 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
                 threading.Event().wait,
                 (AwsError, ApiError),
                 lambda found, due: asked.extend(ask_again(api, found, due)) if asks else None,
+                looked_for,
             )
             found = ended.found
             message = "" if ended.settled else explain(ended)

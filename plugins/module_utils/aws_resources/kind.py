@@ -29,6 +29,7 @@ class Kind:
     found_by: the fields of forProvider by which AWS is asked; NAME is the external name.
     immutable: the fields of forProvider that AWS can't change once the resource is made: "ForceNew" in the schemas of
         terraform-provider-aws 5 and 6 (internal/service/*), as far as the entry declares them.
+    looked_for: seconds for which the provider goes on asking AWS for one that is not there, as terraform-provider-aws' read function does.
     named_by_us: AWS knows it by what we give, so that a second creation finds the first and makes no other.
     refers_to: kinds (service/Kind) that are declared before it and removed after it.
     compare: how fields of forProvider are compared where that is not exactly (comparison.py).
@@ -42,6 +43,7 @@ class Kind:
     observe: Reader | None = None
     found_by: tuple[str, ...] = (NAME,)
     immutable: frozenset[str] = frozenset()
+    looked_for: int = 0
     named_by_us: bool = False
     refers_to: tuple[str, ...] = ()
     compare: Mapping[str, Rule] = field(default_factory=dict)

@@ -253,6 +253,7 @@ KINDS = (
         Queue,
         _queue,
         immutable=frozenset({"name", "fifoQueue"}),
+        looked_for=20,  # queueReadTimeout
         named_by_us=True,
         refers_to=("kms/Key",),
         compare={

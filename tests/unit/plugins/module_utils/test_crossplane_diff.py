@@ -14,6 +14,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
     ask_again,
     converged,
     diff,
+    looked_for,
     report,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
@@ -650,3 +651,11 @@ def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
     assert list(patch["metadata"]["annotations"]) == ["localcloud.dev/look-again"]
     cluster.served = False
     assert ask_again(cluster, found, due) == []
+
+
+def test_a_queue_that_is_not_there_is_looked_for():
+    rows = [
+        {"api_version": f"{group}/v1beta1", "kind": "Queue"} for group in ("sqs.aws.upbound.io", "sqs.aws.m.upbound.io")
+    ]
+    assert [looked_for(one) for one in rows] == [20, 20]
+    assert looked_for({"api_version": SNS, "kind": "Topic"}) == 0

@@ -149,20 +149,32 @@ def test_what_stays_the_same_is_to_be_looked_at_again_later_and_later():
     ]
 
 
-def test_only_what_stays_the_same_and_is_not_under_way_is_to_be_looked_at_again():
-    other = {**QUEUE, "name": "busy"}
+def test_what_changes_or_leaves_is_not_to_be_looked_at_again():
     states = (
         found(
             strayed=[{**STRAYED, "name": "moving", "fields": [{**FIELD, "before": number}]}],
-            unready=[unready(), unready(name="creating", under_way=True)],
-            gone=[other],
-            under_way=[other],
+            unready=[unready(), unready(name="creating", under_way=True), unready(name="leaving")],
+            leaving=[{**QUEUE, "name": "leaving"}],
         )
         for number in itertools.count()
     )
     asked = []
     Clock().run(states, limit=10, asked=asked)
-    assert [name for _moment, name in asked] == ["orders"]
+    assert [name for _moment, name in asked] == ["orders", "creating"]
+
+
+def test_what_the_provider_looks_for_longer_is_asked_for_later():
+    clock, asked = Clock(), []
+    settle(
+        lambda: found(strayed=[STRAYED]),
+        100,
+        clock,
+        clock.pause,
+        ask=lambda _found, _due: asked.append(clock.now),
+        takes=lambda one: 20 if one["kind"] == "Queue" else 0,
+    )
+    assert asked == [pytest.approx(ASK_AFTER + 20, abs=1)]
+    assert STILL_AFTER > ASK_AFTER + 20 + 20
 
 
 def test_the_provider_gets_time_to_look_again_before_an_error_counts():
