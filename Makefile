@@ -97,7 +97,7 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ansible-lint
 	antsibull-changelog lint
 
-generate: setup-test ## write what follows from the kinds of AWS resources into defaults, argument specs, README and parts
+generate: setup-test ## write what follows from AWS kinds and the schema of blueprints into the files that say it too
 	python scripts/generate.py
 	ruff format --quiet plugins/module_utils/aws_resources/kinds
 

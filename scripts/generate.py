@@ -1,4 +1,5 @@
-"""Write what follows from the catalog of AWS kinds (plugins/module_utils/aws_resources/kinds/) into the files that say it too.
+"""Write what follows from the catalog of AWS kinds (plugins/module_utils/aws_resources/kinds/) and from the schema of blueprints
+(plugins/module_utils/blueprint/schema.py) into the files that say it too.
 
     generate.py            writes the marked sections
     generate.py --check    only names the files that differ, and then ends with 1
@@ -11,10 +12,11 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 PROJECT = Path(__file__).resolve().parent.parent
 KINDS = Path("plugins/module_utils/aws_resources/kinds")
@@ -294,6 +296,52 @@ def blueprint_keys() -> list[str]:
     return ["", "| key | what |", "|---|---|", *rows(Blueprint, ""), ""]
 
 
+def blueprint_documentation() -> list[str]:
+    """The keys of a blueprint in the form of a module's RETURN, which `ansible-doc` shows."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.schema import Blueprint
+
+    return ["  contains:", *documented_keys(Blueprint, "    ")]
+
+
+def documented_keys(model: Any, indent: str) -> list[str]:
+    """Each key of a model with description, type and, of maps with known keys, what they contain. For editors' own there is none."""
+    found = []
+    for name, field in model.model_fields.items():
+        if field.alias:
+            continue
+        kind, elements = documented_type(field.annotation)
+        inner, form = inner_model(field.annotation)
+        said = re.sub("`([^`]*)`", r"C(\1)", field.description or inner.__doc__ or name.capitalize())
+        if form == ".<name>":
+            said += " A map of names to maps with these keys."
+        found += [f"{indent}{name}:", f"{indent}  description: >-"]
+        found += textwrap.wrap(said, WIDTH, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    ")
+        found += [f"{indent}  type: {kind}"] + ([f"{indent}  elements: {elements}"] if elements else [])
+        found += [f"{indent}  contains:", *documented_keys(inner, f"{indent}    ")] if inner else []
+    return found
+
+
+TYPES = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict"}
+
+
+def documented_type(annotation: Any) -> tuple[str, str]:
+    """A type as Ansible names it, and that of a list's elements."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if annotation is Any:
+        return "raw", ""
+    if origin is list:
+        return "list", documented_type(inner[0])[0]
+    if origin in (Union, UnionType):
+        return documented_type(next(one for one in inner if one is not type(None)))
+    if origin is Literal:
+        return documented_type(type(inner[0]))
+    if origin is Annotated:
+        return documented_type(inner[0])
+    if isinstance(origin or annotation, type):
+        return TYPES.get(origin or annotation, "dict"), ""
+    raise TypeError(f"{annotation} has no type of Ansible's")
+
+
 def inner_model(annotation: Any) -> tuple[Any, str]:
     """The model in a type, and how its place is written: `[]` for a list's entry, `.<name>` for a map's."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Model
@@ -325,6 +373,7 @@ def blueprint_schema() -> str:
 WHOLE_FILES: dict[Path, Callable[[], str]] = {Path("docs/blueprint.schema.json"): blueprint_schema}
 SECTIONS = (
     Section(Path("docs/blueprints.md"), "keys", blueprint_keys),
+    Section(Path("plugins/modules/blueprint.py"), "keys", blueprint_documentation),
     Section(INDEX, "imports", index_imports),
     Section(INDEX, "kinds", index_kinds),
     Section(ROLE / "defaults/main.yml", "lists", defaults),

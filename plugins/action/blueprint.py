@@ -85,7 +85,12 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"The blueprint can't be used, and nothing was touched:\n{said}\nCorrect them, then run again."
             )
-        return {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
+        found: dict[str, Any] = {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
+        if installed.secret_values(reading.blueprint):
+            # They may be anywhere in the result, so nothing of it is printed; what is wrong is. Before ansible-core 2.19 a result
+            # can't say so itself, but that -v prints nothing.
+            found |= {"_ansible_no_log": True, "_ansible_verbose_override": True}
+        return found
 
     def _load(self, path: Path) -> Any:
         """The file's content by Ansible's own loader: texts are templates, and a vault's values are read."""

@@ -179,6 +179,8 @@ def main() -> None:
     if problem := missing_packages("yaml"):
         module.fail_json(msg=problem)
     params = module.params
+    # Taken out of what -vvv shows of the arguments, as values may be secrets. As Helm has them, which knows no other than JSON's.
+    values = json.loads(json.dumps(params.pop("values")))
     try:
         chart, labels = chart_of(params["chart"], params["chart_version"]), chart_labels(params["chart"])
     except (OSError, ValueError) as error:
@@ -189,8 +191,6 @@ def main() -> None:
             release = read_release(api, params["namespace"], params["name"], params["owner_secret"])
         except ValueError as error:
             module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
-    # As Helm has them, which knows no other values than JSON's.
-    values = json.loads(json.dumps(params["values"]))
     module.exit_json(
         changed=False,
         differences=differences(release, chart, values, params["owner"], labels),

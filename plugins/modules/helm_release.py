@@ -178,7 +178,8 @@ def outcome_of(module: AnsibleModule) -> Outcome:
         params["name"],
         params["owner"],
         chart,
-        params["values"],
+        # Taken out of what -vvv shows of the arguments, as values may be secrets.
+        params.pop("values"),
         params["create_namespace"],
         params["timeout"],
         params["owner_secret"],

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked, names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
 
 from .reader import FILE, image_key
@@ -66,7 +68,7 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
             {"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": {"name": one["metadata"]["name"]}}
             for one in blueprint["composites"]["objects"]
         ],
-        "images": blueprint["images"],
+        "images": {name: one for name, one in blueprint["images"].items() if not _has_secret(one, blueprint)},
         "packages": [one["package"] for one in blueprint["composites"].get("functions", [])],
         "lists": {
             name: [one["name"] for one in entries if isinstance(one, Mapping) and isinstance(one.get("name"), str)]
@@ -79,6 +81,23 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
         },
         "links": _links(blueprint, urls or {}),
     }
+
+
+def _has_secret(image: Mapping[str, Any], blueprint: Mapping[str, Any]) -> bool:
+    """Whether a build's arguments look like secrets, or have one of the blueprint's: then others' runs can't make the image again."""
+    secrets = secret_values(blueprint)
+    return any(
+        names_secret(name) or masked(text) != printable(text) or any(secret in text for secret in secrets)
+        for name, value in (image.get("build", {}).get("arguments") or {}).items()
+        for text in [str(value)]
+    )
+
+
+def secret_values(blueprint: Mapping[str, Any]) -> list[str]:
+    """The values of the blueprint's variables that are named like secrets."""
+    return [
+        str(value) for name, value in blueprint["variables"].items() if names_secret(name) and value not in (None, "")
+    ]
 
 
 def _links(blueprint: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, str]:
@@ -180,6 +199,7 @@ def images_of_all(installed: Mapping[str, Mapping[str, Any]], blueprint: Mapping
         image_key(name, image): declared
         for name, entry in installed.items()
         if name != blueprint.get("name")
+        # Those with secrets in their builds are not remembered; where they were brought, they stay.
         for image, declared in entry.get("images", {}).items()
         if _can_be_had(declared)
     }

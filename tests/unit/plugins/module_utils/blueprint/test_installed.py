@@ -51,7 +51,7 @@ def blueprint(**changed: Any) -> dict[str, Any]:
         "name": "orders", "folder": "/orders", "overrides": {}, "namespace": "orders", "releases": [{"name": "orders"}], "additions": [],
         "images": {}, "aws": {"topics": [{"name": "orders"}], "queues": []}, "composites": {"objects": []},
         "addresses": {"orders": {"title": None, "service": "orders", "node_port": 30100, "host": "", "paths": {"Docs": "/docs"}}},
-        "links": {}, **changed,
+        "links": {}, "variables": {}, **changed,
     }  # fmt: skip
 
 
@@ -61,6 +61,27 @@ def test_what_is_remembered() -> None:
     assert entry["suffix"] == "-orders"
     assert entry["links"] == {"orders": "http://127.0.0.1:1", "Docs": "http://127.0.0.1:1/docs"}
     assert suffix_of("pipeline") == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ({"VERSION": "1.2", "DEBUG": True}, True),
+        (None, True),
+        ({"NPM_TOKEN": "n0t-to-be-kept"}, False),
+        ({"INDEX": "https://me:n0t-to-be-kept@pypi.example"}, False),
+        ({"SETTINGS": "url=n0t-to-be-kept"}, False),
+    ],
+)
+def test_no_secret_of_a_build_is_remembered(tmp_path: Path, arguments: dict[str, Any] | None, kept: bool) -> None:
+    image = {"build": {"context": str(tmp_path), "arguments": arguments}}
+    images = {"web": image, "saved": {"archive": str(tmp_path)}}
+    entry = entry_of(blueprint(images=images, variables={"npm_token": "n0t-to-be-kept", "db_password": ""}))
+    assert ("n0t-to-be-kept" in str(entry)) is False
+    assert ("web" in entry["images"]) is kept
+    # What is remembered is what other blueprints' runs bring as well; nothing is built without its arguments.
+    assert ("orders-web" in images_of_all({"orders": entry}, {"name": "other"})) is kept
+    assert "orders-saved" in images_of_all({"orders": entry}, {"name": "other"})
 
 
 @pytest.mark.parametrize(
