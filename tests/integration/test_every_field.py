@@ -1,0 +1,108 @@
+"""Each field of each kind, live: set, changed, taken out, set again. A run says exactly what changes, and the next one changes nothing.
+
+What is to change is derived from the declarations alone, by the role's own code without a cluster; whether AWS has it is asked by the
+role's readers. `test_changes.py` asks AWS by boto3 instead, for fewer fields.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
+
+from tests.integration.test_declared import Tenant
+
+ENTRIES = yaml.safe_load((Path(__file__).parent / "every_field.yml").read_text())
+Lists = dict[str, list[dict[str, Any]]]
+# By kind and object, the fields of forProvider that change; None where the object is made or goes.
+Changes = dict[tuple[str, str], set[str] | None]
+
+
+def declared(name: str, stage: int) -> Lists:
+    """All entries in a stage: 0 set, 1 changed, 2 taken out."""
+
+    def entry(one: dict[str, Any]) -> dict[str, Any]:
+        fields = (
+            {field: values[stage] for field, values in (one.get("stages") or {}).items()}
+            if stage < 2
+            else one.get("then", {})
+        )
+        return {**one["always"], **fields}
+
+    lists = {kind: [entry(one) for one in entries] for kind, entries in ENTRIES.items()}
+    made: Lists = json.loads(json.dumps(lists).replace("NAME", name))
+    return made
+
+
+def objects(lists: Lists) -> dict[tuple[str, str], dict[str, Any]]:
+    made, problems = derive(lists, Target("eu-central-1", owner="test"))
+    assert problems == []
+    return {(kind_of(one), one["metadata"]["name"]): one["spec"]["forProvider"] for one in made}
+
+
+def expected(before: Lists, after: Lists) -> Changes:
+    old, new = objects(before), objects(after)
+    changes: Changes = dict.fromkeys(old.keys() ^ new.keys())
+    for key in old.keys() & new.keys():
+        if fields := {field for field in old[key] | new[key] if old[key].get(field) != new[key].get(field)}:
+            changes[key] = fields
+    return changes
+
+
+def told(difference: dict[str, Any]) -> Changes:
+    """What a run in check mode says would change."""
+    service = lambda one: f"{one['api_version'].split('.')[0]}/{one['kind']}"  # noqa: E731
+    changes: Changes = {}
+    for one in (*difference["drifted"], *difference["strayed"]):
+        fields = {
+            field["path"].removeprefix("spec.forProvider.").split(".")[0].split("[")[0] for field in one["fields"]
+        }
+        changes.setdefault((service(one), one["name"]), set()).update(fields)  # type: ignore[union-attr]
+    for one in difference["missing"]:
+        changes[service(one), one["name"]] = None
+    for one in difference["surplus"]:
+        changes[f"{one['apiVersion'].split('.')[0]}/{one['kind']}", one["metadata"]["name"]] = None
+    return changes
+
+
+@pytest.fixture(scope="module")
+def tenant(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    one = Tenant(stack, tmp_path_factory.mktemp("every-field"))
+    yield one
+    one.close()
+
+
+def settings(lists: Lists) -> dict[str, Any]:
+    return {"aws_resources_timeout": 300, **{f"aws_resources_{kind}": entries for kind, entries in lists.items()}}
+
+
+def test_a_stage_changes_each_field() -> None:
+    """Else the stages would show less than they seem to."""
+    first, second, third = (declared("n", stage) for stage in range(3))
+    for kind, entries in ENTRIES.items():
+        for one, *stages in zip(entries, first[kind], second[kind], third[kind], strict=True):
+            for field in {*one.get("stages", {}), *one.get("then", {})}:
+                values = [stage.get(field) for stage in stages]
+                assert any(value != values[0] for value in values), (kind, field)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 0], ids=["set", "changed", "taken out", "set again"])
+def test_a_run_says_what_changes_and_the_next_one_changes_nothing(tenant: Tenant, stage: int) -> None:
+    lists = declared(tenant.name, stage)
+    before = getattr(tenant, "lists", None)
+    tenant.lists = lists  # type: ignore[attr-defined]
+    predicted = tenant.run("--check", **settings(lists))
+    assert predicted.code == 0, predicted.output
+    if before is not None:
+        assert told(predicted.result["difference"]) == expected(before, lists)
+    done = tenant.run(**settings(lists))
+    assert done.code == 0, done.output
+    again = tenant.run(**settings(lists))
+    assert (again.code, again.changed) == (0, []), again.result["difference"]["report"]
+    assert again.result["difference"]["unobserved"] == []
