@@ -24,6 +24,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import (
     CLIENTS,
+    FORGOTTEN,
     LOOKED_FOR,
     NAMED_BY_US,
     fields_of,
@@ -581,7 +582,9 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
         "same": len(same),
         "to_apply": [obj for name, _row, obj in rows if name in ("missing", "drifted", "leaving")],
         "to_look_at": [
-            _look_again(obj, now, row) for name, row, obj in rows if name in ("gone", "strayed", "unfinished")
+            _look_again(obj, now, row, forget=name == "gone" and service_kind_of(obj) in FORGOTTEN)
+            for name, row, obj in rows
+            if name in ("gone", "strayed", "unfinished")
         ],
     }
 
@@ -626,14 +629,17 @@ def _identity(obj: Json) -> tuple[str, ...]:
     return (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _look_again(obj: Json, now: str, row: Json) -> Json:
+def _look_again(obj: Json, now: str, row: Json, forget: bool = False) -> Json:
     metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
     # How its creation ended, where the provider lost that.
     ended = {CREATE_SUCCEEDED if row["in_aws"] else CREATE_FAILED: now} if "in_aws" in row else {}
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended}},
+        "metadata": {
+            **metadata,
+            "annotations": {LOOK_AGAIN: now, **ended, **({EXTERNAL_NAME: None} if forget else {})},
+        },
     }
 
 

@@ -202,15 +202,11 @@ def test_what_is_changed_outside_crossplane_is_named_and_repaired(tenant: Tenant
     aws("ssm").put_parameter(Name=f"/{name}", Value="[]", Overwrite=True)
     checked = tenant.run(entry="check", **settings)
     assert checked.code != 0
-    for part in (
-        "visibilityTimeoutSeconds",
-        "redrivePolicy",
-        "displayName",
-        "tags.b",
-        "filter",
-        "insecureValue",
-    ):
-        assert part in checked.output
+    (lifecycle,) = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
+    parts = ["visibilityTimeoutSeconds", "redrivePolicy", "displayName", "tags.b", "insecureValue"]
+    # The bucket's other resources are reconciled together, so the provider may have put this back by itself.
+    parts += ["rule[0].filter"] if lifecycle["Filter"] == {} else []
+    assert [part for part in parts if part not in checked.output] == [], checked.output
     assert run(tenant, **settings).changed != []
     assert_aws_has(tenant, 0)
     assert run(tenant, **settings).changed == []

@@ -6,22 +6,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from .target import Target
 
+Known = TypeVar("Known")
+
 
 class Aws:
-    """The clients of one region (none: the connection's own), and the account, which is asked for once only."""
+    """The clients of one region (none: the connection's own), and what is asked for once only, such as the account."""
 
     def __init__(self, clients: Clients, region: str | None = None, main: Aws | None = None) -> None:
         self.clients = clients
         self.region = region or clients.region
         self._main = main or self
         self._account = ""
+        self._known: dict[tuple[str, str], Any] = {}
 
     def within(self, region: str | None) -> Aws:
         """The same in another region."""
@@ -29,6 +32,14 @@ class Aws:
 
     def get(self, service: str) -> Any:
         return self.clients.get(service, self.region)
+
+    def once(self, name: str, ask: Callable[[], Known]) -> Known:
+        """What is known by this name in the region, asked for when it is first needed. Threads at the same time may each ask."""
+        known = self._main._known
+        if (self.region or "", name) not in known:
+            known[self.region or "", name] = ask()
+        found: Known = known[self.region or "", name]
+        return found
 
     @property
     def account(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
 
 from ..comparison import POLICY, TAGS, Rule
@@ -230,6 +230,8 @@ def _subscription(aws: Aws, thing: Thing) -> Json | None:
     if answer is None:
         return None
     known = answer["Attributes"]
+    if thing.external_name not in _subscribed(aws, known["TopicArn"]):
+        return None
     return {
         "endpoint": known.get("Endpoint"),
         "filterPolicy": known.get("FilterPolicy"),
@@ -239,6 +241,19 @@ def _subscription(aws: Aws, thing: Thing) -> Json | None:
         "redrivePolicy": known.get("RedrivePolicy"),
         "topicArn": known.get("TopicArn"),
     }
+
+
+def _subscribed(aws: Aws, topic: str) -> frozenset[str]:
+    """The ARNs of a topic's subscriptions.
+
+    One of a topic that was deleted still has attributes for a while, also where the topic is there again, which does not send to it.
+    """
+
+    def ask() -> frozenset[str]:
+        listed = existing_pages(aws.get("sns"), "list_subscriptions_by_topic", "Subscriptions", TopicArn=topic)
+        return frozenset(one["SubscriptionArn"] for one in listed)
+
+    return aws.once(f"subscriptions of {topic}", ask)
 
 
 KINDS = (
@@ -265,6 +280,7 @@ KINDS = (
         Subscription,
         _subscription,
         immutable=frozenset({"topicArn", "protocol", "endpoint"}),
+        forgotten=True,
         named_by_us=True,
         refers_to=("sns/Topic", "sqs/Queue"),
         compare={

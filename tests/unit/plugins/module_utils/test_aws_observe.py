@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
+import boto3
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
@@ -18,6 +21,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading impor
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import CLIENTS, ENTRIES, READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.observe import Aws
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing, made_by_crossplane
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import differences
 from moto import mock_aws
@@ -702,3 +706,30 @@ def test_lifecycle_rules_are_read_with_their_filter_and_all_actions(aws, rule, r
     everything = {"rule": [{"id": "one", "filter": [{"prefix": "", "tag": [], "and": []}]}]}
     narrower = read["filter"] != [{"prefix": ""}]
     assert bool(differences(everything, found, observed=True)) == narrower
+
+
+def test_a_subscription_that_its_topic_does_not_list_is_gone():
+    """Of a topic that was deleted: LocalStack 4.14 goes on telling its attributes, also where the topic is there again."""
+    arn = "arn:aws:sns:eu-central-1:000000000000:orders"
+
+    class Sns:
+        exceptions = boto3.client("sns", "eu-central-1").exceptions
+        listed: ClassVar[list] = [{"SubscriptionArn": f"{arn}:1"}]
+
+        def get_subscription_attributes(self, **_arguments):
+            return {"Attributes": {"TopicArn": arn, "Protocol": "sqs"}}
+
+        def can_paginate(self, operation):
+            return False
+
+        def list_subscriptions_by_topic(self, **arguments):
+            asked.append(arguments["TopicArn"])
+            return {"Subscriptions": self.listed}
+
+    def read(*names):
+        aws = Aws(SimpleNamespace(region="eu-central-1", get=lambda *_service: Sns()))
+        return [READERS["sns/TopicSubscription"](aws, Thing("sns/TopicSubscription", one, REGION)) for one in names]
+
+    asked = []
+    assert [one and one["protocol"] for one in read(f"{arn}:1", f"{arn}:2")] == ["sqs", None]
+    assert asked == [arn], "a topic is asked once"

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing
@@ -630,6 +631,28 @@ def test_what_is_no_longer_declared_is_still_read_in_aws() -> None:
     live = {**declared, "owned": {"f:spec": {"f:forProvider": {"f:ttl": {}}}}}
     assert Thing.of(declared, live).declares("ttl")
     assert not Thing.of(declared, {**live, "owned": {}}).declares("ttl")
+
+
+def test_a_subscription_that_is_gone_is_known_by_its_old_name_no_longer():
+    """SNS goes on answering by it, so the provider would not make another."""
+    there = {**live(topic()), "kind": "TopicSubscription"}
+    there["metadata"]["annotations"]["crossplane.io/external-name"] = "arn:aws:sns:eu-central-1:000000000000:orders:1"
+    declared = {**topic(), "kind": "TopicSubscription"}
+    del declared["metadata"]["annotations"]["crossplane.io/external-name"]
+
+    class Subscriptions(Cluster):
+        def get(self, path, params):
+            return json.loads(
+                json.dumps(super().get(path.replace("topicsubscriptions", "topics"), params)).replace(
+                    '"Topic"', '"TopicSubscription"'
+                )
+            )
+
+    found = diff(Subscriptions(there), [declared], [], SETTINGS, aws_has(None))
+    assert names(found, "gone") == ["orders"]
+    assert found["to_look_at"][0]["metadata"]["annotations"]["crossplane.io/external-name"] is None
+    found = diff(Cluster(live(topic())), [topic()], [], SETTINGS, aws_has(None))
+    assert "crossplane.io/external-name" not in found["to_look_at"][0]["metadata"]["annotations"]
 
 
 def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
