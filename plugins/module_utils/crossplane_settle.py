@@ -17,6 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compar
 
 Json = dict[str, t.Any]
 Clock = t.Callable[[], float]
+Takes = t.Callable[[Json], float]
 
 # Lists of what crossplane_diff finds that are to become empty.
 OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "existing", "foreign", "deleted", "unready")
@@ -24,7 +25,8 @@ OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "exist
 PERMANENT_AFTER = 10
 # Seconds without any change after which nothing is to be expected. The provider repeats what failed later and later, up to a minute
 # apart, so it is asked to look again before: after so many seconds, and after twice and four times as many. While it looks, the
-# annotation that asks makes it fail by a conflict and begin again, so what it looks for longer is asked for later.
+# annotation that asks makes it fail by a conflict and begin again, so what it looks for longer is asked for later, and has time to
+# look twice.
 STILL_AFTER = 50
 ASK_AFTER = 6
 # Seconds between two looks: at least, and in proportion to what a look takes.
@@ -45,10 +47,11 @@ class Outcome(t.NamedTuple):
 
 
 class Watch:
-    """What was seen of the comparisons so far."""
+    """What was seen of the comparisons so far. C(takes) is Reminder's."""
 
-    def __init__(self, limit: float, start: float) -> None:
+    def __init__(self, limit: float, start: float, takes: Takes = lambda _one: 0) -> None:
         self.limit = limit
+        self._takes = takes
         self.start = self.changed = self.failing = start
         self._seen: t.Hashable = None
         self._errors: t.Hashable = None
@@ -65,8 +68,9 @@ class Watch:
             self._errors, self.failing = errors, now
         if errors and now - self.failing >= PERMANENT_AFTER:
             return Outcome(False, found, seconds, "an error stays that waiting does not cure")
-        if now - self.changed >= STILL_AFTER and not under_way(found):
-            return Outcome(False, found, seconds, f"nothing has changed for {STILL_AFTER} s, and nothing is under way")
+        still = STILL_AFTER + 2 * max(self._takes(one) for name in OPEN for one in found[name])
+        if now - self.changed >= still and not under_way(found):
+            return Outcome(False, found, seconds, f"nothing has changed for {still:.0f} s, and nothing is under way")
         if seconds >= self.limit:
             return Outcome(False, found, seconds, f"the limit of {self.limit:.0f} s is reached")
         return None
@@ -78,7 +82,7 @@ class Reminder:
     C(takes) says for how many seconds the provider looks for one that may not be there.
     """
 
-    def __init__(self, takes: t.Callable[[Json], float]) -> None:
+    def __init__(self, takes: Takes) -> None:
         self._takes = takes
         self._since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
 
@@ -142,13 +146,13 @@ def settle(
     pause: t.Callable[[float], object],
     transient: tuple[type[Exception], ...] = (),
     ask: t.Callable[[Json, list[Json]], object] = lambda _found, _due: None,
-    takes: t.Callable[[Json], float] = lambda _one: 0,
+    takes: Takes = lambda _one: 0,
 ) -> Outcome:
     """Look until the outcome is known. What is C(transient) is raised only if it lasts until the limit.
 
     C(ask) gets what was found, and what of it the provider is to look at again; C(takes) is Reminder's.
     """
-    watch, reminder = Watch(limit, clock()), Reminder(takes)
+    watch, reminder = Watch(limit, clock(), takes), Reminder(takes)
     while True:
         began = clock()
         try:
