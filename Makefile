@@ -5,10 +5,14 @@ ARGS ?=
 # pipeline, users-api, or a folder such as ../orders. Without one, up brings up the pipeline; verify, status and down are about all.
 BLUEPRINT ?=
 DIR ?=
+# Of compat: an engine to start, or the address of one that runs (aws: real AWS) and the account that may be used there.
+ENGINE ?=
+ENDPOINT ?=
+ACCOUNT ?=
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := BLUEPRINT DIR API_URL IMAGE
+GIVEN := BLUEPRINT DIR API_URL IMAGE ENGINE ENDPOINT ACCOUNT
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
@@ -30,7 +34,7 @@ endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	generate molecule refusals faults parts all-checks all-clusters setup setup-test clean-cache
+	compat generate molecule refusals faults parts all-checks all-clusters setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -91,6 +95,7 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
 	mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
+	mypy compat
 	cd apps && mypy
 	cd crossplane/event_pipeline/function && mypy
 	yamllint .
@@ -148,6 +153,9 @@ setup:
 
 setup-test:
 	@$(PYTHON) scripts/setup_environment.py --test
+
+compat: setup-test ## what ENGINE=localstack|ministack (both without it), or ENDPOINT=http://… does as AWS documents it (4 min)
+	pytest compat $(if $(ENGINE),--engine="$$ENGINE") $(if $(ENDPOINT),--endpoint="$$ENDPOINT") $(if $(ACCOUNT),--account="$$ACCOUNT")
 
 bench: setup-test ## declared resources beside kubectl apply, a re-run beside a shell script (30 min)
 	python benchmarks/resources.py

@@ -72,6 +72,46 @@ def test_a_bad_name_where_the_pipeline_is_one_object(run: Run, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+RESTING = """
+description: a topic with a queue for what can't be delivered, whose messages expire
+namespace: shop
+aws:
+  topics: [{name: orders}]
+  queues: [{name: orders, message_retention_seconds: 3600}, {name: dead}]
+  subscriptions: [{topic: orders, queue: orders, dead_letter_queue: dead}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("engine", "says"),
+    [
+        (
+            "localstack",
+            "aws_resources_queues[0].message_retention_seconds: on LocalStack 4.14.0 messages stay for ever",
+        ),
+        (
+            "ministack",
+            "aws_resources_subscriptions[0].dead_letter_queue: on MiniStack 1.5.33 a message to a queue that is gone is lost",
+        ),
+    ],
+)
+def test_what_the_engine_does_not_do_is_refused_where_that_is_wanted(
+    run: Run, tmp_path: Path, engine: str, says: str
+) -> None:
+    folder = tmp_path / "orders"
+    folder.mkdir()
+    (folder / "blueprint.yml").write_text(RESTING)
+    output = run(stack_blueprint=str(folder), localstack_service_engine=engine, aws_resources_strict_engine=True)
+    assert "No resource was declared or changed: " in output
+    assert says in output
+    assert [path.name for path in tmp_path.iterdir()] == ["orders"]
+
+
+def test_a_strict_engine_that_is_no_boolean(run: Run, tmp_path: Path) -> None:
+    assert "argument 'aws_resources_strict_engine' is of type str" in run(aws_resources_strict_engine="maybe")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_context_that_nobody_allowed(run: Run, tmp_path: Path) -> None:
     output = run(kubeconfig(tmp_path, "production", "https://127.0.0.1:1"))
     assert "points to the context 'production', which is not allowed, so it is not touched" in output
