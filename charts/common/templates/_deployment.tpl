@@ -6,6 +6,7 @@ The app's Deployment. Takes a dict:
   args  (optional) list of arguments instead of the image's own
   ready  path of the readiness probe
   live  (optional) path of the liveness probe, which by default only asks for an open port
+  image  (optional) the image's full reference instead of the chart's own
   account  (optional) name of a ServiceAccount instead of the chart's own
   secrets  (optional) list of Secrets whose keys become variables, besides global.aws.existingSecret
   annotations  (optional) annotations of the pods
@@ -15,7 +16,7 @@ An app with autoscaling enabled has no number of replicas here: each upgrade wou
 {{- define "common.deployment" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
-{{- $aws := $values.global.aws -}}
+{{- $aws := dig "global" "aws" dict $values.AsMap -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -55,7 +56,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ $root.Chart.Name }}
-          image: {{ $values.image | quote }}
+          image: {{ .image | default $values.image | quote }}
           imagePullPolicy: {{ $values.imagePullPolicy }}
           {{- with .args }}
           args:

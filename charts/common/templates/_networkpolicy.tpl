@@ -2,6 +2,7 @@
 The app's NetworkPolicy. Takes a dict:
   root  the chart's own context
   port  the port the app listens on
+  from  (optional) list of peers that may ask the app, besides networkPolicy.from; without any, everybody may
   egress  (optional) rules, as text, instead of common.egress
 */}}
 {{- define "common.networkPolicy" -}}
@@ -24,7 +25,7 @@ spec:
     - ports:
         - port: {{ .port }}
           protocol: TCP
-      {{- with $policy.from }}
+      {{- with concat (.from | default list) ($policy.from | default list) }}
       from:
         {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -32,7 +33,11 @@ spec:
     {{- if $policy.egress }}
     {{- toYaml $policy.egress | nindent 4 }}
     {{- else }}
-    {{- .egress | default (include "common.egress" $root) | nindent 4 }}
+    {{- if .egress }}
+    {{- .egress | nindent 4 }}
+    {{- else }}
+    {{- include "common.egress" $root | nindent 4 }}
+    {{- end }}
     {{- end }}
 {{- end -}}
 {{- end -}}
