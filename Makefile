@@ -2,9 +2,11 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
-# pipeline, users-api, or a folder such as ../orders. Without one, up brings up the pipeline; verify, status and down are about all.
+# pipeline, users-api, config-api, or a folder such as ../orders. Without one, up brings up the pipeline; verify, status and down are about all.
 BLUEPRINT ?=
 DIR ?=
+# An environment is a folder in inventories/, whose settings go before those of inventories/local; `up` takes several: ENV="dev prod".
+ENV ?=
 # Of compat: an engine to start, or the address of one that runs (aws: real AWS) and the account that may be used there.
 ENGINE ?=
 ENDPOINT ?=
@@ -12,11 +14,12 @@ ACCOUNT ?=
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := BLUEPRINT DIR API_URL IMAGE ENGINE ENDPOINT ACCOUNT
+GIVEN := BLUEPRINT DIR ENV API_URL IMAGE ENGINE ENDPOINT ACCOUNT
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
 EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
+UNKNOWN_ENV = $(filter-out $(notdir $(wildcard inventories/*)),$(ENV))
 PLAY = ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
@@ -40,7 +43,9 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 up: setup ## set everything up and run site.yml
-	$(PLAY) site.yml $(ARGS)
+	$(if $(UNKNOWN_ENV),@echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*))." \
+	"Copy one of these, change its settings, then run again. Nothing was touched."; exit 1)
+	$(if $(ENV),set -e; $(foreach one,$(ENV),$(PLAY) -i inventories/local -i inventories/$(one) site.yml $(ARGS);),$(PLAY) site.yml $(ARGS))
 
 verify: setup ## prove the running stack again, by facts and an event
 	$(PLAY) playbooks/verify.yml $(ARGS)

@@ -62,6 +62,7 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
         "overrides": dict(blueprint["overrides"]),
         "suffix": suffix_of(blueprint["name"]),
         "namespace": blueprint["namespace"],
+        "place": dict(blueprint["place"]),
         "releases": [one["name"] for one in blueprint["releases"]],
         "additions": list(blueprint["additions"]),
         "objects": [
@@ -126,6 +127,9 @@ def collisions(name: str, entry: Mapping[str, Any], installed: Mapping[str, Mapp
                 for one in entry["releases"]
                 if one in known.get("releases", [])
             )
+        prefix = (entry.get("place") or {}).get("prefix")
+        if prefix and prefix == (known.get("place") or {}).get("prefix"):
+            yield f"place.prefix: {prefix!r} is that of the blueprint {other}, too"
         for kind, titles in entry["lists"].items():
             yield from (
                 f"aws.{kind}: {one!r} is declared by the blueprint {other}, too"
@@ -153,16 +157,17 @@ def known(raw: Mapping[str, Any], cluster: str, ours: Path) -> dict[str, Json]:
 
 
 def chosen(installed: Mapping[str, Mapping[str, Any]], asked: str, base: Path) -> list[str]:
-    """The names of the installed blueprints that a run is about: all, or the one asked for by name or path. Raises ValueError."""
+    """The names of the installed blueprints that a run is about: all, or those of one name, of one of ours, or of a path. Raises ValueError."""
     if not installed:
         raise ValueError("No blueprint is installed here. Run `make up` first.")
     if not asked:
         return list(installed)
     path = str((base / Path(asked).expanduser()).resolve())
+    plain = asked.replace("-", "_")
     found = [
         name
         for name, entry in installed.items()
-        if name.replace("-", "_") == asked.replace("-", "_") or entry["folder"] == path
+        if plain in (name.replace("-", "_"), Path(entry["folder"]).name.replace("-", "_")) or entry["folder"] == path
     ]
     if not found:
         raise ValueError(

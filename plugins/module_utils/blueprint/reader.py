@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.probe.request imp
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import problems as event_problems
 from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
 
-from .schema import IDENTIFIER, Blueprint
+from .schema import IDENTIFIER, Blueprint, Place
 from .templates import Render, resolved
 from .variables import VariableError, kept, typed
 
@@ -66,31 +66,63 @@ def read(folder: Path, raw: object, around: Surroundings, render: Render) -> Rea
     if not isinstance(raw, Mapping):
         return Reading(problems=[f"{folder / FILE} must be a map, not {type_name(raw)}."])
     problems: list[str] = []
-    values, overrides = _variables(raw.get("variables"), around, render, problems)
-    scope = {**values, "stack": dict(around.facts)}
+    values, overrides = _variables(str(folder), raw.get("variables"), around, render, problems)
+    scope = {**values, "stack": {**around.facts, "folder": str(folder)}}
     name = resolved(raw.get("name") or folder.resolve().name, "name", scope, render, problems)
     namespace = resolved(raw.get("namespace") or str(name).replace("_", "-"), "namespace", scope, render, problems)
+    place = resolved(raw.get("place") or {}, "place", scope, render, problems)
+    target = _target(place, around.target)
     scope["stack"].update(
         name=name,
         namespace=namespace,
+        **{key: target[key] for key in ("region", "tags") if key in target},
         **_images(str(name), raw.get("images"), around.images),
-        urls={**_placeholders(raw.get("addresses")), **(around.urls or {})},
+        urls={
+            **_placeholders(resolved(_names(raw.get("addresses")), "addresses", scope, render, [])),
+            **(around.urls or {}),
+        },
     )
-    tree = {**_tree(raw, scope, render, problems), "name": name, "namespace": namespace, "variables": values}
+    tree = {
+        **_tree(raw, scope, render, problems),
+        **({"place": place} if place else {}),
+        "name": name,
+        "namespace": namespace,
+        "variables": values,
+    }
+    around = replace(around, target=target)
     others = _inactive_entries(tree.get("aws"))
     tree = _without_inactive(tree)
     found, wrong = _validated(tree)
     problems += _beside(problems, [*wrong, *_tree_problems(found, tree, folder, around)])
     # What is right only while it is left out is a mistake that waits for its day.
-    problems += [one for one in _aws_problems(others, [], around.target) if one not in problems]
+    problems += [one for one in _left_out_problems(others, _map(tree.get("aws")), around.target) if one not in problems]
     if problems or found is None:
         return Reading(problems=[f"{folder / FILE}: {one}" for one in problems])
     lists = {key: tree.get(key) or {} for key in ("aws", "images")}
+    chosen = {key: target[key] for key in Place.model_fields if key in target}
     return Reading(
         _with_paths(
-            {**found.model_dump(mode="json"), **lists, "folder": str(folder), "overrides": kept(overrides)}, folder
+            {
+                **found.model_dump(mode="json"),
+                **lists,
+                "place": chosen,
+                "folder": str(folder),
+                "overrides": kept(overrides),
+            },
+            folder,
         )
     )
+
+
+def _target(place: object, target: Mapping[str, Any]) -> dict[str, Any]:
+    """The stack's target with what the blueprint says of it."""
+    given = {key: value for key, value in _map(place).items() if key in Place.model_fields and value is not None}
+    tags = {**(target.get("tags") or {}), **_map(given.pop("tags", None))}
+    return {**target, **given, **({"tags": tags} if tags else {})}
+
+
+def _names(entries: object) -> dict[str, None]:
+    return dict.fromkeys(entries) if isinstance(entries, Mapping) else {}
 
 
 def _beside(failed: list[str], problems: Iterable[str]) -> list[str]:
@@ -100,7 +132,7 @@ def _beside(failed: list[str], problems: Iterable[str]) -> list[str]:
 
 
 def _variables(
-    declared: object, around: Surroundings, render: Render, problems: list[str]
+    folder: str, declared: object, around: Surroundings, render: Render, problems: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The variables' values, and those of them that were given."""
     if declared is not None and not isinstance(declared, Mapping):
@@ -113,7 +145,7 @@ def _variables(
         if not IDENTIFIER.fullmatch(str(name)):
             problems.append(f"{path}: is not a variable's name: lower-case letters, digits and '_', a letter first")
             continue
-        scope = {**values, "stack": dict(around.facts)}
+        scope = {**values, "stack": {**around.facts, "folder": folder}}
         values[name] = resolved(default, path, scope, render, problems)
         if name in around.given:
             try:
@@ -147,7 +179,7 @@ def _tree(raw: Mapping[str, Any], scope: Mapping[str, Any], render: Render, prob
     found: dict[str, Any] = {}
     early = {**scope, "stack": {key: value for key, value in scope["stack"].items() if key != "urls"}}
     for key, value in raw.items():
-        if key in ("name", "namespace", "variables"):
+        if key in ("name", "namespace", "variables", "place"):
             continue
         if key == "releases" and isinstance(value, list):
             found[key] = [_release(one, f"{key}[{index}]", early, render, problems) for index, one in enumerate(value)]
@@ -255,6 +287,17 @@ def _aws_problems(lists: Mapping[str, Any], extra: list[dict[str, Any]], target:
             "composites.objects",
             re.sub(rf"\baws_resources_({names})\b", r"aws.\1", one),
         )
+
+
+def _left_out_problems(
+    others: Mapping[str, Any], active: Mapping[str, Any], target: Mapping[str, Any]
+) -> Iterator[str]:
+    """What is wrong with entries that are left out, each list beside all of the other lists, to which they may refer."""
+    for name, entries in others.items():
+        beside = {key: [*(active.get(key) or []), *others.get(key, [])] for key in {*active, *others}}
+        for one in _aws_problems({**beside, name: entries}, [], target):
+            if one.startswith(f"aws.{name}"):
+                yield one
 
 
 def _release_problems(found: Blueprint, folder: Path) -> Iterator[str]:

@@ -57,9 +57,28 @@ def _node_port(value: int) -> int:
     return value
 
 
+def _region(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", value):
+        raise ValueError(f"{short(value)} is not a region of AWS, such as eu-west-1")
+    return value
+
+
 Label = Annotated[str, AfterValidator(_label)]
 Port = Annotated[Whole, AfterValidator(_port)]
 When = Annotated[Flag, Field(description="The entry counts only where this is true.")]
+
+
+class Place(Model):
+    """Where the AWS resources are made; what is left out is the stack's."""
+
+    region: Annotated[str, AfterValidator(_region)] | None = Field(None, description="The AWS region.")
+    provider_config: Label | None = Field(
+        None, description="The ProviderConfig of Crossplane, which is made where it is not there; by default `default`."
+    )
+    prefix: str | None = Field(
+        None, description="What the names of the Kubernetes objects of AWS resources begin with."
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of all AWS resources, beside stack_tags.")
 
 
 class Check(Model):
@@ -158,6 +177,9 @@ class Blueprint(Model):
     )
     checks: list[Check] = Field(default_factory=list, description="What must be true before anything is touched.")
     namespace: Label | None = Field(None, description="Where the releases live; by default the blueprint's name.")
+    place: Place = Field(
+        default_factory=Place, description="Where the AWS resources are made; what is left out is the stack's."
+    )
     aws: dict[str, Any] = Field(
         default_factory=dict,
         description=f"AWS resources: the lists {', '.join(ENTRIES)}, as the role aws_resources takes them.",

@@ -21,10 +21,13 @@ class TemplateError(PrintableError):
 
 
 def resolved(value: Any, path: str, scope: Mapping[str, Any], render: Render, problems: list[str]) -> Any:
-    """The value with its templates rendered. What fails is None, and reported."""
+    """The value with its templates rendered, those of a map's keys as well. What fails is None, and reported."""
     if isinstance(value, Mapping):
         return {
-            key: resolved(one, join(path, [key]).lstrip("."), scope, render, problems) for key, one in value.items()
+            _key(key, path, scope, render, problems): resolved(
+                one, join(path, [key]).lstrip("."), scope, render, problems
+            )
+            for key, one in value.items()
         }
     if isinstance(value, list):
         return [resolved(one, join(path, [index]), scope, render, problems) for index, one in enumerate(value)]
@@ -35,3 +38,9 @@ def resolved(value: Any, path: str, scope: Mapping[str, Any], render: Render, pr
             problems.append(f"{path}: {error}")
             return None
     return value
+
+
+def _key(key: Any, path: str, scope: Mapping[str, Any], render: Render, problems: list[str]) -> Any:
+    """A map's key, rendered; one that fails is kept as it is, and reported."""
+    found = resolved(key, path, scope, render, problems) if isinstance(key, str) else key
+    return key if found is None else found

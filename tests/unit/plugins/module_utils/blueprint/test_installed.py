@@ -51,7 +51,7 @@ def blueprint(**changed: Any) -> dict[str, Any]:
         "name": "orders", "folder": "/orders", "overrides": {}, "namespace": "orders", "releases": [{"name": "orders"}], "additions": [],
         "images": {}, "aws": {"topics": [{"name": "orders"}], "queues": []}, "composites": {"objects": []},
         "addresses": {"orders": {"title": None, "service": "orders", "node_port": 30100, "host": "", "paths": {"Docs": "/docs"}}},
-        "links": {}, "variables": {}, **changed,
+        "links": {}, "variables": {}, "place": {}, **changed,
     }  # fmt: skip
 
 
@@ -90,10 +90,11 @@ def test_no_secret_of_a_build_is_remembered(tmp_path: Path, arguments: dict[str,
         ({}, ["releases: 'orders'", "aws.topics: 'orders'", "addresses.orders: ", "addresses.orders.node_port: 30100"]),
         ({"namespace": "b"}, ["aws.topics: 'orders'", "addresses.orders: ", "addresses.orders.node_port: 30100"]),
         ({"namespace": "b", "aws": {"queues": [{"name": "orders"}]}, "addresses": {}}, []),
+        ({"namespace": "b", "aws": {}, "addresses": {}, "place": {"prefix": "dev-"}}, ["place.prefix: 'dev-'"]),
     ],
 )
 def test_what_two_share_and_must_not(changed: dict[str, Any], says: list[str]) -> None:
-    installed = {"first": entry_of(blueprint(name="first"))}
+    installed = {"first": entry_of(blueprint(name="first", place={"prefix": "dev-"}))}
     found = list(collisions("second", entry_of(blueprint(name="second", **changed)), installed))
     assert len(found) == len(says)
     assert all(one.startswith(start) and "first" in one for one, start in zip(found, says, strict=True))
@@ -116,6 +117,9 @@ def test_which_a_run_is_about(tmp_path: Path) -> None:
     installed = {"pipeline": {"folder": "/p"}, "orders": {"folder": str(tmp_path / "orders")}}
     assert chosen(installed, "", tmp_path) == ["pipeline", "orders"]
     assert chosen(installed, "orders", tmp_path) == chosen(installed, "./orders", tmp_path) == ["orders"]
+    both = {name: {"folder": "/ours/config_api"} for name in ("config-api-dev", "config-api-prod")}
+    assert chosen(both, "config-api", tmp_path) == ["config-api-dev", "config-api-prod"]
+    assert chosen(both, "config_api_prod", tmp_path) == ["config-api-prod"]
     with pytest.raises(ValueError, match="'bills' is not installed; installed are pipeline, orders"):
         chosen(installed, "bills", tmp_path)
     with pytest.raises(ValueError, match="Run `make up` first"):

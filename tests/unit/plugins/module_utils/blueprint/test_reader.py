@@ -184,3 +184,68 @@ def test_whatever_a_file_holds_is_read_or_refused(raw: Any) -> None:
 @pytest.mark.parametrize("path", sorted(Path(__file__).resolve().parents[5].glob("blueprints/*/blueprint.yml")))
 def test_the_collections_own_have_a_schema_line(path: Path) -> None:
     assert path.read_text().startswith("# yaml-language-server: $schema=../../docs/blueprint.schema.json\n")
+
+
+def test_where_aws_resources_are_made_is_the_stacks_unless_it_is_said(folder: Path) -> None:
+    assert reading(folder, WHOLE).blueprint["place"] == {"region": "eu-central-1"}
+    text = """
+    variables: {environment: dev}
+    place: {region: eu-west-1, provider_config: "{{ environment }}", prefix: "{{ environment }}-", tags: {environment: "{{ environment }}"}}
+    aws:
+      policies:
+        - name: a
+          policy: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "arn:aws:sqs:{{ stack.region }}:1:{{ stack.tags.environment }}"}]}
+    """
+    facts = {**FACTS, "tags": {"environment": "test", "project": "x"}}
+    found = reading(folder, text, facts=facts, target={**TARGET, "tags": facts["tags"]})
+    assert found.problems == []
+    assert found.blueprint["place"] == {
+        "region": "eu-west-1", "provider_config": "dev", "prefix": "dev-", "tags": {"environment": "dev", "project": "x"},
+    }  # fmt: skip
+    (statement,) = found.blueprint["aws"]["policies"][0]["policy"]["Statement"]
+    assert statement["Resource"] == "arn:aws:sqs:eu-west-1:1:dev"
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("{region: Ireland}", "place.region: 'Ireland' is not a region of AWS, such as eu-west-1"),
+        ("{provider_config: UPPER}", "place.provider_config: 'UPPER' is not a name of Kubernetes"),
+        ("{prefix: _x}", "aws_resources_prefix: '_x' can't begin the name of a Kubernetes object"),
+        ("{regoin: eu-west-1}", "place.regoin: is unknown; did you mean 'region'?"),
+        ("eu-west-1", "place: must be a map"),
+    ],
+)
+def test_places_that_are_none(folder: Path, place: str, says: str) -> None:
+    found = problems(folder, f"place: {place}")
+    assert [one for one in found if one.startswith(says)], found
+
+
+def test_names_of_entries_may_be_templates(folder: Path) -> None:
+    text = """
+    variables: {environment: dev}
+    addresses: {"orders_{{ environment }}": {service: orders}}
+    links: {"Page of {{ environment }}": "{{ stack.urls['orders_' ~ environment] }}/page"}
+    """
+    blueprint = reading(folder, text, urls={"orders_dev": "http://127.0.0.1:1"}).blueprint
+    assert list(blueprint["addresses"]) == ["orders_dev"]
+    assert blueprint["links"] == {"Page of dev": "http://127.0.0.1:1/page"}
+    assert reading(folder, text).blueprint["links"] == {"Page of dev": "http://orders_dev.invalid/page"}
+    (found,) = problems(folder, 'links: {"{{ nothing }}": a}')
+    assert "'nothing' is undefined" in found
+
+
+def test_its_folder_is_known(folder: Path) -> None:
+    text = 'variables: {file: "{{ stack.folder }}/a"}\nlinks: {"{{ file }}": "{{ stack.folder }}"}'
+    assert reading(folder, text).blueprint["links"] == {f"{folder}/a": str(folder)}
+
+
+def test_an_entry_that_is_left_out_may_refer_to_one_that_is_not(folder: Path) -> None:
+    text = """
+    aws:
+      policies: [{name: a, policy: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}]
+      users:
+        - {name: u, policies: [a], when: false}
+        - {name: v, policies: [b], when: false}
+    """
+    assert problems(folder, text) == ["aws.users[1].policies[0]: 'b' is neither in aws.policies nor an ARN"]
