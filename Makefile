@@ -20,6 +20,7 @@ export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
 EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
 UNKNOWN_ENV = $(filter-out $(notdir $(wildcard inventories/*)),$(ENV))
+NO_ENV = echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*)). Copy one, change its settings, then run again."; exit 1
 PLAY = ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
@@ -43,8 +44,7 @@ help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 up: setup ## set everything up and run site.yml
-	$(if $(UNKNOWN_ENV),@echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*))." \
-	"Copy one of these, change its settings, then run again. Nothing was touched."; exit 1)
+	@$(if $(UNKNOWN_ENV),$(NO_ENV),:)
 	$(if $(ENV),set -e; $(foreach one,$(ENV),$(PLAY) -i inventories/local -i inventories/$(one) site.yml $(ARGS);),$(PLAY) site.yml $(ARGS))
 
 verify: setup ## prove the running stack again, by facts and an event

@@ -130,3 +130,23 @@ def test_clusters_wait_for_what_they_are_made_of(planned: str) -> None:
     assert planned.count("ansible-playbook tests/parts.yml") == 1
     assert begins < planned.index(": molecule test ")
     assert begins < planned.index(": pytest tests/faults")
+
+
+def test_an_environment_is_a_folder_of_inventories(programs: str) -> None:
+    told = make("up", "PYTHON=true", f"PATH={programs}", "BLUEPRINT=config-api", "ENV=dev prod")
+    given = [json.loads(line.removeprefix("given: ")) for line in told.splitlines() if line.startswith("given: ")]
+    assert [one[2:] for one in given] == [
+        ["-i", "inventories/local", "-i", f"inventories/{environment}", "site.yml"] for environment in ("dev", "prod")
+    ]
+
+
+@pytest.mark.parametrize("name", ["stag", "dev stag", "%", "../inventories/dev", HOSTILE])
+def test_an_environment_that_does_not_exist(programs: str, name: str) -> None:
+    command = ["make", "up", "PYTHON=true", f"PATH={programs}", f"ENV={name}"]
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
+    }
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert f"ENV={name} is not in inventories/, which has dev local prod. Copy one" in done.stdout
+    assert "given:" not in done.stdout and not (PROJECT / "made").exists()
