@@ -103,6 +103,27 @@ blueprint:
       description: >-
         Where the releases live; by default the blueprint's name.
       type: str
+    place:
+      description: >-
+        Where the AWS resources are made; what is left out is the stack's.
+      type: dict
+      contains:
+        region:
+          description: >-
+            The AWS region.
+          type: str
+        provider_config:
+          description: >-
+            The ProviderConfig of Crossplane, which is made where it is not there; by default C(default).
+          type: str
+        prefix:
+          description: >-
+            What the names of the Kubernetes objects of AWS resources begin with.
+          type: str
+        tags:
+          description: >-
+            Tags of all AWS resources, beside stack_tags.
+          type: dict
     aws:
       description: >-
         AWS resources: the lists tables, repositories, event_buses, policies, roles, oidc_providers, users, keys, log_groups, event_rules, instance_profiles,
