@@ -128,6 +128,12 @@ def permanent_cause(obj: Json, wanted: t.Sequence[str]) -> Cause | None:
     return cause if cause and cause.permanent else None
 
 
+def protected(obj: Json) -> bool:
+    """Whether it is being deleted, and AWS refuses that until its protection is taken away."""
+    failed = [one for one in conditions_of(obj).values() if one.get("status") == "False"]
+    return "deletionTimestamp" in obj["metadata"] and any(PROTECTED.search(str(one.get("message"))) for one in failed)
+
+
 def ready_seconds(obj: Json, wanted: t.Sequence[str]) -> int | None:
     """Seconds from the object's creation to the last of its conditions turning True, by the cluster's clock."""
     created = _time(obj["metadata"].get("creationTimestamp"))
@@ -167,6 +173,8 @@ def under_way(obj: Json) -> bool:
     return (conditions.get("Ready") or {}).get("reason") == "Creating" and not failed
 
 
+# AWS's words of a table, and Terraform's of what it protects itself.
+PROTECTED = re.compile(r"protected against deletion|deletion[ _]protection", re.I)
 # In this order: what is more precise comes first.
 _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
     (
@@ -176,6 +184,13 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
             "run aws_resources again, which takes up what AWS knows by its name; of other kinds look whether AWS has it, then "
             f"remove the annotation {CREATE_PENDING}",
             permanent=True,
+        ),
+    ),
+    (
+        PROTECTED,
+        Cause(
+            "AWS protects it against deletion",
+            "declare it without the protection (aws_deletion_protection: false) and run again, then remove it",
         ),
     ),
     (

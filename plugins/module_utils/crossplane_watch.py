@@ -368,6 +368,11 @@ class Waiter:
                     "Check the kubeconfig, its user and its RBAC (get, list and watch)."
                 )
         looked_at = all(state.looked_at for state in self.board.states.values())
+        if self.options.state != "ready" and self.options.fail_fast and looked_at:
+            kept = [
+                f"{row['kind']}/{row['name']}" for row in rows if row["_object"] and rules.protected(row["_object"])
+            ]
+            return f"AWS protects {', '.join(kept)} against deletion." if kept else None
         if self.options.state != "ready" or not looked_at:
             return None
         left = [row["_object"] for row in rows if not row["ready"]]

@@ -89,8 +89,7 @@ options:
   fail_fast:
     description:
       - Fail as soon as a resource says something that waiting does not cure, such as refused credentials, a name that
-        is taken, or an
-        immutable field that was changed.
+        is taken, or an immutable field that was changed; with O(state=absent) that AWS protects it against deletion.
       - Without it only O(timeout) fails, and that nothing else is left than creations of which the provider does not know the end.
     type: bool
     default: false

@@ -65,10 +65,8 @@ def told(difference: dict[str, Any]) -> Changes:
             field["path"].removeprefix("spec.forProvider.").split(".")[0].split("[")[0] for field in one["fields"]
         }
         changes.setdefault((service(one), one["name"]), set()).update(fields)  # type: ignore[union-attr]
-    for one in difference["missing"]:
+    for one in (*difference["missing"], *difference["surplus"]):
         changes[service(one), one["name"]] = None
-    for one in difference["surplus"]:
-        changes[f"{one['apiVersion'].split('.')[0]}/{one['kind']}", one["metadata"]["name"]] = None
     return changes
 
 

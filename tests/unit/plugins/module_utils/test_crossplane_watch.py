@@ -314,6 +314,21 @@ def test_absent_is_reached_where_the_kind_is_not_served():
     assert wait(Script({}), options=PATIENT._replace(state="absent"))["ready"] is True
 
 
+def test_absent_ends_at_once_where_aws_protects_what_is_to_go():
+    held = thing(deletionTimestamp="2026-01-01T00:00:00Z", finalizers=["finalizer.managedresource.crossplane.io"])
+    message = "delete failed: async delete failed: ValidationException: Resource cannot be deleted as it is currently protected against deletion."
+    held["status"]["conditions"][0] |= {"status": "False", "message": message}
+    options = Options(timeout=60, state="absent", fail_fast=True)
+    with pytest.raises(KubernetesError, match=r"AWS protects Topic/orders against deletion") as caught:
+        wait(script(listed(held)), options=options)
+    assert "aws_deletion_protection: false" in caught.value.message
+    # What is not being deleted yet says nothing of that.
+    free = thing()
+    free["status"]["conditions"][0] |= {"status": "False", "message": message}
+    with pytest.raises(KubernetesError, match="not gone after 0 s"):
+        wait(script(listed(free)), options=options._replace(timeout=0.1))
+
+
 def test_absent_is_not_reached_where_nobody_answers():
     with pytest.raises(KubernetesError, match="not gone"):
         wait(script(ApiError(0, "connection refused")), options=SOON._replace(state="absent"))
