@@ -14,7 +14,7 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError, explain
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import UNREADABLE, AwsError, explain
 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
@@ -249,5 +249,5 @@ def aws_errors(doing: str, endpoint_url: str | None) -> t.Iterator[None]:
 
     try:
         yield
-    except (ClientError, BotoCoreError, ResponseParserError) as error:
+    except (ClientError, BotoCoreError, ResponseParserError, *UNREADABLE) as error:
         raise AwsError(explain(error, doing, endpoint_url)) from error

@@ -28,6 +28,10 @@ class AwsError(PrintableError):
         self.details = printable_data(details)
 
 
+# What botocore's parsers raise for an answer that has another form than AWS's, such as a date that is none, and what reading one does that
+# lacks what AWS always has.
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+
 _BAD_CREDENTIALS = {
     "InvalidClientTokenId",
     "UnrecognizedClientException",
@@ -119,7 +123,7 @@ def is_not_implemented(error: BaseException) -> bool:
 
 def concerns_one_thing(error: BaseException) -> bool:
     """Whether other requests to the same service may work all the same: it's neither the caller nor the service."""
-    return error_code(error) not in {"", *_BAD_CREDENTIALS, *_EXPIRED, *_THROTTLED}
+    return isinstance(error, UNREADABLE) or error_code(error) not in {"", *_BAD_CREDENTIALS, *_EXPIRED, *_THROTTLED}
 
 
 def kinds_of(error: BaseException) -> set[str]:
@@ -131,6 +135,13 @@ def not_aws(where: str) -> str:
     return (
         f"{where} answers HTTP, but not as an AWS endpoint does; likely the URL or port belongs to another web server. "
         "Set endpoint_url to the emulator's own address, by default http://localhost:4566."
+    )
+
+
+def unreadable(where: str, doing: str, error: BaseException) -> str:
+    return (
+        f"{where} answers {doing} otherwise than AWS does, so that the answer can't be read ({type(error).__name__}: {printable(error)}); "
+        "likely the emulator lacks a part of this. See its log, or leave this out of what is asked for."
     )
 
 
@@ -205,6 +216,9 @@ def explain(error: BaseException, doing: str, endpoint_url: str | None) -> str:
         return unreachable(where, _reason(error))
     if kinds & {"ResponseParserError", "JSONDecodeError"}:
         return not_aws(where)
+
+    if isinstance(error, UNREADABLE) and "BotoCoreError" not in kinds:
+        return unreadable(where, doing, error)
 
     code = error_code(error)
     if code:

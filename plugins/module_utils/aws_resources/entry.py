@@ -17,7 +17,17 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks 
     PROTECTION,
 )
 
-from .fields import Flag, Model, ObjectName, SecretKey, SecretName, Tags, reserved_tag_problems, tag_problems
+from .fields import (
+    Flag,
+    Model,
+    ObjectName,
+    SecretKey,
+    SecretName,
+    Tags,
+    case_problems,
+    reserved_tag_problems,
+    tag_problems,
+)
 from .models import Field
 from .target import Target, object_name
 
@@ -81,6 +91,10 @@ class Entry(Model):
 
 
 class TaggedEntry(Entry):
+    """Has tags; case_matters says whether AWS takes keys that differ in case only for different ones."""
+
+    case_matters: ClassVar[bool] = True
+
     tags: Tags = Field(default_factory=dict)
 
     def problems(self, context: Context) -> Iterable[Problem]:
@@ -88,6 +102,8 @@ class TaggedEntry(Entry):
         yield from (("tags", one) for one in reserved_tag_problems(self.tags))
         if not tag_problems(self.tags):
             yield from (("tags", f"with aws_resources_tags, {one}") for one in tag_problems(self.all_tags(context)))
+        if not self.case_matters:
+            yield from (("tags", one) for one in case_problems(self.all_tags(context)))
 
     def all_tags(self, context: Context) -> dict[str, str]:
         return {**context.target.tags, **self.tags}

@@ -120,6 +120,18 @@ def tag_problems(tags: Mapping[str, str]) -> list[str]:
     return found
 
 
+def case_problems(tags: Mapping[str, str]) -> list[str]:
+    """Keys that IAM takes for the same: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules_creating."""
+    alike: dict[str, list[str]] = {}
+    for key in tags:
+        alike.setdefault(key.lower(), []).append(key)
+    return [
+        f"the keys {' and '.join(map(short, keys))} differ in case only, and IAM takes them for one; with aws_resources_tags, leave one out"
+        for keys in alike.values()
+        if len(keys) > 1
+    ]
+
+
 def reserved_tag_problems(tags: Iterable[object]) -> list[str]:
     """Tags that are not the user's, as ownership is told by them."""
     return [

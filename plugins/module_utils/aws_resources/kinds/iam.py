@@ -29,6 +29,7 @@ OIDC = re.compile(r"(?:https://|arn:aws[a-z-]*:iam::\d{12}:oidc-provider/)?([A-Z
 
 class Policy(TaggedEntry):
     list_name: ClassVar[str] = "policies"
+    case_matters: ClassVar[bool] = False
     described: ClassVar[str] = "Policies of IAM"
 
     name: PolicyName
@@ -74,6 +75,7 @@ def _pod_identity(value: object) -> object:
 
 class Role(TaggedEntry):
     list_name: ClassVar[str] = "roles"
+    case_matters: ClassVar[bool] = False
     described: ClassVar[str] = "Roles of IAM"
     notes: ClassVar[Mapping[str, str]] = {"service_account": "or `pod_identity` or `trust_policy` (one is required)"}
 

@@ -23,6 +23,7 @@ ProfileName = Annotated[str, named(r"[A-Za-z0-9_+=,.@-]{1,128}", "1 to 128 lette
 
 class InstanceProfile(TaggedEntry):
     list_name: ClassVar[str] = "instance_profiles"
+    case_matters: ClassVar[bool] = False
     described: ClassVar[str] = "Instance profiles of IAM, each with a declared role"
 
     name: ProfileName

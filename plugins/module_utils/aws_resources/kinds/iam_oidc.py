@@ -24,6 +24,7 @@ Thumbprint = Annotated[str, named(r"[0-9a-fA-F]{40}", "40 hexadecimal digits")]
 
 class OidcProvider(TaggedEntry):
     list_name: ClassVar[str] = "oidc_providers"
+    case_matters: ClassVar[bool] = False
     described: ClassVar[str] = "Issuers of OpenID Connect that IAM trusts"
 
     url: IssuerUrl

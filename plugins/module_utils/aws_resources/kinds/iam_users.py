@@ -31,6 +31,7 @@ class AccessKey(Model):
 
 class User(TaggedEntry):
     list_name: ClassVar[str] = "users"
+    case_matters: ClassVar[bool] = False
     described: ClassVar[str] = "Users of IAM"
 
     name: UserName

@@ -48,6 +48,9 @@ BucketName = Annotated[
 ]
 Days = Annotated[Whole, number(1, 2147483647)]
 StorageClass = Literal["GLACIER", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "DEEP_ARCHIVE", "GLACIER_IR"]
+# Classes that AWS moves nothing into before it is so old.
+INFREQUENT = ("STANDARD_IA", "ONEZONE_IA")
+LEAST_DAYS = 30
 MOST_RULES = {"lifecycle": 1000, "cors": 100}
 
 
@@ -110,6 +113,35 @@ class LifecycleRule(Model):
             ]
         return rule
 
+    def refused(self) -> Iterable[Problem]:
+        """What AWS refuses of a rule whose fields are fine each.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html and
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+        """
+        for field in ("abort_incomplete_upload_days", "expired_object_delete_marker"):
+            if self.tags and getattr(self, field) is not None:
+                yield field, "can't stand in a rule with tags; give it a rule of its own"
+        for field, end in (
+            ("transitions", "expiration_days"),
+            ("noncurrent_transitions", "noncurrent_expiration_days"),
+        ):
+            moves: list[Transition] = getattr(self, field)
+            classes = Counter(one.storage_class for one in moves)
+            for index, one in enumerate(moves):
+                if classes[one.storage_class] > 1:
+                    yield (
+                        f"{field}[{index}].storage_class",
+                        f"{one.storage_class!r} stands in {classes[one.storage_class]} transitions of the rule",
+                    )
+                if one.storage_class in INFREQUENT and one.days < LEAST_DAYS:
+                    yield (
+                        f"{field}[{index}].days",
+                        f"{one.days} is less than {LEAST_DAYS}, which AWS wants before {one.storage_class}",
+                    )
+                if (days := getattr(self, end)) is not None and days <= one.days:
+                    yield end, f"{days} must be more than the {one.days} days of {field}[{index}]"
+
     def _filter(self) -> Object:
         """One predicate stands alone, several stand in 'and'."""
         if not self.tags:
@@ -168,6 +200,7 @@ class Bucket(ProtectedEntry):
                 yield place, "does nothing; give it expiration_days, transitions or another action"
             if rule.expiration_days is not None and rule.expired_object_delete_marker is not None:
                 yield f"{place}.expired_object_delete_marker", "can't stand beside expiration_days"
+            yield from ((f"{place}.{field}", text) for field, text in rule.refused())
         if self.encryption and self.encryption.kms_key:
             yield from key_problems("encryption.kms_key", self.encryption.kms_key, context)
             if self.encryption.algorithm == "AES256":

@@ -13,7 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 
 from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given
-from ..fields import SecretKey, named, text
+from ..fields import SecretKey, named, short, text
 from ..kind import SECRET, Kind
 from ..models import AfterValidator
 from ..observe import Aws, tag_map
@@ -45,6 +45,14 @@ def _check_value(value: object) -> object:
     if not isinstance(value, str) and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
         raise ValueError("must be text, or a list of texts for type StringList")
     return value
+
+
+def fits(pattern: str | None, value: str) -> bool:
+    """Whether a value may match a pattern; one that Python reads otherwise than AWS, or not at all, is left to AWS."""
+    try:
+        return pattern is None or re.search(pattern, value) is not None
+    except re.error:
+        return True
 
 
 class Parameter(TaggedEntry):
@@ -96,6 +104,9 @@ class Parameter(TaggedEntry):
             longest = LONGEST_VALUES[self.tier or "Standard"]
             if not 1 <= (length := len(self.plain.encode())) <= longest:
                 yield "value", f"has {length} bytes; AWS takes 1 to {longest} in tier {self.tier or 'Standard'}"
+            # How AWS takes it for a list is not documented.
+            if isinstance(self.value, str) and not fits(self.allowed_pattern, self.value):
+                yield "value", f"does not match allowed_pattern {short(self.allowed_pattern)}"
 
     def objects(self, context: Context) -> list[Object]:
         parameters = {

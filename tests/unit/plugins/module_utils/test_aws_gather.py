@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import http.server
 import json
 import threading
 
@@ -40,6 +42,32 @@ def made():
 def clients(made):
     with mock_aws():
         yield made
+
+
+@contextlib.contextmanager
+def answering(body):
+    """The address of a server that knows who is asking, and answers everything else with the same body."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            identity = b"<a><GetCallerIdentityResult><Account>000000000000</Account></GetCallerIdentityResult></a>"
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(identity if b"GetCallerIdentity" in asked else body)
+
+        do_GET = do_HEAD = do_POST  # noqa: N815
+
+        def log_message(self, *_arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def fill(clients, items=3):
@@ -311,6 +339,46 @@ def test_only_an_emulator_may_lack_a_request(clients, monkeypatch):
         reading = Reading("dynamodb", clients.get("dynamodb"), Query(()), pool, "http://localhost:4566")
         assert reading.ask("orders", "describe_time_to_live", TableName="orders") is None
         assert reading.problems == []
+
+
+@pytest.mark.parametrize("service", ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>x</html>",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"QueueUrls": 5, "TableNames": ["a"], "Parameters": [{"Name": "a", "LastModifiedDate": "yesterday"}], "SecretList": [{}], "Keys": [{}]}',
+        b"<a><Buckets><Bucket><Name>a</Name><CreationDate>never</CreationDate></Bucket></Buckets><ListTopicsResult><Topics><member/></Topics></ListTopicsResult></a>",
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_told_with_the_service(service, body):
+    with answering(body) as endpoint:
+        connection = Connection(
+            endpoint, "eu-central-1", "test", "test", aws_config={"retries": {"total_max_attempts": 1}}
+        )
+        found = aws_gather.gather(Clients(connection), Query((service,), on_error="warn"))
+    for problem in found["errors"]:
+        assert problem["service"] == service
+        assert endpoint in problem["message"]
+
+
+def test_the_rest_is_read_where_one_answer_cannot_be(clients, monkeypatch):
+    fill(clients)
+    real = clients.get("sqs").get_queue_attributes
+
+    def broken(QueueUrl, **more):  # noqa: N803
+        if QueueUrl.endswith("-dlq"):
+            raise ValueError('Invalid timestamp "never"')
+        return real(QueueUrl=QueueUrl, **more)
+
+    monkeypatch.setattr(clients.get("sqs"), "get_queue_attributes", broken)
+    found = aws_gather.gather(clients, Query(["sqs"], on_error="warn"))
+    assert [one["name"] for one in found["queues"]] == ["orders"]
+    (problem,) = found["errors"]
+    assert problem["name"] == "orders-dlq"
+    assert "can't be read (ValueError: Invalid timestamp" in problem["message"]
 
 
 def test_many_problems_make_no_long_message():
