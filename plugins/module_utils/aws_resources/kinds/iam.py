@@ -13,7 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import
 
 from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Entry, Object, Problem, TaggedEntry, given, part_of
-from ..fields import ARN, KubernetesName, Model, Whole, as_json, named, number, policy_document, short, text
+from ..fields import ARN, KubernetesName, Model, Whole, as_iam_json, named, number, policy_document, short, text
 from ..kind import NAME, ON_DELETION, Kind
 from ..models import BeforeValidator, Field
 from ..observe import Aws, Reader, document, tag_map
@@ -39,7 +39,7 @@ class Policy(TaggedEntry):
 
     def objects(self, context: Context) -> list[Object]:
         parameters = {
-            "policy": as_json(self.policy),
+            "policy": as_iam_json(self.policy),
             **given(self, {"path": "path", "description": "description"}),
             "tags": self.all_tags(context),
         }
@@ -105,7 +105,7 @@ class Role(TaggedEntry):
 
     def objects(self, context: Context) -> list[Object]:
         parameters = {
-            "assumeRolePolicy": as_json(self.trust(context)),
+            "assumeRolePolicy": as_iam_json(self.trust(context)),
             # What is attached by others would keep the role from being deleted.
             "forceDetachPolicies": True,
             **given(
@@ -125,7 +125,7 @@ class Role(TaggedEntry):
         return [role, *(part_of(role, one) for one in (*attached, *inline))]
 
     def _inline(self, name: str, context: Context) -> Object:
-        values = {"roleRef": {"name": context.name_of(self)}, "policy": as_json(self.inline_policies[name])}
+        values = {"roleRef": {"name": context.name_of(self)}, "policy": as_iam_json(self.inline_policies[name])}
         return context.managed(self, "iam", "RolePolicy", values, part=name, external=name)
 
     def trust(self, context: Context) -> Object:

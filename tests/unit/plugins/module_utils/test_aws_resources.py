@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus, unquote_plus
 
 import pytest
 import yaml
@@ -24,9 +25,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.cat
     NAMED_BY_US,
     REMOVAL,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import BOOLEANS
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import BOOLEANS, as_iam_json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kinds import KINDS, sqs
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.target import object_name
+from hypothesis import given
+from hypothesis import strategies as st
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MADE = yaml.safe_load((FIXTURES / "aws_resources_made.yml").read_text())
@@ -348,3 +351,43 @@ def test_the_provider_keeps_nothing_that_was_taken_out_of_the_newer_kinds() -> N
     declared = {"log_groups": [{"name": "/shop"}], "topics": [{"name": "orders"}]}
     policies = {one["kind"]: one["spec"].get("managementPolicies") for one in manifests(declared, EMULATOR)}
     assert policies == {"Group": ["Observe", "Create", "Update", "Delete"], "Topic": None}
+
+
+@given(
+    st.dictionaries(
+        st.text(alphabet='a%+\\"/é\u2028'),
+        st.text(alphabet='a%+2B\\"é') | st.floats(allow_nan=False, allow_infinity=False) | st.lists(st.text()),
+    )
+)
+def test_a_policy_of_iam_is_the_same_whether_it_is_decoded_or_not(document: dict[str, Any]) -> None:
+    text = as_iam_json(document)
+    assert json.loads(text) == document
+    # What AWS encodes, and what an emulator leaves as it is, once the provider has decoded it.
+    assert unquote_plus(quote_plus(text)) == text
+    assert unquote_plus(text) == text
+
+
+def test_policies_of_iam_are_written_so() -> None:
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::a/50%25+1"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    trust = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"AWS": "*"},
+                "Condition": {"StringEquals": {"a": "b+%"}},
+            }
+        ]
+    }
+    declared = {
+        "policies": [{"name": "p", "policy": policy}],
+        "roles": [{"name": "r", "trust_policy": trust, "inline_policies": {"own": policy}}],
+    }
+    made, found = derive(declared, Target(region="eu-central-1", account="000000000000"))
+    assert found == []
+    texts = [one["spec"]["forProvider"].get(name) for one in made for name in ("policy", "assumeRolePolicy")]
+    written = [text for text in texts if text]
+    assert len(written) == 3
+    assert not [text for text in written if "+" in text or "%" in text]
+    assert json.loads(written[0]) == policy
