@@ -6,8 +6,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.localcloud.stack.plugins.action import engine_gaps
+from ansible_collections.localcloud.stack.plugins.modules.engine_gaps import DOCUMENTATION
 
 SUBSCRIPTIONS = {"subscriptions": [{"topic": "a", "queue": "b", "dead_letter_queue": "c"}]}
 
@@ -61,3 +63,11 @@ def test_missing_measurements_are_an_error(tmp_path: Any, monkeypatch: pytest.Mo
     monkeypatch.setattr(engine_gaps, "ENGINES", tmp_path)
     with pytest.raises(AnsibleActionFail, match="Install the collection again"):
         run(declared=SUBSCRIPTIONS, engine="ministack")
+
+
+def test_what_is_documented_is_what_it_takes() -> None:
+    options = yaml.safe_load(DOCUMENTATION)["options"]
+    documented = {
+        name: {key: value for key, value in one.items() if key != "description"} for name, one in options.items()
+    }
+    assert documented == engine_gaps.ARGUMENTS

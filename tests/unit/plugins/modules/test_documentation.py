@@ -14,7 +14,17 @@ import pytest
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 COLLECTION = "ansible_collections.localcloud.stack.plugins"
 # Their work is done by an action plugin on the controller.
-WITHOUT_ARGUMENTS = {"blueprint", "helm", "k8s", "k8s_info", "kubectl", "run_lock", "summary", "toolchain"}
+WITHOUT_ARGUMENTS = {
+    "blueprint",
+    "engine_gaps",
+    "helm",
+    "k8s",
+    "k8s_info",
+    "kubectl",
+    "run_lock",
+    "summary",
+    "toolchain",
+}
 MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
 
 
