@@ -46,10 +46,10 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Say what of these queues LocalStack does not do as AWS does
+- name: Say what of this table LocalStack does not do as AWS does
   localcloud.stack.engine_gaps:
     declared:
-      queues: [{name: orders, message_retention_seconds: 3600}]
+      tables: [{name: orders, hash_key: {name: Id, type: S}, ttl: {attribute: Until}}]
     engine: localstack
     version: 4.14.0
 """
@@ -61,10 +61,10 @@ gaps:
   type: list
   elements: dict
   sample:
-    - behaviours: [sqs.retention.expires]
-      paths: ["aws_resources_queues[0].message_retention_seconds"]
+    - behaviours: [dynamodb.ttl.expires]
+      paths: ["aws_resources_tables[0].ttl"]
       message: >-
-        aws_resources_queues[0].message_retention_seconds: on LocalStack 4.14.0 messages stay for ever (sqs.retention.expires: the message stays).
+        aws_resources_tables[0].ttl: on LocalStack 4.14.0 expired items stay for ever (dynamodb.ttl.expires: the item stays).
         MiniStack 1.5.33 does it.
 note:
   description: What is to be said where this emulator, or this version of it, was not measured. Else empty.

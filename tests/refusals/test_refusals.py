@@ -73,11 +73,12 @@ def test_a_bad_name_where_the_pipeline_is_one_object(run: Run, tmp_path: Path) -
 
 
 RESTING = """
-description: a topic with a queue for what can't be delivered, whose messages expire
+description: a topic with a queue for what can't be delivered, and a table whose items expire
 namespace: shop
 aws:
   topics: [{name: orders}]
-  queues: [{name: orders, message_retention_seconds: 3600}, {name: dead}]
+  queues: [{name: orders}, {name: dead}]
+  tables: [{name: orders, hash_key: {name: Id, type: S}, ttl: {attribute: Until}}]
   subscriptions: [{topic: orders, queue: orders, dead_letter_queue: dead}]
 """
 
@@ -87,7 +88,7 @@ aws:
     [
         (
             "localstack",
-            "aws_resources_queues[0].message_retention_seconds: on LocalStack 4.14.0 messages stay for ever",
+            "aws_resources_tables[0].ttl: on LocalStack 4.14.0 expired items stay for ever",
         ),
         (
             "ministack",
