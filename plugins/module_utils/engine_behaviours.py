@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import typing as t
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 Json = dict[str, t.Any]
@@ -29,6 +29,8 @@ HURTS = {
 }
 TITLES = {"localstack": "LocalStack", "ministack": "MiniStack", "moto": "moto", "floci": "Floci", "aws": "AWS"}
 CONTRACT = "contract.json"
+# Paths that a message names; a gap has all of them.
+NAMED_PATHS = 10
 
 
 class Known(t.NamedTuple):
@@ -268,10 +270,11 @@ def gaps(declared: Mapping[str, t.Any], engine: str, version: str, known: Known)
     return Gaps(made, note if made and version not in ("", measured) else "")
 
 
-def _message(names: Sequence[str], paths: Iterable[str], seen: str, here: str, engine: str, known: Known) -> str:
+def _message(names: Sequence[str], paths: Sequence[str], seen: str, here: str, engine: str, known: Known) -> str:
     """Where, what happens on this engine, what was seen, and which engine does it."""
     without = known.contract[names[0]]["without"]
-    return f"{', '.join(paths)}: on {here} {without} ({', '.join(names)}: {seen}). {_elsewhere(names, engine, known)}"
+    more = f" and {len(paths) - NAMED_PATHS} more" if len(paths) > NAMED_PATHS else ""
+    return f"{', '.join(paths[:NAMED_PATHS])}{more}: on {here} {without} ({', '.join(names)}: {seen}). {_elsewhere(names, engine, known)}"
 
 
 def nearest(engine: str, version: str, known: Known) -> str | None:

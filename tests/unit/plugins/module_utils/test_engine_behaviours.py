@@ -67,6 +67,15 @@ def test_a_gap_has_path_engine_consequence_and_who_does_it() -> None:
     assert note == ""
 
 
+def test_many_paths_make_no_long_message() -> None:
+    (gap,), _note = gaps(
+        {"queues": [{"name": f"q{one}", "delay_seconds": 5} for one in range(1000)]}, "ministack", "", TWO
+    )
+    assert len(gap.paths) == 1000
+    assert "aws_resources_queues[9].delay_seconds and 990 more: on MiniStack 1.5.33" in gap.message
+    assert len(gap.message) < 700
+
+
 def test_what_no_engine_does_is_said_so() -> None:
     (gap,), _note = gaps({"queues": [{"name": "a", "delay_seconds": 5}]}, "ministack", "1.5.33", TWO)
     assert gap.message.endswith("(sqs.delay.queue: it comes at once). No engine that was measured does it.")
