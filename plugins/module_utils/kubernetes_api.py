@@ -110,17 +110,17 @@ class KubernetesApi:
 
     def merge(self, path: str, patch: Json) -> None:
         """Change an object by a JSON merge patch. ApiError if that is refused."""
-        self._request(path, {}, READ_TIMEOUT, "patch", body=patch, content_type=MERGE_PATCH).release_conn()
+        _finish(self._request(path, {}, READ_TIMEOUT, "patch", body=patch, content_type=MERGE_PATCH))
 
     def delete(self, path: str, uid: str, foreground: bool = False) -> None:
         """Delete the object of this UID. ApiError if that is refused, with status 409 if another has its name by now."""
         policy = {"propagationPolicy": "Foreground"} if foreground else {}
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}, **policy}
-        self._request(path, {}, READ_TIMEOUT, "delete", body=options).release_conn()
+        _finish(self._request(path, {}, READ_TIMEOUT, "delete", body=options))
 
     def create(self, path: str, text: str) -> None:
         """Create an object in a list's path from YAML. ApiError if that is refused, with status 409 if it is there already."""
-        self._request(path, {}, READ_TIMEOUT, "post", body=text, content_type=YAML).release_conn()
+        _finish(self._request(path, {}, READ_TIMEOUT, "post", body=text, content_type=YAML))
 
     def _request(
         self, path: str, params: t.Mapping[str, str], read_timeout: float, method: str = "get", **more: t.Any
@@ -140,6 +140,12 @@ class KubernetesApi:
             raise ApiError(error.status, _api_message(error)) from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _silence(error) from error
+
+
+def _finish(response: t.Any) -> None:
+    """Read an answer that nobody needs to its end, as the next request on the connection would take the rest for its own answer."""
+    response.drain_conn()
+    response.release_conn()
 
 
 @contextlib.contextmanager

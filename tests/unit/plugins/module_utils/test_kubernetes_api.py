@@ -65,7 +65,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_PATCH(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.patched.append((self.path, self.headers["content-type"], body))
-        self.answer(200, {})
+        # As long as the answer about a provider's revision, which names each of its kinds.
+        self.answer(200, {"references": ["x" * 100] * 5000})
 
     def answer(self, status, document):
         body = json.dumps(document).encode()
@@ -151,6 +152,13 @@ def test_a_merge_patch_is_sent_as_such(server, kubeconfig):
     assert server.patched == [
         (f"/apis/{SNS}/topics/orders", "application/merge-patch+json", {"metadata": {"finalizers": None}})
     ]
+
+
+def test_a_connection_is_used_again_after_a_long_answer_that_nobody_reads(server, kubeconfig):
+    api = KubernetesApi(kubeconfig)
+    api.connect()
+    api.merge(f"/apis/{SNS}/topics/orders", {})
+    assert api.get(f"/apis/{SNS}", {})["resources"]
 
 
 def test_refusals_have_the_servers_own_words(kubeconfig):
