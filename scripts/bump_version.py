@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Roll a version of the config API out to one environment: change `version` in charts/*/values-<environment>.yaml, and nothing else.
 
     bump_version.py ENVIRONMENT VERSION [--charts FOLDER] [--service NAME]...      default: main-api and auxiliary-service
