@@ -101,14 +101,20 @@ class Reminder:
             if identity in leaving:
                 continue
             if before is None or before[0] != state:
-                since[identity] = (state, now, ASK_AFTER + self._takes(same[0]))
+                since[identity] = (state, now, self._patience(found, same))
             elif now - before[1] >= before[2]:
-                since[identity] = (state, now, before[2] * 2)
+                since[identity] = (state, now, max(ASK_AFTER, before[2] * 2))
                 due.append(same[0])
             else:
                 since[identity] = before
         self._since = since
         return due
+
+    def _patience(self, found: Json, same: t.Sequence[Json]) -> float:
+        """Seconds until it is due for the first time. A creation of unknown end is not looked at before somebody says how it ended."""
+        if any(_identity(one) == _identity(same[0]) for one in found["unfinished"]):
+            return 0
+        return ASK_AFTER + (0 if any(one.get("permanent") for one in same) else self._takes(same[0]))
 
 
 def signature(found: Json) -> t.Hashable:

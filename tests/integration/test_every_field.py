@@ -56,17 +56,20 @@ def expected(before: Lists, after: Lists) -> Changes:
     return changes
 
 
+def service_kind(one: dict[str, Any]) -> str:
+    return f"{one['api_version'].split('.')[0]}/{one['kind']}"
+
+
 def told(difference: dict[str, Any]) -> Changes:
     """What a run in check mode says would change."""
-    service = lambda one: f"{one['api_version'].split('.')[0]}/{one['kind']}"  # noqa: E731
     changes: Changes = {}
     for one in (*difference["drifted"], *difference["strayed"]):
         fields = {
             field["path"].removeprefix("spec.forProvider.").split(".")[0].split("[")[0] for field in one["fields"]
         }
-        changes.setdefault((service(one), one["name"]), set()).update(fields)  # type: ignore[union-attr]
+        changes.setdefault((service_kind(one), one["name"]), set()).update(fields)  # type: ignore[union-attr]
     for one in (*difference["missing"], *difference["surplus"]):
-        changes[service(one), one["name"]] = None
+        changes[service_kind(one), one["name"]] = None
     return changes
 
 

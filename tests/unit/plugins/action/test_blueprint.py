@@ -24,8 +24,13 @@ PLAY = [
         "gather_facts": False,
         "tasks": [
             {
-                "localcloud.stack.blueprint": {"blueprint": "./orders", "ours": "/nowhere", "base": "{{ playbook_dir }}",
-                    "facts": {"region": "eu-central-1"}, "target": {"region": "eu-central-1"}},
+                "localcloud.stack.blueprint": {
+                    "blueprint": "./orders",
+                    "ours": "/nowhere",
+                    "base": "{{ playbook_dir }}",
+                    "facts": {"region": "eu-central-1"},
+                    "target": {"region": "eu-central-1"},
+                },
                 "register": "found",
             },
             {"ansible.builtin.assert": {"that": "found.blueprint.releases[0]['values'].url == 'db://' ~ db_password ~ '@db'"}},

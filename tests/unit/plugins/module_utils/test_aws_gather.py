@@ -350,7 +350,8 @@ def test_only_an_emulator_may_lack_a_request(clients, monkeypatch):
         b"null",
         b"\xff\xfe",
         b'{"QueueUrls": 5, "TableNames": ["a"], "Parameters": [{"Name": "a", "LastModifiedDate": "yesterday"}], "SecretList": [{}], "Keys": [{}]}',
-        b"<a><Buckets><Bucket><Name>a</Name><CreationDate>never</CreationDate></Bucket></Buckets><ListTopicsResult><Topics><member/></Topics></ListTopicsResult></a>",
+        b"<a><Buckets><Bucket><Name>a</Name><CreationDate>never</CreationDate></Bucket></Buckets>"
+        b"<ListTopicsResult><Topics><member/></Topics></ListTopicsResult></a>",
     ],
 )
 def test_an_answer_that_cannot_be_read_is_told_with_the_service(service, body):

@@ -177,5 +177,22 @@ def test_what_the_provider_looks_for_longer_is_asked_for_later():
     assert STILL_AFTER + 40 <= outcome.seconds <= STILL_AFTER + 42
 
 
+@pytest.mark.parametrize(
+    ("state", "moment"),
+    [
+        (found(unfinished=[QUEUE], unready=[unready(permanent=True)]), 1),
+        (found(unready=[unready(permanent=True)]), ASK_AFTER),
+    ],
+    ids=["a creation of unknown end", "an error"],
+)
+def test_what_the_provider_does_not_look_for_is_asked_for_before_its_error_counts(state, moment):
+    clock, asked = Clock(), []
+    outcome = settle(
+        lambda: state, 200, clock, clock.pause, ask=lambda _found, _due: asked.append(clock.now), takes=lambda _one: 20
+    )
+    assert asked[0] == pytest.approx(moment, abs=1)
+    assert outcome.seconds >= asked[0] + 3
+
+
 def test_the_provider_gets_time_to_look_again_before_an_error_counts():
     assert PERMANENT_AFTER > ASK_AFTER + 2

@@ -167,7 +167,7 @@ def test_operators_and_values_of_a_filter_policy_are_found(policy: object, uses:
 @given(JSON, st.sampled_from(sorted(FEATURES)))
 def test_whatever_is_declared_raises_nothing(value: Any, name: str) -> None:
     feature: Feature = FEATURES[name]
-    field, _, rest = feature.field.partition("[].")
+    field, rest = (*feature.field.split("[].", 1), "")[:2]
     inner: Any = [{rest: value}] if rest else value
     for entries in (value, [value], [{field: inner}], [{field: value}]):
         list(places(feature, {feature.entries: entries}))

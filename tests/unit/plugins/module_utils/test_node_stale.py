@@ -47,8 +47,8 @@ def test_only_those_whose_containers_ran_before_the_node() -> None:
     ended["status"]["containerStatuses"][0]["state"] = {"terminated": {"exitCode": 255}}
     api = Api(pod("stale", BEFORE), pod("again", AFTER), pod("unready", BEFORE, "False"), ended, {"metadata": {}})
     assert mark_unready(api, STARTED) == 1
-    ((path, patch),) = api.patches.items()
-    assert path == "/api/v1/namespaces/apps/pods/stale/status"
+    assert list(api.patches) == ["/api/v1/namespaces/apps/pods/stale/status"]
+    patch = api.patches["/api/v1/namespaces/apps/pods/stale/status"]
     assert patch["metadata"] == {"resourceVersion": "7"}
     scheduled, ready = patch["status"]["conditions"]
     assert (scheduled["status"], scheduled["lastTransitionTime"]) == ("True", BEFORE)
