@@ -378,7 +378,9 @@ def likely_cause(obj: Json | None, verdict: Verdict, event: str | None) -> Cause
     if known := _known(text):
         return known
     if create_pending(obj) and (conditions.get("Synced") or {}).get("status") != "True":
-        return _known(CREATION_LOST)
+        # Or the provider creates it right now, once more after it has failed: only its own words are certain.
+        lost = _known(CREATION_LOST)
+        return lost and lost._replace(permanent=False)
     if not conditions:
         return Cause(
             "no controller has looked at it", "look whether its provider's pod runs and is healthy, and at its log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,9 @@ def role(stack: Any, playbook: Any, space: str) -> Run:
         )
 
     return run
+
+
+CHART = str(Path(__file__).parents[2] / "charts/pipeline")
 
 
 def emulator(**settings: Any) -> dict[str, Any]:
@@ -138,7 +142,7 @@ def test_names_that_others_use_are_refused_at_once(
     for one in ("Deployment", "Service"):
         assert f"{one}/{EMULATOR} ({space}), no label localcloud.dev/owner" in said(refused)
     assert "Set another localstack_service_name or localstack_service_namespace" in said(refused)
-    refused = role("apps", "main", *arguments, release=EMULATOR)
+    refused = role("apps", "main", *arguments, release=EMULATOR, chart=CHART)
     assert refused.returncode != 0
     assert f"Secret/{EMULATOR}-aws ({space}), no label localcloud.dev/owner" in said(refused)
     assert content() == before
@@ -148,7 +152,10 @@ def test_removal_leaves_namesakes_alone(stack: Any, role: Run, space: str, conte
     stack.kubectl("create", "namespace", space)
     stack.kubectl("-n", space, "apply", "-f", "-", stdin=NAMESAKES)
     before = content()
-    for done in (role("localstack_service", "absent", **emulator()), role("apps", "absent", release=EMULATOR)):
+    for done in (
+        role("localstack_service", "absent", **emulator()),
+        role("apps", "absent", release=EMULATOR, chart=CHART),
+    ):
         assert done.returncode == 0, done.stdout
         assert "changed=0" in done.stdout
     assert content() == before

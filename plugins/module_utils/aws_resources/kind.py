@@ -31,7 +31,8 @@ class Kind:
         terraform-provider-aws 5 and 6 (internal/service/*), as far as the entry declares them.
     forgotten: its name in AWS is forgotten once AWS no longer has it: AWS may go on answering by that name, and the provider would hold
         it for there.
-    looked_for: seconds for which the provider goes on asking AWS for one that is not there, as terraform-provider-aws' read function does.
+    looked_for: seconds for which the provider goes on asking AWS for one that is not there, or not as it was sent, as
+        terraform-provider-aws' functions do.
     named_by_us: AWS knows it by what we give, so that a second creation finds the first and makes no other.
     refers_to: kinds (service/Kind) that are declared before it and removed after it.
     compare: how fields of forProvider are compared where that is not exactly (comparison.py).

@@ -375,13 +375,14 @@ def _cors(answer: Json) -> Json:
     }
 
 
-def _setting(name: str, observe: Reader, compare: Mapping[str, Rule]) -> Kind:
+def _setting(name: str, observe: Reader, compare: Mapping[str, Rule], looked_for: int = 0) -> Kind:
     return Kind(
         "s3",
         f"Bucket{name}",
         Bucket,
         observe,
         found_by=("bucket",),
+        looked_for=looked_for,
         refers_to=("s3/Bucket",),
         compare=compare,
     )
@@ -437,6 +438,7 @@ KINDS = (
             },
             "rule.filter.and.tags": Rule("tags"),
         },
+        looked_for=90,  # half of lifecycleConfigurationRulesPropagationTimeout: a wait takes it twice
     ),
     _setting(
         "CorsConfiguration",

@@ -63,6 +63,17 @@ def test_causes_without_an_object(verdict, says):
     assert says in rules.likely_cause(None, verdict, None).cause
 
 
+def test_a_creation_that_goes_on_after_one_that_failed_is_not_lost():
+    conditions = [
+        {"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "create failed: no queue"}
+    ]
+    annotations = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
+    obj = {"metadata": {"name": "x", "annotations": annotations}, "status": {"conditions": conditions}}
+    assert rules.permanent_cause(obj, ["Synced"]) is None
+    conditions[0]["message"] = "cannot determine creation result - remove the annotation"
+    assert rules.permanent_cause(obj, ["Synced"]).permanent
+
+
 def test_the_last_event_may_tell_the_cause():
     obj = {"metadata": {"name": "x"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}
     verdict = rules.judge(obj, ["Ready"])
