@@ -226,7 +226,7 @@ def test_a_configuration_of_others_is_used_where_it_leads_to_the_endpoint(
 
 
 def test_only_composites_with_our_label_go_and_others_keep_their_kind(
-    stack: Any, role: Run, theirs: Any, tmp_path: Path
+    stack: Any, role: Run, theirs: Any, eventually: Any, tmp_path: Path
 ) -> None:
     before = theirs()
     (tmp_path / "definition.yaml").write_text(DEFINITION)
@@ -237,8 +237,15 @@ def test_only_composites_with_our_label_go_and_others_keep_their_kind(
         metadata = {"name": name, "labels": labels}
         thing = {"apiVersion": f"{GROUP}/v1", "kind": "Thing", "metadata": metadata, "spec": {}}
         stack.kubectl("create", "-f", "-", stdin=json.dumps(thing))
+
+    def composed() -> dict[str, Any] | None:
+        """Theirs, once Crossplane has written into it which composition it has."""
+        found: dict[str, Any] = json.loads(stack.kubectl("get", f"things.{GROUP}", "theirs", "-o", "json"))
+        chosen = found["spec"].get("crossplane", {}).get("compositionRevisionRef")
+        return found if chosen and found["metadata"].get("labels") else None
+
     try:
-        thing = written(json.loads(stack.kubectl("get", f"things.{GROUP}", "theirs", "-o", "json")))
+        thing = written(eventually(composed))
         for arguments in (("--check",), ()):
             removed = role("absent", *arguments)
             assert removed.returncode == 0, removed.stdout
