@@ -107,9 +107,9 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ansible-lint
 	antsibull-changelog lint
 
-generate: setup-test ## write what follows from AWS kinds and the schema of blueprints into the files that say it too
+generate: setup-test ## write what follows from AWS kinds, engines and the schema of blueprints into the files that say it too
 	python scripts/generate.py
-	ruff format --quiet plugins/module_utils/aws_resources/kinds
+	ruff format --quiet plugins/module_utils/aws_resources/kinds plugins/module_utils/emulators/engines
 
 unit: setup-test ## fast tests without a cluster
 	HELM="$$(python scripts/part.py helm helm)" pytest

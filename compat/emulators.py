@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engine import Wanted
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ENGINES
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory, Result
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / ".localcloud/compat"
-ROLE_VARS = PROJECT / "roles/localstack_service/vars/main.yml"
 REGION = "eu-central-1"
 START_SECONDS = 120
 STOP_SECONDS = 20
@@ -44,15 +44,16 @@ class Engine(NamedTuple):
 
 
 def settings(engine: str, port: int) -> dict[str, str]:
-    """An engine's environment variables: the role's, but for those about the cluster, and this machine's."""
-    told = yaml.safe_load(ROLE_VARS.read_text())["__localstack_service_envs"][engine]
-    fixed = {name: value for name, value in told.items() if "{{" not in value}
+    """An engine's environment variables: those of its pod, but for those about the cluster, and this machine's."""
+    container = ENGINES[engine].container
+    assert container is not None, f"{engine} has no pod"
     address = f"127.0.0.1:{port}"
+    in_pod = container.environment(Wanted(container.part_version, REGION, (), address, persistent=False))
     own = {
-        "localstack": {"GATEWAY_LISTEN": address, "LOCALSTACK_HOST": address, "EAGER_SERVICE_LOADING": "0"},
-        "ministack": {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "MINISTACK_REGION": REGION, "HOME": "/tmp"},
+        "localstack": {"GATEWAY_LISTEN": address, "EAGER_SERVICE_LOADING": "0"},
+        "ministack": {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1"},
     }
-    return {**fixed, "AWS_DEFAULT_REGION": REGION, **own[engine]}
+    return {**in_pod, "AWS_DEFAULT_REGION": REGION, **own[engine]}
 
 
 @contextlib.contextmanager

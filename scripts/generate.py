@@ -1,10 +1,11 @@
-"""Write what follows from the catalog of AWS kinds (plugins/module_utils/aws_resources/kinds/) and from the schema of blueprints
-(plugins/module_utils/blueprint/schema.py) into the files that say it too.
+"""Write what follows from the catalog of AWS kinds (plugins/module_utils/aws_resources/kinds/), from the engines
+(plugins/module_utils/emulators/engines/) and from the schema of blueprints (plugins/module_utils/blueprint/schema.py) into the files that say
+it too.
 
     generate.py            writes the marked sections
     generate.py --check    only names the files that differ, and then ends with 1
 
-To add a kind, describe it in its service's file and run `make generate`.
+To add a kind or an engine, describe it in its file and run `make generate`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 PROJECT = Path(__file__).resolve().parent.parent
 KINDS = Path("plugins/module_utils/aws_resources/kinds")
 INDEX = KINDS / "__init__.py"
+ENGINES = Path("plugins/module_utils/emulators/engines")
+ENGINES_INDEX = ENGINES / "__init__.py"
 ROLE = Path("roles/aws_resources")
+ENGINE_ROLE = Path("roles/localstack_service")
 EVERY_FIELD = PROJECT / "tests/unit/plugins/module_utils/fixtures/aws_resources_every_field.yml"
 WIDTH = 160
 # Services whose kinds are built and proved cluster-scoped only (version 1 of the provider); others are refused as not served.
@@ -52,8 +56,9 @@ class Section(NamedTuple):
 def main() -> int:
     check = "--check" in sys.argv[1:]
     if not check:
-        # First, as the catalog has only what this imports.
-        (PROJECT / INDEX).write_text(dict(generated([INDEX]))[INDEX])
+        # First, as catalog and registry have only what these import.
+        for path, text in generated([INDEX, ENGINES_INDEX]):
+            (PROJECT / path).write_text(text)
     found = [*generated(dict.fromkeys(one.path for one in SECTIONS)), *whole_files()]
     differing = [path for path, text in found if not (PROJECT / path).exists() or (PROJECT / path).read_text() != text]
     for path, text in found:
@@ -80,9 +85,14 @@ def whole_files() -> list[tuple[Path, str]]:
     return [(path, text()) for path, text in WHOLE_FILES.items()]
 
 
+def files_of(package: Path) -> list[str]:
+    """The files of a package but for its index."""
+    return sorted(path.stem for path in (PROJECT / package).glob("*.py") if path.stem != "__init__")
+
+
 def services() -> list[str]:
     """The services that have a file."""
-    return sorted(path.stem for path in (PROJECT / KINDS).glob("*.py") if path.stem != "__init__")
+    return files_of(KINDS)
 
 
 def index_imports() -> list[str]:
@@ -91,6 +101,44 @@ def index_imports() -> list[str]:
 
 def index_kinds() -> list[str]:
     return [f"    *{one}.KINDS," for one in services()]
+
+
+def engines_imports() -> list[str]:
+    return ["from . import (", *(f"    {one}," for one in files_of(ENGINES)), ")", ""]
+
+
+def engines_index() -> list[str]:
+    return [f"    {one}.ENGINE," for one in files_of(ENGINES)]
+
+
+def registry() -> Any:
+    from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry as found
+
+    return found
+
+
+def engine_choices() -> list[str]:
+    return ["        choices:", *(f"          - {name}" for name in registry().ENGINES)]
+
+
+def program_choices() -> list[str]:
+    return ["        choices:", *(f"          - {name}" for name in registry().programs())]
+
+
+def engine_vars() -> list[str]:
+    return [
+        f"__localstack_service_programs: [{', '.join(registry().programs())}]",
+        f"__localstack_service_recognized: {registry().recognized()}",
+    ]
+
+
+def engine_rows() -> list[str]:
+    rows = [
+        f"| {one.how} | {one.what} | {one.after_restart} | {one.purpose} |"
+        for engine in registry().ENGINES.values()
+        for one in engine.choices
+    ]
+    return ["", "| engine | what it is | data after a restart | choose it for |", "|---|---|---|---|", *rows, ""]
 
 
 def catalog() -> Any:
@@ -374,6 +422,12 @@ WHOLE_FILES: dict[Path, Callable[[], str]] = {Path("docs/blueprint.schema.json")
 SECTIONS = (
     Section(Path("docs/blueprints.md"), "keys", blueprint_keys),
     Section(Path("plugins/modules/blueprint.py"), "keys", blueprint_documentation),
+    Section(ENGINES_INDEX, "imports", engines_imports),
+    Section(ENGINES_INDEX, "engines", engines_index),
+    Section(ENGINE_ROLE / "meta/argument_specs.yml", "engines", engine_choices),
+    Section(ENGINE_ROLE / "meta/argument_specs.yml", "programs", program_choices),
+    Section(ENGINE_ROLE / "vars/main.yml", "engines", engine_vars),
+    Section(Path("README.md"), "engines", engine_rows),
     Section(INDEX, "imports", index_imports),
     Section(INDEX, "kinds", index_kinds),
     Section(ROLE / "defaults/main.yml", "lists", defaults),

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import parse_endpoint, problems
+from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import problems
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import parse_endpoint
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
 def emulator_problems(settings: Mapping[str, Any]) -> list[str]:
@@ -26,6 +29,39 @@ def endpoint_target(endpoint: str) -> dict[str, Any]:
     return {**parsed._asdict(), "is_address": parsed.is_address}
 
 
+def engine(name: str) -> dict[str, Any]:
+    """What playbooks ask of an engine."""
+    return registry.facts(str(name))
+
+
+def engine_container(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What an engine's pod is made of."""
+    return registry.container_facts(str(name), plain(settings))
+
+
+def engine_process(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How an engine is run on this machine. Raises AnsibleFilterError."""
+    try:
+        return registry.process_facts(str(name), plain(settings))
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+def presumed_engine(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Which engine answers, as far as that is known before it does."""
+    return registry.presumed(str(name), plain(settings))
+
+
+def engine_lacks(facts: Mapping[str, Any]) -> list[str]:
+    """The AWS services that the engine does not have."""
+    return registry.lacking(str(facts["emulator"]), str(facts["version"]))
+
+
+def engine_notes(facts: Mapping[str, Any]) -> list[str]:
+    """What a user should know of the emulator that answers, a sentence each."""
+    return registry.notes(str(facts["emulator"]), str(facts["version"]))
+
+
 def services_of(kinds: Sequence[str]) -> list[str]:
     """The AWS services, as AWS names them, of Crossplane's kinds: plural.service.aws.upbound.io or service.aws.upbound.io/version."""
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import CLIENTS
@@ -38,4 +74,14 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"emulator_problems": emulator_problems, "endpoint_target": endpoint_target, "services_of": services_of}
+        return {
+            "emulator_problems": emulator_problems,
+            "endpoint_target": endpoint_target,
+            "engine": engine,
+            "engine_container": engine_container,
+            "engine_lacks": engine_lacks,
+            "engine_notes": engine_notes,
+            "engine_process": engine_process,
+            "presumed_engine": presumed_engine,
+            "services_of": services_of,
+        }

@@ -14,12 +14,9 @@ import urllib.error
 import urllib.request
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError, tls_failed, unreachable
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ENGINES
 
 HEALTH = "/_localstack/health"
-# Only MiniStack answers this one with a health document; LocalStack takes it for a bucket that doesn't exist.
-MINISTACK_HEALTH = "/_ministack/health"
-# Only LocalStack answers this one; MiniStack has it refused by name.
-LOCALSTACK_INFO = "/_localstack/info"
 TIMEOUT = 5
 
 
@@ -54,15 +51,12 @@ def health_facts(endpoint_url: str, fetch: Fetch | None = None, verify: bool | s
 
 
 def _engine(answer: Answer, document: dict[str, t.Any], ask: Fetch) -> str:
-    if "x-localstack" in answer.headers:
-        return "localstack"
-    if "ready_scripts" in document:
-        return "ministack"
-    if _is_document(ask(MINISTACK_HEALTH)):
-        return "ministack"
-    if _is_document(ask(LOCALSTACK_INFO)):
-        return "localstack"
-    return "unknown"
+    """By the health page itself, else by a page that only one of them has."""
+    known = [(one.name, one.signs) for one in ENGINES.values() if one.signs]
+    for name, signs in known:
+        if signs.header in answer.headers or signs.key in document:
+            return name
+    return next((name for name, signs in known if _is_document(ask(signs.page))), "unknown")
 
 
 def _is_document(answer: Answer) -> bool:

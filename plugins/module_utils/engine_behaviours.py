@@ -15,6 +15,8 @@ import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from .emulators.registry import facts
+
 Json = dict[str, t.Any]
 Test = Callable[[t.Any], bool]
 
@@ -249,7 +251,7 @@ def gaps(declared: Mapping[str, t.Any], engine: str, version: str, known: Known)
 
     C(declared): the lists of aws_resources by their names, as they are given; never raises for what is wrong in them.
     """
-    if engine == "aws":
+    if not facts(engine)["emulated"]:
         return Gaps([], "")
     measured = nearest(engine, version, known)
     if measured is None:

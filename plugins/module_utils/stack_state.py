@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import in_cluster
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
 
 Json = dict[str, Any]
@@ -23,8 +24,6 @@ Json = dict[str, Any]
 # Of a record's file name; the cluster's key follows.
 PREFIX = "installed-"
 EMBEDDED = "embedded"
-# Engines that run inside the cluster, and go with it.
-INSIDE = frozenset({"localstack", "ministack"})
 
 
 class RecordError(PrintableError):
@@ -148,7 +147,7 @@ def _first_by(installed: Iterable[Json], fields: tuple[str, ...]) -> list[Json]:
 
 def is_contained(record: Mapping[str, Any]) -> bool:
     """Whether all that was installed goes with the embedded node."""
-    return record["cluster"]["kind"] == EMBEDDED and all(one["engine"] in INSIDE for one in record["installed"])
+    return record["cluster"]["kind"] == EMBEDDED and all(in_cluster(one["engine"]) for one in record["installed"])
 
 
 def described(record: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils import workloads as rules
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ending
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import Json, Pods, Snapshot
 
 # Seconds for which a problem must last before it counts. What no waiting heals gets a moment, for a fix that is just
@@ -22,12 +23,6 @@ STARTING = 20.0
 UNSCHEDULABLE = 30.0
 # So many restarts make a crash loop; the kubelet needs about 30 s for them.
 CRASH_RESTARTS = 3
-# LocalStack after 4.14.0 ends so where nobody vouches for it.
-LICENSE_EXIT = 55
-LICENSE_NEXT_STEP = (
-    "check LOCALSTACK_AUTH_TOKEN, and that the pod may reach the internet. Free are LocalStack 4.14.0 "
-    "(localstack_service_version=4.14.0) and MiniStack (localstack_service_engine=ministack)"
-)
 
 
 class Problem(t.NamedTuple):
@@ -313,9 +308,8 @@ def _start_problem(status: Json, image: str, problem: t.Callable[..., Problem]) 
         return problem(
             "start", MOMENT, ended.get("reason") or reason, _join("the container can't be started", message), step
         )
-    if ended.get("exitCode") == LICENSE_EXIT and "localstack" in image:
-        said = "LocalStack ended with exit code 55: it did not accept its token, or had none"
-        return problem("license", AT_ONCE, "NoLicense", said, LICENSE_NEXT_STEP)
+    if known := ending(image, ended.get("exitCode")):
+        return problem("ending", AT_ONCE, known.reason, known.message, known.next_step)
     count = int(status.get("restartCount", 0))
     if reason != "CrashLoopBackOff" or count < CRASH_RESTARTS:
         return None

@@ -129,7 +129,7 @@ health:
   type: dict
   contains:
     engine:
-      description: Which emulator it is, V(localstack), V(ministack) or V(unknown).
+      description: Which emulator it is, as the role P(localcloud.stack.localstack_service#role) calls its engines, or V(unknown).
       type: str
       sample: localstack
     version:

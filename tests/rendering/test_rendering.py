@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
 
 PROJECT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
@@ -227,6 +228,42 @@ def test_the_default_image_is_pinned_by_its_digest(tmp_path: Path) -> None:
     (emulator,) = objects(render(tmp_path, {})["emulator.yml"], "StatefulSet")
     (container,) = emulator["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("localstack/localstack:4.14.0@sha256:")
+
+
+@pytest.mark.parametrize("engine", ["localstack", "ministack"])
+def test_a_pod_is_made_of_what_its_engine_says(tmp_path: Path, engine: str) -> None:
+    settings = {
+        "localstack_service_engine": engine,
+        "localstack_service_persistence": "node",
+        "localstack_service_environment": {"DEBUG": "1"},
+    }
+    text = render(tmp_path, settings)["emulator.yml"]
+    (emulator,) = objects(text, "StatefulSet")
+    pod = emulator["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    stack = yaml.safe_load((PROJECT / "playbooks/roles/stack/defaults/main.yml").read_text())
+    says = registry.container_facts(
+        engine,
+        {
+            "version": "4.14.0",
+            "region": stack["stack_region"],
+            "services": stack["localstack_service_services"],
+            "host": "localstack.devopstest.svc.cluster.local:4566",
+            "persistence": "node",
+            "image": "",
+        },
+    )
+    assert container["image"] == says["image"]
+    assert {one["name"]: one["value"] for one in container["env"]} == {**says["environment"], "DEBUG": "1"}
+    assert container["securityContext"]["readOnlyRootFilesystem"] is says["read_only"]
+    assert container["ports"] == [{"name": "edge", "containerPort": says["port"]}]
+    assert container["readinessProbe"]["httpGet"]["path"] == says["health"]
+    mounts = {one["mountPath"]: one["name"] for one in container["volumeMounts"]}
+    assert mounts == {
+        **dict.fromkeys(says["scratch"], "scratch"),
+        **({says["data"]: "data"} if says["persistent"] else {}),
+    }
+    assert bool(objects(text, "PersistentVolumeClaim")) is bool(objects(text, "PersistentVolume")) is says["persistent"]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.filter.emulators import services_of
-from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import (
-    Endpoint,
-    parse_endpoint,
-    problems,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import problems
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import Endpoint, parse_endpoint
 
 ROLE = "arn:aws:iam::123456789012:role/provider"
 
