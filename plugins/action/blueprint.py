@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
+from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
@@ -42,6 +47,7 @@ ARGUMENTS: dict[str, Any] = {
     "urls": {"type": "dict"},
     "overrides": {"type": "dict"},
     "installed": {"type": "dict", "default": {}},
+    "check_values": {"type": "bool", "default": False},
 }
 COLLECTION = Path(__file__).resolve().parents[2]
 # Before the JSON of a template's value, so that no version of Ansible takes it for anything else than text.
@@ -78,7 +84,10 @@ class ActionModule(ActionBase):
             entry = installed.entry_of(reading.blueprint, arguments["urls"])
             problems = [
                 f"{folder / reader.FILE}: {one}"
-                for one in installed.collisions(reading.blueprint["name"], entry, arguments["installed"])
+                for one in [
+                    *installed.collisions(reading.blueprint["name"], entry, arguments["installed"]),
+                    *(_refused_values(reading.blueprint["releases"]) if arguments["check_values"] else []),
+                ]
             ]
         if problems:
             said = "\n".join(f"- {printable_lines(one)}" for one in problems)
@@ -129,6 +138,31 @@ class ActionModule(ActionBase):
         finally:
             templar.available_variables = before
         return json.loads(str(found).removeprefix(MARK))
+
+
+def _refused_values(releases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What charts refuse of the releases' values; nothing where there is no Helm yet."""
+    if not releases or not (helm := _helm()):
+        return []
+    return [
+        f"releases[{index}].{problem}"
+        for index, release in enumerate(releases)
+        for problem in refused(_run, helm, release["chart"], release["values"])
+    ]
+
+
+def _helm() -> str:
+    """The Helm of this machine, or one that was built here; empty where there is none."""
+    if found := shutil.which("helm"):
+        return found
+    inventory = Inventory.read(COLLECTION)
+    built = Cache(default_root()).path("helm", inventory.digests["helm"]) / "helm"
+    return str(built) if built.is_file() else ""
+
+
+def _run(command: list[str], data: str) -> tuple[int, str, str]:
+    done = subprocess.run(command, input=data, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 def _line_of(path: Path) -> str:

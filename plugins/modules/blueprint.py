@@ -49,6 +49,12 @@ options:
     description: Blueprints that are there, as RV(entry), by name. What one shares with them and must not is a mistake.
     type: dict
     default: {}
+  check_values:
+    description:
+      - Have Helm compare the releases' values with the C(values.schema.json) of charts that are folders, which takes a tenth of a second for each.
+      - The C(helm) of the machine is used, or the one that was built for the embedded node. Where there is neither, nothing is compared.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - localcloud.stack.attributes
   - localcloud.stack.attributes.reads_only

@@ -50,6 +50,11 @@ options:
         as versions before 0.2 left them, this Secret's label counts.
     type: str
     default: ""
+  binary_path:
+    description:
+      - The command helm. With it, the values for a chart that is a folder are checked against its C(values.schema.json) where anything differs.
+      - Without it, or where it is not there, nothing is checked.
+    type: path
   timeout:
     description: How many seconds an operation that Helm's record calls pending may be running.
     type: int
@@ -134,6 +139,12 @@ running:
       The release shop of shops is being changed, likely by somebody else's Helm: revision 2 is pending-upgrade since 2026-11-28 19:20:11 UTC
       (40 s), 'Preparing upgrade'. It is left as it is. Wait until that operation has ended (helm history shows it), then run again. If that Helm
       was killed, run again in 260 s, or at once with a Helm time-out that is shorter than its age.
+refused:
+  description: What the schema of the chart or of its subcharts refuses of the values, each with its path, without the values. Empty where nothing differs.
+  returned: success
+  type: list
+  elements: str
+  sample: ["values.web.replicas: got string, want integer (values.schema.json of the chart shop)"]
 gone:
   description: Objects of the release that are not in the cluster any more, as Helm made them, for M(kubernetes.core.k8s). Secrets are left out.
   returned: success
@@ -155,6 +166,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_release impo
     read_release,
     running,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
 from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
@@ -172,6 +184,7 @@ def main() -> None:
             "owner": {"type": "str", "default": ""},
             "owner_secret": {"type": "str", "default": "", "no_log": False},
             "timeout": {"type": "int", "default": 300},
+            "binary_path": {"type": "path"},
             **KUBERNETES_ARGUMENTS,
         },
         supports_check_mode=True,
@@ -191,9 +204,14 @@ def main() -> None:
             release = read_release(api, params["namespace"], params["name"], params["owner_secret"])
         except ValueError as error:
             module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
+    differing = differences(release, chart, values, params["owner"], labels)
+    helm = module.get_bin_path(params["binary_path"]) if params["binary_path"] and differing else None
     module.exit_json(
         changed=False,
-        differences=differences(release, chart, values, params["owner"], labels),
+        differences=differing,
+        refused=refused(lambda command, data: module.run_command(command, data=data), helm, params["chart"], values)
+        if helm
+        else [],
         foreign=foreign(release, params["owner"]),
         running=running(release, guard_of(params["timeout"])),
         gone=gone(release),

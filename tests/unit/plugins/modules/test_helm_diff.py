@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
@@ -51,6 +52,25 @@ def test_a_release_is_compared_with_values_as_json_has_them(run_module, release)
     release["release"] = encoded(there)
     assert run_module(module, **{**ASKED, "values": {"ports": {80: "web"}}})["differences"] == []
     assert run_module(module, **ASKED)["differences"] == ["the value of ports differs", "the value of replicas differs"]
+
+
+def test_values_that_the_chart_refuses_are_told_where_anything_differs(run_module, release, tmp_path):
+    chart = tmp_path / "shop"
+    chart.mkdir()
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: shop\nversion: 1.2.0\n")
+    (chart / "values.schema.json").write_text(json.dumps({"properties": {"replicas": {"type": "string"}}}))
+    asked = {"name": "shop", "namespace": "shops", "chart": str(chart), "values": {"replicas": 1}}
+    (problem,) = run_module(module, **asked, binary_path=os.environ["HELM"])["refused"]
+    assert problem.startswith("values.replicas: got number, want string")
+    assert run_module(module, **asked)["refused"] == []
+    assert run_module(module, **asked, binary_path="/nowhere/helm")["refused"] == []
+    labels = module.chart_labels(str(chart))
+    release["release"] = encoded(
+        {"info": {"status": "deployed"}, "chart": {"metadata": {"name": "shop", "version": "1.2.0"}}, "config": asked["values"],
+         "labels": labels, "manifest": ""}
+    )  # fmt: skip
+    same = run_module(module, **asked, binary_path=os.environ["HELM"])
+    assert bool(same["refused"]) is bool(same["differences"])
 
 
 def test_a_release_that_helm_did_not_write_is_named_with_the_next_step(run_module, release):
