@@ -130,7 +130,7 @@ def test_a_role_is_for_one_repository_and_one_branch_or_pattern_of_tags(
 def test_an_engine_without_ecr_is_named(read: Any) -> None:
     localstack, ministack = read("dev")["blueprint"], read("dev", "ministack")["blueprint"]
     assert localstack["aws"]["repositories"] == []
-    assert "LocalStack 4.14 has no ECR" in localstack["notes"][0]["text"]
+    assert "The emulator has no ECR" in localstack["notes"][0]["text"]
     assert [one["name"] for one in ministack["aws"]["repositories"]] == ["main-api", "auxiliary-service"]
     assert all(
         one["immutable_tags"] and one["scan_on_push"] and one["lifecycle"] for one in ministack["aws"]["repositories"]
