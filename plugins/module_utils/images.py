@@ -242,7 +242,7 @@ _PULL_ERRORS = [
         "Correct the name, or log in with `{login}` as a user who may pull it.",
     ),
     (
-        re.compile(r"context deadline exceeded", re.IGNORECASE),
+        re.compile(r"context deadline exceeded|timed? ?out", re.IGNORECASE),
         "the registry does not answer in time",
         "Open the way to {registry} (network, proxy variables), or correct the name.",
     ),

@@ -264,6 +264,7 @@ def test_a_tag_is_asked_for_once(tmp_path: Path) -> None:
     [
         ("unauthorized: authentication required", "log in with `skopeo login r.example`"),
         ("context deadline exceeded", "does not answer in time"),
+        ("dial tcp 127.0.0.1:5000: i/o timeout", "does not answer in time"),
         ("dial tcp: lookup r.example: no such host", "name can't be resolved"),
         ("proxyconnect tcp: http://me:secret@proxy.example: connection refused", "can't be reached"),
     ],
