@@ -24,9 +24,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import (
     CLIENTS,
-    FORGOTTEN,
     LOOKED_FOR,
     NAMED_BY_US,
+    REPLACED_WHEN_GONE,
     fields_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import ROOT
@@ -136,17 +136,16 @@ def diff(
         and (found_settings := _to_clear(obj, live, aws, observe is not None))
     ]
     cleared = [one for one in clearing if observe]
+    replaced = [
+        obj for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True) if _is_replaced(name, obj, live)
+    ]
     open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
-        **_sorted([*rows, *expected]),
+        **_sorted([*rows, *expected], {_identity(obj) for obj in replaced}),
         "unready": _unready(api, pairs),
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
-        "to_replace": [
-            reference(obj)
-            for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True)
-            if name == "drifted" and is_replaced(obj, live)
-        ],
+        "to_replace": [reference(obj) for obj in replaced],
         "to_unset": [patch for name, row, obj in rows if name == "drifted" and (patch := _unset(row, obj))],
         "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
         "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
@@ -549,7 +548,16 @@ def _named(obj: Json, aws: Json | None, external_name: str | None = None) -> Jso
     return {**obj, "metadata": {**obj["metadata"], "annotations": {**annotations, EXTERNAL_NAME: external_name}}}
 
 
-def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
+def _is_replaced(name: str, obj: Json, live: Json | None) -> bool:
+    """Whether an object in this list is deleted and declared again. Not one of a composite's, which Crossplane declares."""
+    if live is None or obj is live:
+        return False
+    return (
+        is_replaced(obj, live) if name == "drifted" else name == "gone" and service_kind_of(obj) in REPLACED_WHEN_GONE
+    )
+
+
+def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Collection[tuple[str, ...]]) -> Json:
     """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
     by_name: dict[str, list[Json]] = {
         name: []
@@ -580,11 +588,15 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]]) -> Json:
             if "adopted" in row
         ],
         "same": len(same),
-        "to_apply": [obj for name, _row, obj in rows if name in ("missing", "drifted", "leaving")],
+        "to_apply": [
+            obj
+            for name, _row, obj in rows
+            if name in ("missing", "drifted", "leaving") or (name == "gone" and _identity(obj) in replaced)
+        ],
         "to_look_at": [
-            _look_again(obj, now, row, forget=name == "gone" and service_kind_of(obj) in FORGOTTEN)
+            _look_again(obj, now, row)
             for name, row, obj in rows
-            if name in ("gone", "strayed", "unfinished")
+            if name in ("strayed", "unfinished") or (name == "gone" and _identity(obj) not in replaced)
         ],
     }
 
@@ -629,17 +641,14 @@ def _identity(obj: Json) -> tuple[str, ...]:
     return (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _look_again(obj: Json, now: str, row: Json, forget: bool = False) -> Json:
+def _look_again(obj: Json, now: str, row: Json) -> Json:
     metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
     # How its creation ended, where the provider lost that.
     ended = {CREATE_SUCCEEDED if row["in_aws"] else CREATE_FAILED: now} if "in_aws" in row else {}
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "metadata": {
-            **metadata,
-            "annotations": {LOOK_AGAIN: now, **ended, **({EXTERNAL_NAME: None} if forget else {})},
-        },
+        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended}},
     }
 
 

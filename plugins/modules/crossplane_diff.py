@@ -372,8 +372,9 @@ to_clear:
   elements: dict
 to_replace:
   description:
-    - Objects whose values of Kubernetes Secrets were rotated, and which AWS can't change. They are among RV(to_apply), and are to be
-      deleted before; what AWS has stays, until the new one takes its place.
+    - Objects that are deleted and declared again; they are among RV(to_apply). What AWS has stays, until the new one takes its place.
+    - Those whose values of Kubernetes Secrets were rotated, and which AWS can't change; and subscriptions that AWS no longer has, but may
+      still answer for.
   returned: success
   type: list
   elements: dict

@@ -28,7 +28,7 @@ ENTRIES: dict[str, type[Entry]] = {kind.entry.list_name: kind.entry for kind in 
 REMOVAL: tuple[tuple[str, str], ...] = tuple((kind.service, kind.name) for kind in reversed(_DECLARED))
 READERS: dict[str, Reader] = {kind.key: kind.observe for kind in KINDS if kind.observe}
 IMMUTABLE: dict[str, frozenset[str]] = {kind.key: kind.immutable for kind in KINDS if kind.immutable}
-FORGOTTEN: frozenset[str] = frozenset(kind.key for kind in KINDS if kind.forgotten)
+REPLACED_WHEN_GONE: frozenset[str] = frozenset(kind.key for kind in KINDS if kind.replaced_when_gone)
 LOOKED_FOR: dict[str, int] = {kind.key: kind.looked_for for kind in KINDS if kind.looked_for}
 # A creation of unknown end may be begun again.
 NAMED_BY_US: frozenset[str] = frozenset(kind.key for kind in KINDS if kind.named_by_us)

@@ -29,8 +29,8 @@ class Kind:
     found_by: the fields of forProvider by which AWS is asked; NAME is the external name.
     immutable: the fields of forProvider that AWS can't change once the resource is made: "ForceNew" in the schemas of
         terraform-provider-aws 5 and 6 (internal/service/*), as far as the entry declares them.
-    forgotten: its name in AWS is forgotten once AWS no longer has it: AWS may go on answering by that name, and the provider would hold
-        it for there.
+    replaced_when_gone: once AWS no longer has it, its object is deleted and declared again: AWS may go on answering by its old name, which
+        the provider keeps as long as the object is there.
     looked_for: seconds for which the provider goes on asking AWS for one that is not there, or not as it was sent, as
         terraform-provider-aws' functions do.
     named_by_us: AWS knows it by what we give, so that a second creation finds the first and makes no other.
@@ -46,7 +46,7 @@ class Kind:
     observe: Reader | None = None
     found_by: tuple[str, ...] = (NAME,)
     immutable: frozenset[str] = frozenset()
-    forgotten: bool = False
+    replaced_when_gone: bool = False
     looked_for: int = 0
     named_by_us: bool = False
     refers_to: tuple[str, ...] = ()

@@ -280,7 +280,7 @@ KINDS = (
         Subscription,
         _subscription,
         immutable=frozenset({"topicArn", "protocol", "endpoint"}),
-        forgotten=True,
+        replaced_when_gone=True,
         named_by_us=True,
         refers_to=("sns/Topic", "sqs/Queue"),
         compare={

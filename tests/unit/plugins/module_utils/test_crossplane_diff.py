@@ -633,8 +633,8 @@ def test_what_is_no_longer_declared_is_still_read_in_aws() -> None:
     assert not Thing.of(declared, {**live, "owned": {}}).declares("ttl")
 
 
-def test_a_subscription_that_is_gone_is_known_by_its_old_name_no_longer():
-    """SNS goes on answering by it, so the provider would not make another."""
+def test_the_object_of_a_subscription_that_is_gone_is_replaced():
+    """SNS goes on answering by the old name, which the provider keeps even where the annotation is taken away."""
     there = {**live(topic()), "kind": "TopicSubscription"}
     there["metadata"]["annotations"]["crossplane.io/external-name"] = "arn:aws:sns:eu-central-1:000000000000:orders:1"
     declared = {**topic(), "kind": "TopicSubscription"}
@@ -650,9 +650,10 @@ def test_a_subscription_that_is_gone_is_known_by_its_old_name_no_longer():
 
     found = diff(Subscriptions(there), [declared], [], SETTINGS, aws_has(None))
     assert names(found, "gone") == ["orders"]
-    assert found["to_look_at"][0]["metadata"]["annotations"]["crossplane.io/external-name"] is None
+    assert ([one["name"] for one in found["to_replace"]], found["to_look_at"]) == (["orders"], [])
+    assert "crossplane.io/external-name" not in found["to_apply"][0]["metadata"]["annotations"]
     found = diff(Cluster(live(topic())), [topic()], [], SETTINGS, aws_has(None))
-    assert "crossplane.io/external-name" not in found["to_look_at"][0]["metadata"]["annotations"]
+    assert (found["to_replace"], found["to_apply"], len(found["to_look_at"])) == ([], [], 1)
 
 
 def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
