@@ -233,6 +233,15 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
         ),
     ),
     (
+        # LocalStack and moto, and MiniStack.
+        re.compile(r"StatusCode: 501\b|not (yet )?(been )?implemented|UnknownOperation|InvalidAction\b", re.I),
+        Cause(
+            "the emulator does not have this operation",
+            "leave out what needs it, or choose an engine that has it (docs/engines.md)",
+            permanent=True,
+        ),
+    ),
+    (
         re.compile(r"AccessDenied|UnauthorizedOperation|is not authorized to perform|AuthorizationError", re.I),
         Cause(
             "AWS denies the provider this action",

@@ -77,6 +77,7 @@ def told(difference: dict[str, Any]) -> Changes:
 def tenant(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
     one = Tenant(stack, tmp_path_factory.mktemp("every-field"))
     yield one
+    stack.client("dynamodb").update_table(TableName=one.name, DeletionProtectionEnabled=False)
     one.close()
 
 
