@@ -150,3 +150,9 @@ def test_an_environment_that_does_not_exist(programs: str, name: str) -> None:
     assert done.returncode != 0
     assert f"ENV={name} is not in inventories/, which has dev local prod. Copy one" in done.stdout
     assert "given:" not in done.stdout and not (PROJECT / "made").exists()
+
+
+def test_every_integration_test_is_run_by_a_scenario() -> None:
+    written = "".join(path.read_text() for path in (PROJECT / "molecule").rglob("*.yml"))
+    lost = {path.name for path in (PROJECT / "tests/integration").glob("test_*.py") if path.name not in written}
+    assert lost == set()
