@@ -164,6 +164,14 @@ def creation_lost(obj: Json) -> bool:
     return CREATION_LOST in message and create_pending(obj)
 
 
+def creation_refused(obj: Json) -> bool:
+    """Whether the provider can't create it, as AWS has something of its name: what a creation made whose answer was lost, or another's."""
+    messages = [
+        str((conditions_of(obj).get(name) or {}).get("message") or "") for name in ("Synced", "LastAsyncOperation")
+    ]
+    return any("create failed" in one and TAKEN.search(one) for one in messages)
+
+
 def under_way(obj: Json) -> bool:
     """Whether the provider is at work on it: an operation goes on, or its creation has begun without an error so far."""
     conditions = conditions_of(obj)
@@ -175,6 +183,12 @@ def under_way(obj: Json) -> bool:
 
 # AWS's words of a table, and Terraform's of what it protects itself.
 PROTECTED = re.compile(r"protected against deletion|deletion[ _]protection", re.I)
+TAKEN = re.compile(
+    r"BucketAlreadyExists|BucketAlreadyOwnedByYou|QueueAlreadyExists|QueueNameExists|QueueDeletedRecently|EntityAlreadyExists|"
+    r"ParameterAlreadyExists|ResourceInUseException|ResourceAlreadyExists|ResourceExistsException|TopicAlreadyExists|already exists|"
+    r"name .* is (already )?taken",
+    re.I,
+)
 # In this order: what is more precise comes first.
 _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
     (
@@ -274,12 +288,7 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
         ),
     ),
     (
-        re.compile(
-            r"BucketAlreadyExists|BucketAlreadyOwnedByYou|QueueAlreadyExists|QueueNameExists|QueueDeletedRecently|EntityAlreadyExists|"
-            r"ParameterAlreadyExists|ResourceInUseException|ResourceAlreadyExists|TopicAlreadyExists|already exists|"
-            r"name .* is (already )?taken",
-            re.I,
-        ),
+        TAKEN,
         Cause(
             "the name is taken already, by something with other settings or in another account",
             f"choose another name, delete what is there, or adopt it with the annotation {EXTERNAL_NAME}",

@@ -119,7 +119,10 @@ def diff(
     # What a composite is made of is as its composition has it: only AWS can differ.
     pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
     in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
-    cases = [Case(obj, live, not (live and _unfinished(obj, live))) for obj, live in pairs]
+    cases = [
+        Case(obj, live, not (live and _unfinished(obj, live, aws)))
+        for (obj, live), aws in zip(pairs, in_aws.found, strict=True)
+    ]
     rows = [
         _row(obj, live, aws, holder, settings)
         for (obj, live), aws, holder in zip(
@@ -460,8 +463,9 @@ def _compared(
     if another_s := _another_s(obj, row, holder, settings):
         return another_s
     row = _adopted(row, holder, settings)
-    if _unfinished(obj, live):
-        return "unfinished", {**row, "in_aws": bool(aws)}, obj
+    if _unfinished(obj, live, aws):
+        named = {"external_name": aws[ADOPTED_AS]} if aws and ADOPTED_AS in aws else {}
+        return "unfinished", {**row, "in_aws": bool(aws), **named}, obj
     if aws is None and _was_there(live):
         return "gone", row, obj
     changes = changes_of(obj, live, aws)
@@ -500,9 +504,12 @@ def _endpoint(live: Json) -> Json:
     return {"endpoint": (live.get("spec") or {}).get("endpoint") or {}}
 
 
-def _unfinished(obj: Json, live: Json) -> bool:
-    """Whether the provider refuses to go on, as it lost how its creation ended, and it is safe to have it begin again."""
-    return service_kind_of(obj) in NAMED_BY_US and conditions.creation_lost(live)
+def _unfinished(obj: Json, live: Json, aws: Json | None) -> bool:
+    """Whether the provider can't go on, as it lost how its creation ended or what it made, and it is safe to have it go on."""
+    if service_kind_of(obj) in NAMED_BY_US:
+        return conditions.creation_lost(live)
+    # AWS names it, so that the provider does not find by itself what it made when it did not get the answer.
+    return bool(aws and ADOPTED_AS in aws) and not _was_there(live) and conditions.creation_refused(live)
 
 
 def _expected(objects: t.Sequence[Json], settings: Settings, observe: Observe | None) -> list[tuple[str, Json, Json]]:
@@ -645,10 +652,11 @@ def _look_again(obj: Json, now: str, row: Json) -> Json:
     metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
     # How its creation ended, where the provider lost that.
     ended = {CREATE_SUCCEEDED if row["in_aws"] else CREATE_FAILED: now} if "in_aws" in row else {}
+    named = {EXTERNAL_NAME: row["external_name"]} if "external_name" in row else {}
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended}},
+        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended, **named}},
     }
 
 

@@ -242,8 +242,9 @@ gone:
   contains: *reference
 unfinished:
   description:
-    - The provider lost how its creation ended, and goes no further by itself.
-    - Only of kinds that AWS knows by a given name, where beginning again makes no second one.
+    - The provider lost how its creation ended, and goes no further by itself. Only of kinds that AWS knows by a given name, where beginning
+      again makes no second one.
+    - Or it did not get the answer to a creation, and is refused another, as AWS has what the first one made, under a name of its own.
   returned: success
   type: list
   elements: dict
@@ -252,6 +253,9 @@ unfinished:
     in_aws:
       description: Whether AWS has it. Always false where AWS was not asked.
       type: bool
+    external_name:
+      description: Its name in AWS, where AWS gave it one that the provider does not know.
+      type: str
 leaving:
   description: Declared, but the cluster's object is being deleted.
   returned: success

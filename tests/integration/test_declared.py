@@ -262,3 +262,37 @@ def test_a_creation_whose_end_the_provider_lost_is_taken_up(tenant: Tenant, even
     assert not tenant.is_lost(queue)
     again = tenant.run(**declared)
     assert (again.code, again.changed) == (0, []), again.output
+
+
+def test_what_was_made_without_an_answer_is_taken_up(tenant: Tenant, eventually: Any) -> None:
+    """A secret, whose ARN only that answer tells: the provider is refused a second one for ever."""
+    stack, name = tenant.stack, tenant.name
+    kind = "secrets.secretsmanager.aws.upbound.io"
+    declared = {"aws_resources_secrets": [{"name": name, "deletion_protection": False, "recovery_window_days": 0}]}
+    made = tenant.run(**declared)
+    assert made.code == 0, made.output
+    arn = stack.client("secretsmanager").describe_secret(SecretId=name)["ARN"]
+
+    # The object as it was before the provider knew of the secret.
+    stack.kubectl(
+        "patch",
+        f"{kind}/{name}",
+        "--type=merge",
+        "-p",
+        json.dumps({"spec": {"managementPolicies": ["Observe", "Create"]}}),
+    )
+    found = json.loads(stack.kubectl("get", f"{kind}/{name}", "-o", "json"))
+    stack.kubectl("delete", f"{kind}/{name}", "--timeout=60s")
+    metadata = {"name": name, "labels": found["metadata"]["labels"]}
+    again = {**found, "metadata": metadata, "spec": {**found["spec"], "managementPolicies": ["*"]}}
+    again.pop("status")
+    stack.kubectl("create", "-f", "-", stdin=json.dumps(again))
+    conditions = "jsonpath={.status.conditions[*].message}"
+    eventually(lambda: "already exists" in stack.kubectl("get", f"{kind}/{name}", "-o", conditions))
+
+    healed = tenant.run(**declared)
+    assert healed.code == 0, healed.output
+    annotations = json.loads(stack.kubectl("get", f"{kind}/{name}", "-o", "json"))["metadata"]["annotations"]
+    assert annotations["crossplane.io/external-name"] == arn
+    settled = tenant.run(**declared)
+    assert (settled.code, settled.changed) == (0, []), settled.output

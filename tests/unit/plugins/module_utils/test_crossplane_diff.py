@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
     Settings,
+    _compared,
+    _look_again,
     _unfinished,
     ask_again,
     converged,
@@ -193,7 +195,38 @@ def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_lef
     assert diff(Cluster(failing), [topic()], [], SETTINGS)["unfinished"] == []
     key = {**topic(), "apiVersion": "kms.aws.upbound.io/v1beta1", "kind": "Key"}
     lost = live({**key, "metadata": {**key["metadata"], "annotations": began}}, told)
-    assert not _unfinished(key, lost)
+    assert not _unfinished(key, lost, None)
+
+
+REFUSED = "create failed: async create failed: operation error Secrets Manager: CreateSecret, ResourceExistsException: it already exists"
+
+
+@pytest.mark.parametrize(
+    ("message", "created", "aws", "expected"),
+    [
+        (REFUSED, {}, {"(external name)": "arn:secret"}, True),
+        # AWS does not have it (any longer), or its name there is not known.
+        (REFUSED, {}, None, False),
+        (REFUSED, {}, {"name": "db"}, False),
+        # It was made before: what fails is something else.
+        (REFUSED, CREATED, {"(external name)": "arn:secret"}, False),
+        ("create failed: AccessDenied", {}, {"(external name)": "arn:secret"}, False),
+    ],
+)
+def test_what_a_creation_without_an_answer_made_is_taken_up_by_its_name_in_aws(message, created, aws, expected):
+    secret = {
+        **topic("db", annotations=created),
+        "apiVersion": "secretsmanager.aws.upbound.io/v1beta1",
+        "kind": "Secret",
+    }
+    del secret["metadata"]["annotations"]["crossplane.io/external-name"]
+    there = live(secret, ({"type": "Synced", "status": "False", "message": message},))
+    assert _unfinished(secret, there, aws) is expected
+    if expected:
+        name, row, obj = _compared(secret, there, aws, None, SETTINGS)
+        patch = _look_again(obj, "now", row)["metadata"]["annotations"]
+        assert (name, patch["crossplane.io/external-name"]) == ("unfinished", "arn:secret")
+        assert "crossplane.io/external-create-succeeded" in patch
 
 
 def applied(*parameters, **annotations):
