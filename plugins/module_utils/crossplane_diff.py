@@ -488,7 +488,7 @@ def _compared(
     if is_replaced(obj, live):
         return "drifted", row, obj
     # Where we have set it once, an apply without it would take it away.
-    return "drifted", row, _named(obj, None, (live["metadata"].get("annotations") or {}).get(EXTERNAL_NAME))
+    return "drifted", row, _named(obj, None, _external_name(live))
 
 
 def _was_there(live: Json) -> bool:
@@ -509,7 +509,12 @@ def _unfinished(obj: Json, live: Json, aws: Json | None) -> bool:
     if service_kind_of(obj) in NAMED_BY_US:
         return conditions.creation_lost(live)
     # AWS names it, so that the provider does not find by itself what it made when it did not get the answer.
-    return bool(aws and ADOPTED_AS in aws) and not _was_there(live) and conditions.creation_refused(live)
+    unknown = bool(aws and ADOPTED_AS in aws) and aws[ADOPTED_AS] != _external_name(live)
+    return unknown and conditions.creation_refused(live)
+
+
+def _external_name(obj: Json) -> t.Any:
+    return (obj["metadata"].get("annotations") or {}).get(EXTERNAL_NAME)
 
 
 def _expected(objects: t.Sequence[Json], settings: Settings, observe: Observe | None) -> list[tuple[str, Json, Json]]:

@@ -208,8 +208,10 @@ REFUSED = "create failed: async create failed: operation error Secrets Manager: 
         # AWS does not have it (any longer), or its name there is not known.
         (REFUSED, {}, None, False),
         (REFUSED, {}, {"name": "db"}, False),
-        # It was made before: what fails is something else.
-        (REFUSED, CREATED, {"(external name)": "arn:secret"}, False),
+        # The provider's note that it has begun, which is no sign of success.
+        (REFUSED, CREATED, {"(external name)": "arn:secret"}, True),
+        # The provider knows it.
+        (REFUSED, {"crossplane.io/external-name": "arn:secret"}, {"(external name)": "arn:secret"}, False),
         ("create failed: AccessDenied", {}, {"(external name)": "arn:secret"}, False),
     ],
 )
