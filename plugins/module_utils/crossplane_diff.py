@@ -509,8 +509,8 @@ def _unfinished(obj: Json, live: Json, aws: Json | None) -> bool:
     if service_kind_of(obj) in NAMED_BY_US:
         return conditions.creation_lost(live)
     # AWS names it, so that the provider does not find by itself what it made when it did not get the answer.
-    unknown = bool(aws and ADOPTED_AS in aws) and aws[ADOPTED_AS] != _external_name(live)
-    return unknown and conditions.creation_refused(live)
+    name = (aws or {}).get(ADOPTED_AS)
+    return bool(name) and name != _external_name(live) and conditions.creation_refused(live)
 
 
 def _external_name(obj: Json) -> t.Any:

@@ -216,12 +216,8 @@ REFUSED = "create failed: async create failed: operation error Secrets Manager: 
     ],
 )
 def test_what_a_creation_without_an_answer_made_is_taken_up_by_its_name_in_aws(message, created, aws, expected):
-    secret = {
-        **topic("db", annotations=created),
-        "apiVersion": "secretsmanager.aws.upbound.io/v1beta1",
-        "kind": "Secret",
-    }
-    del secret["metadata"]["annotations"]["crossplane.io/external-name"]
+    secret = {**topic("db"), "apiVersion": "secretsmanager.aws.upbound.io/v1beta1", "kind": "Secret"}
+    secret["metadata"]["annotations"] = created
     there = live(secret, ({"type": "Synced", "status": "False", "message": message},))
     assert _unfinished(secret, there, aws) is expected
     if expected:
