@@ -29,7 +29,7 @@ class ContractError(Exception):
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One thing that AWS documents.
+    """One behaviour that AWS documents.
 
     does: what AWS does. source: the page that says so. hurts: a key of HURTS. without: what happens where an engine does not do it.
     features: what of declared resources rests on it, keys of FEATURES. aws: whether real AWS can be asked within the time.

@@ -27,8 +27,8 @@ HEAD = """\
 
 Written by `make compat`, which runs a contract of {count} behaviours that AWS documents (`compat/behaviours/`) against each engine that the
 stack can have, and against any other by `make compat ENDPOINT=http://…`. ✓: the engine does it. Else the number of a note
-below the table says what it does instead. Nobody had an account of AWS when this was written: its side is that of its documentation, to which
-each row links.
+below the table says what it does instead. What AWS does is taken from its documentation, to which each row links; the contract has not been run
+against AWS itself.
 
 `make up` warns where a declared resource rests on a row that the chosen engine lacks; `aws_resources_strict_engine: true` refuses it.
 """
