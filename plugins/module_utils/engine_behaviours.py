@@ -29,7 +29,7 @@ HURTS = {
     "missing": "AWS does it, the engine refuses it",
     "differs": "Read back differently, so that tools never settle",
 }
-TITLES = {"localstack": "LocalStack", "ministack": "MiniStack", "moto": "moto", "floci": "Floci", "aws": "AWS"}
+TITLES = {"floci": "Floci", "aws": "AWS"}
 CONTRACT = "contract.json"
 # Paths that a message names; a gap has all of them.
 NAMED_PATHS = 10
@@ -304,7 +304,7 @@ def places(feature: Feature, declared: Mapping[str, t.Any]) -> Iterator[str]:
 
 def title(engine: str) -> str:
     """An engine's name as its makers write it."""
-    return TITLES.get(engine, engine)
+    return TITLES.get(engine) or str(facts(engine)["title"])
 
 
 def _values(entry: t.Any, parts: Sequence[str]) -> Iterator[tuple[str, t.Any]]:

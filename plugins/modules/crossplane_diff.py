@@ -244,7 +244,7 @@ unfinished:
   description:
     - The provider lost how its creation ended, and goes no further by itself. Only of kinds that AWS knows by a given name, where beginning
       again makes no second one.
-    - Or it did not get the answer to a creation, and is refused another, as AWS has what the first one made, under a name of its own.
+    - Or the answer to a creation was lost, and AWS refuses a second one, as it has the first under a name that AWS chose.
   returned: success
   type: list
   elements: dict

@@ -206,12 +206,15 @@ def main() -> None:
             module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
     differing = differences(release, chart, values, params["owner"], labels)
     helm = module.get_bin_path(params["binary_path"]) if params["binary_path"] and differing else None
+
+    def run(command: list[str], data: str) -> tuple[int, str, str]:
+        code, output, errors = module.run_command(command, data=data)
+        return code, output, errors
+
     module.exit_json(
         changed=False,
         differences=differing,
-        refused=refused(lambda command, data: module.run_command(command, data=data), helm, params["chart"], values)
-        if helm
-        else [],
+        refused=refused(run, helm, params["chart"], values) if helm else [],
         foreign=foreign(release, params["owner"]),
         running=running(release, guard_of(params["timeout"])),
         gone=gone(release),

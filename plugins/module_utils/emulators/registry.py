@@ -4,7 +4,7 @@
 
 """The engines by name, and what follows from them for a stack. Pure.
 
-To add one, describe it in a file of its own in engines/ and run `make generate`.
+To add one, describe it in a new file in engines/ and run `make generate`.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def test_an_environment_that_does_not_exist(programs: str, name: str) -> None:
     assert "given:" not in done.stdout and not (PROJECT / "made").exists()
 
 
-# They take 10 minutes, and the emulator an answer's time for each field: pytest tests/integration/test_changes.py --stack=$PWD/.localcloud
+# They take 10 minutes on a stack that runs: pytest tests/integration/test_changes.py --stack=$PWD/.localcloud
 BY_HAND = {"test_changes.py", "test_every_field.py"}
 
 

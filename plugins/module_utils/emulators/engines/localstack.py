@@ -58,7 +58,7 @@ def _environment(wanted: Wanted) -> dict[str, str]:
         # All at the start, next to everything else that starts then; at the first request each would keep its caller waiting.
         "SERVICES": ",".join(wanted.services),
         "EAGER_SERVICE_LOADING": "1",
-        # Nothing is asked of the internet: no usage events, no certificate, no DNS server of its own.
+        # No connection to the internet: no usage events, no certificate, no DNS server.
         "DISABLE_EVENTS": "1",
         "SKIP_SSL_CERT_DOWNLOAD": "1",
         "DNS_ADDRESS": "0",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..engine import Choice, Container, Engine, Local, Process, Signs, Wanted
 
-# tests/unit/plugins/module_utils/emulators/test_engines.py compares it with requirements/ministack.in.
+# tests/unit/plugins/module_utils/emulators/test_registry.py compares it with requirements/ministack.in.
 VERSION = "1.5.33"
 
 
