@@ -38,7 +38,7 @@ endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	compat generate molecule refusals faults parts all-checks all-clusters setup setup-test clean-cache
+	compat generate molecule refusals faults parts what-failed all-checks all-clusters setup setup-test clean-cache
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -69,13 +69,16 @@ JOBS := .localcloud/jobs
 # A dry run runs lines with $(MAKE), too, and leaves the logs of the last run as they are.
 DRY_RUN = $(findstring n,$(firstword -$(MAKEFLAGS)))
 LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
-# Once more at the end, as the others' output hides it: what failed in each job, of long lines what they end with.
-SHOW_FAILED = for log in $(JOBS)/*.failed; do echo "--- $$log"; grep -aE '^E  |^FAILED|\[ERROR\]|fatal: ' $$log | sed -E 's/.*(.{3000})$$/\1/' \
-	| tail -n 30; tail -n 5 $$log; done
-
 test: setup-test ## set everything up and run all tests
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
-	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters || { $(SHOW_FAILED); exit 1; }
+	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters \
+	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
+
+# Once more at the end, as the others' output hides it: what failed in each job, of long lines what they end with. Molecule draws a colored
+# frame around Ansible's output.
+what-failed:
+	@for log in $(JOBS)/*.failed; do echo "--- $$log"; sed -E 's/\x1b\[[0-9;]*m//g; s/^ *│ //' $$log \
+	| grep -aE '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 30; tail -n 5 $$log; done
 
 all-checks:
 	$(MAKE) --jobs 1 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
@@ -141,11 +144,14 @@ ci-summary: ## the results of CI's jobs, from NEEDS
 collection: setup-test ## what others get: sanity, documentation, the artifact on each ansible-core, the execution environment
 	pytest tests/collection
 
+# What a test that failed has printed, as lines of text instead of one of JSON, not wrapped at 80 columns.
+LEGIBLE = ANSIBLE_CALLBACK_RESULT_FORMAT=yaml COLUMNS=160
+
 molecule-%: setup-test
-	molecule test --scenario-name $*
+	$(LEGIBLE) molecule test --scenario-name $*
 
 molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
-	molecule test --all
+	$(LEGIBLE) molecule test --all
 
 refusals: setup-test ## bad input and bad surroundings, and what real AWS would get
 	HELM="$$(python scripts/part.py helm helm)" pytest tests/refusals tests/rendering

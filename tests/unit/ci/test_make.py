@@ -105,9 +105,20 @@ def test_a_dry_run_leaves_the_logs_of_the_last_run(planned: str, jobs: Path) -> 
     )
 
 
+def test_what_failed_is_told_at_the_end(tmp_path: Path) -> None:
+    framed = "  \x1b[2m\x1b[31m│\x1b[0m \x1b[0;31m        {}\x1b[0m\n"
+    lines = [".F..", "E   AssertionError: assert 1 == 2", "FAILED test_stack.py::test_event - assert 1 == 2", "4 passed"]
+    (tmp_path / "molecule-default.failed").write_text("".join(map(framed.format, lines)))
+    (tmp_path / "unit.failed").write_text("E   KeyError: 'a'\n" + "passed\n" * 9)
+    told = [line.strip() for line in make("what-failed", f"JOBS={tmp_path}").splitlines()]
+    assert told[0] == f"--- {tmp_path}/molecule-default.failed"
+    assert told[1:3] == lines[1:3]
+    assert "E   KeyError: 'a'" in told
+
+
 def test_every_scenario_is_run_once(planned: str) -> None:
     for path in (PROJECT / "molecule").iterdir():
-        assert planned.count(f": molecule test --scenario-name {path.name}\n") == 1, path.name
+        assert planned.count(f" molecule test --scenario-name {path.name}\n") == 1, path.name
 
 
 def test_every_folder_of_tests_is_run(planned: str) -> None:
@@ -128,7 +139,7 @@ def test_every_check_is_run(planned: str) -> None:
 def test_clusters_wait_for_what_they_are_made_of(planned: str) -> None:
     begins = planned.index("ansible-playbook tests/parts.yml")
     assert planned.count("ansible-playbook tests/parts.yml") == 1
-    assert begins < planned.index(": molecule test ")
+    assert begins < planned.index(" molecule test ")
     assert begins < planned.index(": pytest tests/faults")
 
 
