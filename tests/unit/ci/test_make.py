@@ -107,7 +107,12 @@ def test_a_dry_run_leaves_the_logs_of_the_last_run(planned: str, jobs: Path) -> 
 
 def test_what_failed_is_told_at_the_end(tmp_path: Path) -> None:
     framed = "  \x1b[2m\x1b[31m│\x1b[0m \x1b[0;31m        {}\x1b[0m\n"
-    lines = [".F..", "E   AssertionError: assert 1 == 2", "FAILED test_stack.py::test_event - assert 1 == 2", "4 passed"]
+    lines = [
+        ".F..",
+        "E   AssertionError: assert 1 == 2",
+        "FAILED test_stack.py::test_event - assert 1 == 2",
+        "4 passed",
+    ]
     (tmp_path / "molecule-default.failed").write_text("".join(map(framed.format, lines)))
     (tmp_path / "unit.failed").write_text("E   KeyError: 'a'\n" + "passed\n" * 9)
     told = [line.strip() for line in make("what-failed", f"JOBS={tmp_path}").splitlines()]
