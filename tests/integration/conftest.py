@@ -29,8 +29,8 @@ LIMIT = 60.0
 PROJECT = Path(__file__).resolve().parents[2]
 
 # How `make molecule-…` wants its own output; playbooks that tests run print what a user sees.
-for name in ("ANSIBLE_CALLBACK_RESULT_FORMAT", "COLUMNS"):
-    os.environ.pop(name, None)
+for variable in ("ANSIBLE_CALLBACK_RESULT_FORMAT", "COLUMNS"):
+    os.environ.pop(variable, None)
 
 
 # Says whether an address lets itself be connected to; a policy needs a moment to be in force for a new pod.
