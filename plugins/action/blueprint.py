@@ -16,7 +16,7 @@ import jinja2
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader
+from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader, variables
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
@@ -95,7 +95,7 @@ class ActionModule(ActionBase):
                 f"The blueprint can't be used, and nothing was touched:\n{said}\nCorrect them, then run again."
             )
         found: dict[str, Any] = {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
-        if installed.secret_values(reading.blueprint):
+        if variables.secret_values(reading.blueprint):
             # They may be anywhere in the result, so nothing of it is printed; what is wrong is. Before ansible-core 2.19 a result
             # can't say so itself, but that -v prints nothing.
             found |= {"_ansible_no_log": True, "_ansible_verbose_override": True}

@@ -4,7 +4,7 @@
 
 A record has C(cluster), the facts of the role C(cluster), and C(installed), what was brought up there: maps of blueprint,
 namespace, release ('' for a blueprint without any), emulator_namespace, suffix (of the resources' owner), engine and, for an external
-emulator, endpoint.
+emulator, endpoint, for one that follows a Git repository environment.
 """
 
 from __future__ import annotations
@@ -111,18 +111,21 @@ def without_blueprint(record: Mapping[str, Any], blueprint: str) -> Json:
 
 
 def removal_steps(record: Mapping[str, Any], blueprint: str | None = None) -> list[Json]:
-    """What removal does, in order: applications, composites, AWS resources, Crossplane, emulators, namespaces.
+    """What removal does, in order: environments that Argo CD follows, applications, composites, AWS resources, Crossplane, emulators, namespaces.
 
     Each step has C(role), C(tasks), and of what was installed the entry that it is about. Of a single blueprint only what is its own goes.
     """
     installed: Sequence[Json] = [
         one for one in record.get("installed") or [] if blueprint is None or one["blueprint"] == blueprint
     ]
+    followed = [one for one in installed if one.get("environment")]
     with_release = [one for one in installed if one["release"]]
     # By then what lived in them is gone.
     elsewhere = [one for one in with_release if one["namespace"] != one["emulator_namespace"]]
     # Composites before the resources, which they would make again.
     order: tuple[tuple[str, str, Sequence[Json], tuple[str, ...]], ...] = (
+        # What Argo CD keeps as the repository says can't be removed otherwise.
+        ("gitops", "absent", followed, ("environment",)),
         ("apps", "absent", with_release, ("namespace", "release")),
         ("crossplane", "absent_composites", [] if blueprint else installed, ()),
         ("aws_resources", "absent", installed, ("suffix",)),

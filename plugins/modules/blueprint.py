@@ -202,6 +202,31 @@ blueprint:
           description: >-
             The entry counts only where this is true.
           type: bool
+    gitops:
+      description: >-
+        Follow a Git repository by Argo CD, instead of Helm releases by Ansible.
+      type: dict
+      contains:
+        environment:
+          description: >-
+            Name of this environment: of its project in Argo CD, and of the values files C(values-<environment>.yaml) beside the charts' own.
+          type: str
+        repository:
+          description: >-
+            URL of your Git repository, without credentials, which Argo CD has. Empty: the embedded node's own, into which the charts are published.
+          type: str
+        branch:
+          description: >-
+            The branch that is followed.
+          type: str
+        path:
+          description: >-
+            The folder in it that has the charts' folders.
+          type: str
+        when:
+          description: >-
+            The entry counts only where this is true.
+          type: bool
     additions:
       description: >-
         What the embedded node gets besides.

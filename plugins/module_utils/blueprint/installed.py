@@ -15,6 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
 from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
 
 from .reader import FILE, image_key
+from .variables import secret_values
 
 Json = dict[str, Any]
 # Its resources carry the stack's own owner; those of others a suffix, so that one does not prune another's.
@@ -64,7 +65,9 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
         "namespace": blueprint["namespace"],
         "place": dict(blueprint["place"]),
         "releases": [one["name"] for one in blueprint["releases"]],
-        "additions": list(blueprint["additions"]),
+        # What follows a repository takes Argo CD.
+        "additions": list(dict.fromkeys([*blueprint["additions"], *["argocd"] * bool(blueprint.get("gitops"))])),
+        **({"gitops": _followed(blueprint["gitops"])} if blueprint.get("gitops") else {}),
         "objects": [
             {"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": {"name": one["metadata"]["name"]}}
             for one in blueprint["composites"]["objects"]
@@ -84,6 +87,12 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
     }
 
 
+def _followed(gitops: Mapping[str, Any]) -> Json:
+    """What Argo CD is told of an environment."""
+    services = [{key: one[key] for key in ("name", "path", "values")} for one in gitops["services"]]
+    return {**{key: gitops[key] for key in ("environment", "namespace", "repository", "branch")}, "services": services}
+
+
 def _has_secret(image: Mapping[str, Any], blueprint: Mapping[str, Any]) -> bool:
     """Whether a build's arguments look like secrets, or have one of the blueprint's: then others' runs can't make the image again."""
     secrets = secret_values(blueprint)
@@ -92,13 +101,6 @@ def _has_secret(image: Mapping[str, Any], blueprint: Mapping[str, Any]) -> bool:
         for name, value in (image.get("build", {}).get("arguments") or {}).items()
         for text in [str(value)]
     )
-
-
-def secret_values(blueprint: Mapping[str, Any]) -> list[str]:
-    """The values of the blueprint's variables that are named like secrets."""
-    return [
-        str(value) for name, value in blueprint["variables"].items() if names_secret(name) and value not in (None, "")
-    ]
 
 
 def _links(blueprint: Mapping[str, Any], urls: Mapping[str, str]) -> dict[str, str]:
@@ -136,6 +138,9 @@ def collisions(name: str, entry: Mapping[str, Any], installed: Mapping[str, Mapp
                 for one in titles
                 if one in known.get("lists", {}).get(kind, [])
             )
+        environment = (entry.get("gitops") or {}).get("environment")
+        if environment and environment == (known.get("gitops") or {}).get("environment"):
+            yield f"gitops.environment: {environment!r} is that of the blueprint {other}, too"
         for address, one in entry["addresses"].items():
             others = known.get("addresses", {})
             if address in others:

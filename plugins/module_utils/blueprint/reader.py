@@ -23,6 +23,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.probe.request imp
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import problems as event_problems
 from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
 
+from .gitops import described, gitops_problems
+from .paths import absolute, is_folder
 from .schema import IDENTIFIER, Blueprint, Place
 from .templates import Render, resolved
 from .variables import VariableError, kept, typed
@@ -209,8 +211,9 @@ def _without_inactive(tree: Mapping[str, Any]) -> dict[str, Any]:
         found["images"] = _bare(_active(found["images"]))
     if isinstance(found.get("aws"), Mapping):
         found["aws"] = {name: _bare(_active(entries)) for name, entries in found["aws"].items()}
-    if _inactive(found.get("composites")):
-        del found["composites"]
+    for key in ("composites", "gitops"):
+        if _inactive(found.get(key)):
+            del found[key]
     return found
 
 
@@ -266,6 +269,7 @@ def _tree_problems(
     if found:
         yield from (f"checks[{index}]: {one.message}" for index, one in enumerate(found.checks) if not one.that)
         yield from _release_problems(found, folder)
+        yield from gitops_problems(found, folder)
         yield from _address_problems(found)
         yield from _proof_problems(found, tree, folder)
     yield from image_problems(_absolute_images(_map(tree.get("images")), folder), "images", around.parts)
@@ -355,16 +359,6 @@ def _proof_problems(found: Blueprint, tree: Mapping[str, Any], folder: Path) -> 
                     yield f"{path}.event.{field_name}: {short(wanted)} is not declared in aws.{list_name}{near}"
 
 
-def is_folder(reference: str) -> bool:
-    """Whether a chart is a folder, rather than something that Helm pulls (oci://…, https://….tgz)."""
-    return "://" not in reference
-
-
-def absolute(path: str, folder: Path) -> Path:
-    """A path in a blueprint, which is relative to its folder."""
-    return Path(path).expanduser() if Path(path).expanduser().is_absolute() else (folder / path).resolve()
-
-
 def _absolute_images(images: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Images with the paths that they name made absolute."""
     found: dict[str, Any] = {}
@@ -398,6 +392,7 @@ def _with_paths(tree: dict[str, Any], folder: Path) -> dict[str, Any]:
     composites = {**tree["composites"], "apis": [str(absolute(one, folder)) for one in tree["composites"]["apis"]]}
     return {
         **tree,
+        "gitops": described(tree["gitops"], releases, tree["namespace"]),
         "releases": releases,
         "proofs": [_with_files(one, folder) for one in proofs],
         "composites": composites,

@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Flag, Model, Whole, short
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.models import AfterValidator, Field
+from ansible_collections.localcloud.stack.plugins.module_utils.git_publish import url_problem
 
-ADDITIONS = ("ingress", "metrics-server")
+ADDITIONS = ("ingress", "metrics-server", "argocd")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 DNS_LABEL = re.compile(r"(?=.{1,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # https://helm.sh/docs/chart_template_guide/builtin_objects/: at most 53, as charts append to it.
@@ -60,6 +61,12 @@ def _node_port(value: int) -> int:
 def _region(value: str) -> str:
     if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-[0-9]", value):
         raise ValueError(f"{short(value)} is not a region of AWS, such as eu-west-1")
+    return value
+
+
+def _repository(value: str) -> str:
+    if value and (problem := url_problem(value)):
+        raise ValueError(problem)
     return value
 
 
@@ -145,6 +152,21 @@ class Proof(Model):
     when: When = True
 
 
+class GitOps(Model):
+    """Argo CD rolls the releases out, as a Git repository says, and Ansible does not."""
+
+    environment: Label = Field(
+        description="Name of this environment: of its project in Argo CD, and of the values files `values-<environment>.yaml` beside the charts' own."
+    )
+    repository: Annotated[str, AfterValidator(_repository)] = Field(
+        "",
+        description="URL of your Git repository, without credentials, which Argo CD has. Empty: the embedded node's own, into which the charts are published.",
+    )
+    branch: str = Field("main", min_length=1, description="The branch that is followed.")
+    path: str = Field("charts", description="The folder in it that has the charts' folders.")
+    when: When = True
+
+
 class Function(Model):
     name: Label
     package: str = Field(description="Its package: a part of toolchain/parts.yml, or a reference.")
@@ -192,7 +214,10 @@ class Blueprint(Model):
         description="Images by name: build, archive, pull or part, as the role cluster takes them.",
     )
     releases: list[Release] = Field(default_factory=list, description="Helm releases.")
-    additions: list[Literal["ingress", "metrics-server"]] = Field(
+    gitops: GitOps | None = Field(
+        None, description="Follow a Git repository by Argo CD, instead of Helm releases by Ansible."
+    )
+    additions: list[Literal["ingress", "metrics-server", "argocd"]] = Field(
         default_factory=list, description="What the embedded node gets besides."
     )
     addresses: dict[str, Address] = Field(

@@ -60,3 +60,10 @@ def _wanted(name: str, value: Any, given: Any, kinds: Any, described: str) -> An
 def kept(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What may be written to disk of given values."""
     return {name: value for name, value in overrides.items() if not names_secret(name)}
+
+
+def secret_values(blueprint: Mapping[str, Any]) -> list[str]:
+    """The values of the blueprint's variables that are named like secrets."""
+    return [
+        str(value) for name, value in blueprint["variables"].items() if names_secret(name) and value not in (None, "")
+    ]

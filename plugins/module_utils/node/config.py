@@ -48,7 +48,7 @@ MOUNTS = {
     "log/containers": "/var/log/containers",
 }
 # Folders for local PersistentVolumes, which want them to be there.
-VOLUMES = ("volumes/emulator",)
+VOLUMES = ("volumes/emulator", "volumes/git")
 # Started with the node; the rest when kubeadm has prepared it.
 FIRST_PROGRAMS = ("containerd", "registry", "registry-write")
 CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")
