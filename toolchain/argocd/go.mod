@@ -3,4 +3,4 @@ module localcloud.dev/toolchain/argocd
 
 go 1.25.5
 
-require github.com/argoproj/argo-cd/v3 v3.2.12
+require github.com/argoproj/argo-cd/v3 v3.2.11

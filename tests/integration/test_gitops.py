@@ -1,0 +1,233 @@
+"""The config API's environment dev by GitOps, for a stack brought up with config_api_gitops=true:
+
+make up BLUEPRINT=config-api ENV=dev ARGS="-e config_api_gitops=true" && pytest tests/integration/test_gitops.py --stack .localcloud
+
+The first user of the repository is a person with Git: what is pushed is rolled out without anybody's help.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.integration.playbook_output import changed_tasks
+
+GITOPS = {"stack_blueprint": "config-api", "config_api_gitops": True}
+APPLICATIONS = ("auxiliary-service-dev", "main-api-dev")
+# From `git push` to the new version answering, in seconds (issue 18), on a machine that has nothing else to do.
+ROLLED_OUT = 20.0
+VALUES = "charts/main-api/values-dev.yaml"
+
+
+class Clone:
+    """A person's clone of the stack's repository."""
+
+    def __init__(self, stack: Any, folder: Path) -> None:
+        password = (stack.folder / "git-password").read_text().strip()
+        self.folder = folder
+        self._git("clone", "--quiet", f"http://git:{password}@{stack.facts['address']}:30418/stack.git", str(folder))
+        for key, value in {"user.name": "me", "user.email": "me@localhost"}.items():
+            self.git("config", key, value)
+
+    def git(self, *arguments: str) -> str:
+        done = self._git("-C", str(self.folder), *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+
+    def set(self, path: str, **values: Any) -> None:
+        """Change keys of a values file, and commit."""
+        file = self.folder / path
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **values}))
+        self.git("commit", "--quiet", "--all", "--message", f"Set {', '.join(values)}")
+
+    def push(self) -> str:
+        """Push; the commit."""
+        self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
+
+    def refused(self) -> str:
+        """Push what the server refuses; what it says. The commit is taken back."""
+        done = self._git("-C", str(self.folder), "push", "origin", "HEAD:main")
+        assert done.returncode != 0, done.stdout
+        self.git("reset", "--quiet", "--hard", "origin/main")
+        return done.stderr
+
+    def revert(self) -> str:
+        self.git("revert", "--no-edit", "HEAD")
+        return self.push()
+
+
+@pytest.fixture
+def clone(stack: Any, tmp_path: Path) -> Clone:
+    return Clone(stack, tmp_path / "clone")
+
+
+@pytest.fixture
+def api(stack: Any) -> Callable[[], dict[str, Any]]:
+    """Ask the Main API of dev for its buckets."""
+
+    def ask() -> dict[str, Any]:
+        with urllib.request.urlopen(f"{stack.env['CONFIG_API_DEV_URL']}/s3-buckets", timeout=10) as answer:
+            return dict(json.load(answer))
+
+    return ask
+
+
+@pytest.fixture
+def up(playbook: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`make up` of the environment, with more settings."""
+
+    def run(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        inventories = ("-i", "inventories/local", "-i", "inventories/dev")
+        return playbook("site.yml", *inventories, *arguments, **{**GITOPS, **settings})  # type: ignore[no-any-return]
+
+    return run
+
+
+def version(api: Callable[[], dict[str, Any]]) -> str:
+    """The version that answers; none while no new one is reached."""
+    try:
+        return str(api()["main_api_version"])
+    except OSError:
+        return ""
+
+
+def status(stack: Any, name: str) -> dict[str, Any]:
+    found = json.loads(stack.kubectl("-n", "argocd", "get", "application", name, "-o", "json"))
+    return dict(found.get("status", {}))
+
+
+def is_at(stack: Any, revision: str) -> bool:
+    """Whether all Applications are Synced to a commit, and Healthy."""
+    return all(
+        (found["sync"].get("status"), found["sync"].get("revision"), found.get("health", {}).get("status"))
+        == ("Synced", revision, "Healthy")
+        for found in (status(stack, name) for name in APPLICATIONS)
+    )
+
+
+def test_a_push_is_rolled_out_and_a_revert_goes_back(stack: Any, clone: Clone, api: Any, eventually: Any) -> None:
+    before = version(api)
+    clone.set(VALUES, version="v9.9.9")
+    clone.push()
+    start = time.monotonic()
+    eventually(lambda: version(api) == "v9.9.9")
+    seconds = time.monotonic() - start
+    print(f"from git push to the new version answering: {seconds:.1f} s")
+    assert seconds <= ROLLED_OUT
+    back = clone.revert()
+    eventually(lambda: version(api) == before)
+    eventually(lambda: is_at(stack, back))
+
+
+def test_what_is_changed_by_hand_is_put_back(stack: Any, api: Any, eventually: Any) -> None:
+    config = ("-n", "dev", "configmap", "main-api")
+    before = json.loads(stack.kubectl("get", *config, "-o", "json"))["data"]
+    stack.kubectl("patch", *config, "--type=merge", "-p", json.dumps({"data": {"SERVICE_VERSION": "by-hand"}}))
+    eventually(lambda: json.loads(stack.kubectl("get", *config, "-o", "json"))["data"] == before)
+    stack.kubectl("-n", "dev", "delete", "service", "auxiliary-service")
+    eventually(lambda: stack.kubectl("-n", "dev", "get", "service", "auxiliary-service", "--ignore-not-found"))
+    eventually(lambda: version(api))
+
+
+def test_a_second_run_changes_nothing_although_argo_cd_writes(up: Any) -> None:
+    up()  # A test before may have restarted something that is noted.
+    again = up()
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert changed_tasks(again.stdout) == []
+
+
+def test_values_that_break_the_schema_are_refused_when_pushed(clone: Clone, api: Any) -> None:
+    before = version(api)
+    clone.set(VALUES, replicas="many")
+    said = clone.refused()
+    assert "values-dev.yaml can't be rendered" in said
+    assert "replicas" in said
+    assert version(api) == before
+
+
+def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
+    stack: Any, clone: Clone, api: Any, up: Any, eventually: Any, later: Any
+) -> None:
+    before = version(api)
+    file = clone.folder / "charts/main-api/templates/broken.yaml"
+    file.write_text("apiVersion: v1\nkind: Service\nmetadata: {name: broken}\nspec: {ports: [{port: 99999}]}\n")
+    clone.git("add", "--all")
+    clone.git("commit", "--quiet", "--message", "Break it")
+    clone.push()
+    later(eventually, lambda: version(api) == before)
+    later(clone.revert)
+    eventually(lambda: status(stack, "main-api-dev").get("operationState", {}).get("phase") in ("Running", "Failed"))
+    assert version(api) == before
+    failed = up(gitops_timeout=30)
+    said = " ".join(failed.stdout.split())
+    assert failed.returncode != 0
+    assert "main-api-dev" in said
+    assert "Service broken" in said or 'Service "broken" is invalid' in said
+    assert "git revert" in said
+    assert version(api) == before
+
+
+def test_a_git_server_that_is_away_stops_nothing_that_runs(
+    stack: Any, api: Any, up: Any, eventually: Any, later: Any
+) -> None:
+    server = ("-n", "argocd", "scale", "deployment", "git-server")
+    later(stack.kubectl, "-n", "argocd", "rollout", "status", "deployment", "git-server", "--timeout=60s")
+    later(stack.kubectl, *server, "--replicas=1")
+    stack.kubectl(*server, "--replicas=0")
+    assert version(api)
+    stack.kubectl("-n", "dev", "delete", "pod", "-l", "app.kubernetes.io/name=main-api", "--wait=false")
+    eventually(lambda: version(api))
+
+
+def test_environments_are_changed_by_themselves_alone_and_go_with_all_they_have(
+    stack: Any, up: Any, playbook: Any, api: Any, later: Any
+) -> None:
+    """A third environment beside dev follows by settings alone; it goes without dev noticing."""
+    settings = {"config_api_environment": "stage", "config_api_registry": False}
+    removed: list[int] = []
+
+    def remove() -> None:
+        if not removed:
+            done = playbook("playbooks/teardown.yml", stack_blueprint="config-api-stage")
+            assert done.returncode == 0, done.stdout[-3000:]
+            removed.append(done.returncode)
+
+    later(remove)
+    made = up(**settings)
+    assert made.returncode == 0, made.stdout[-3000:]
+    names = stack.kubectl("-n", "argocd", "get", "applications", "-o", "name").split()
+    assert {one.partition("/")[2] for one in names} == {
+        *APPLICATIONS,
+        "auxiliary-service-stage",
+        "main-api-stage",
+    }
+    remove()
+    names = stack.kubectl("-n", "argocd", "get", "applications", "-o", "name").split()
+    assert {one.partition("/")[2] for one in names} == set(APPLICATIONS)
+    assert stack.kubectl("get", "namespace", "stage", "--ignore-not-found") == ""
+    assert stack.kubectl("-n", "argocd", "get", "appproject", "stage", "--ignore-not-found") == ""
+    assert version(api)
+
+
+def test_no_password_is_told(stack: Any, up: Any) -> None:
+    password = (stack.folder / "git-password").read_text().strip()
+    told = up("-vvv", "--check", "--diff")
+    assert told.returncode == 0, told.stdout[-3000:]
+    assert password not in told.stdout + told.stderr
+    secret = "https://me:ghp_hidden@git.example.com/me/config.git"
+    refused = up(config_api_gitops_repository=secret)
+    assert refused.returncode != 0
+    assert "with credentials in it" in " ".join(refused.stdout.split())
+    assert "ghp_hidden" not in refused.stdout + refused.stderr
