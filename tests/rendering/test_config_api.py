@@ -216,3 +216,44 @@ def test_credentials_in_the_repositorys_url_are_not_shown(folder: Path) -> None:
     assert done.returncode != 0
     assert "must be OWNER/NAME, without https:// and without credentials" in " ".join(done.stdout.split())
     assert "ghp_hidden" not in done.stdout + done.stderr
+
+
+def test_with_gitops_a_repository_says_what_its_files_say_and_argo_cd_the_rest(folder: Path) -> None:
+    for environment in ("dev", "stage"):
+        inventory = folder / "stage" if environment == "stage" else PROJECT / "inventories/dev"
+        done = reading(inventory, folder / "gitops.json", config_api_gitops=True)
+        assert done.returncode == 0, done.stdout
+        found = json.loads((folder / "gitops.json").read_text())
+        assert found["entry"]["additions"] == ["argocd"]
+        followed = found["entry"]["gitops"]
+        assert (followed["environment"], followed["namespace"], followed["repository"]) == (
+            environment,
+            environment,
+            "",
+        )
+        auxiliary, main = followed["services"]
+        assert main["path"] == "charts/main-api"
+        # A version that Argo CD is told would hide the one that is pushed.
+        assert "version" not in {**main["values"], **auxiliary["values"]}
+        assert auxiliary["values"]["global"]["aws"]["accessKeySecret"] == "auxiliary-service-key"
+    without = reading(PROJECT / "inventories/dev", folder / "helm.json")
+    assert without.returncode == 0
+    assert "gitops" not in json.loads((folder / "helm.json").read_text())["entry"]
+
+
+def test_a_repository_of_ones_own_is_one_value(folder: Path) -> None:
+    given = {"config_api_gitops": True, "config_api_gitops_repository": "https://git.example.com/me/config.git"}
+    assert reading(PROJECT / "inventories/dev", folder / "own.json", **given).returncode == 0
+    found = json.loads((folder / "own.json").read_text())["entry"]["gitops"]
+    assert found["repository"] == "https://git.example.com/me/config.git"
+
+
+@pytest.mark.parametrize("when", [True, False])
+def test_a_followed_repository_with_credentials_in_its_url_is_refused_and_not_shown(folder: Path, when: bool) -> None:
+    secret = "https://me:ghp_hidden@git.example.com/a/b"
+    done = reading(
+        PROJECT / "inventories/dev", folder / "bad.json", config_api_gitops=when, config_api_gitops_repository=secret
+    )
+    assert done.returncode != 0
+    assert "was given with credentials in it" in " ".join(done.stdout.split())
+    assert "ghp_hidden" not in done.stdout + done.stderr
