@@ -11,12 +11,16 @@ images, one namespace, and what a small node wants otherwise.
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import typing as t
 
 Json = dict[str, t.Any]
 
 CLUSTER_KINDS = frozenset({"CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"})
 WORKLOADS = frozenset({"Deployment", "StatefulSet"})
+# The annotation by which pods are replaced when settings change.
+SETTINGS = "localcloud.dev/settings"
 # What each pod asks for, of CPU and memory, and what memory it may have.
 RESOURCES = {
     "argocd-application-controller": ("50m", "128Mi", "768Mi"),
@@ -47,8 +51,15 @@ def _adapted(obj: Json, namespace: str, images: t.Mapping[str, str], settings: t
     if kind == "ConfigMap" and metadata["name"] in settings:
         obj["data"] = {**(obj.get("data") or {}), **settings[metadata["name"]]}
     if kind in WORKLOADS:
-        _adapt_pod(obj["spec"]["template"]["spec"], metadata["name"], images)
+        template = obj["spec"]["template"]
+        # It reads most settings when it starts.
+        template.setdefault("metadata", {}).setdefault("annotations", {})[SETTINGS] = _digest(settings)
+        _adapt_pod(template["spec"], metadata["name"], images)
     return obj
+
+
+def _digest(settings: t.Mapping[str, Json]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _adapt_pod(pod: Json, name: str, images: t.Mapping[str, str]) -> None:

@@ -119,10 +119,11 @@ def is_at(stack: Any, revision: str) -> bool:
 
 def test_a_push_is_rolled_out_and_a_revert_goes_back(stack: Any, clone: Clone, api: Any, eventually: Any) -> None:
     before = version(api)
-    clone.set(VALUES, version="v9.9.9")
+    new = f"v9.9.{time.time_ns()}"
+    clone.set(VALUES, version=new)
     clone.push()
     start = time.monotonic()
-    eventually(lambda: version(api) == "v9.9.9")
+    eventually(lambda: version(api) == new)
     seconds = time.monotonic() - start
     print(f"from git push to the new version answering: {seconds:.1f} s")
     assert seconds <= ROLLED_OUT

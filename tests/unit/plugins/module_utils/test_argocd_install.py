@@ -96,3 +96,11 @@ def test_what_is_given_stays_as_it_is() -> None:
     before = copy.deepcopy([REDIS, CONTROLLER, *REST])
     made(REDIS, CONTROLLER, *REST)
     assert [REDIS, CONTROLLER, *REST] == before
+
+
+def test_changed_settings_replace_the_pods() -> None:
+    def annotations(interval: str) -> Any:
+        (redis,) = install([REDIS], "cd", IMAGES, {"argocd-cm": {"timeout.reconciliation": interval}})
+        return redis["spec"]["template"]["metadata"]["annotations"]
+
+    assert annotations("5s") == annotations("5s") != annotations("6s")
