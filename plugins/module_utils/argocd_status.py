@@ -105,7 +105,7 @@ def evaluate(application: Json | None, revision: str = "", healthy: bool = True)
         *(["being compared"] if REFRESH in (application["metadata"].get("annotations") or {}) else []),
         *([f"sync {sync.get('status') or 'Unknown'}"] if sync.get("status") != "Synced" else []),
         *([f"at {at[:10] or 'no revision'}, not {revision[:10]}"] if revision and at != revision else []),
-        *([f"operation {operation['phase']}"] if _operation_waits(operation) else []),
+        *([f"operation {operation['phase']}"] if _operation_waits(operation, sync) else []),
         *([f"health {health}"] if healthy and health != "Healthy" else []),
     ]
     if not waits:
@@ -115,8 +115,14 @@ def evaluate(application: Json | None, revision: str = "", healthy: bool = True)
     return Verdict(False, ", ".join(waits), said, cause, next_step, hopeless)
 
 
-def _operation_waits(operation: Json) -> bool:
-    return bool(operation) and operation.get("phase") != "Succeeded"
+def _operation_waits(operation: Json, sync: Json) -> bool:
+    """Whether an operation runs, or has failed to bring in what is wanted now. One that failed before a way back stays in the status."""
+    if operation.get("phase") in (None, "Succeeded"):
+        return False
+    if operation["phase"] not in FINISHED:
+        return True
+    tried = (operation.get("syncResult") or {}).get("revision")
+    return sync.get("status") != "Synced" and tried in (None, sync.get("revision"))
 
 
 def _messages(status: Json) -> t.Iterator[str]:
@@ -126,9 +132,10 @@ def _messages(status: Json) -> t.Iterator[str]:
         if str(one.get("type", "")).endswith(("Error", "Warning")):
             found[f"{one['type']}: {one.get('message', '')}"] = None
     operation = status.get("operationState") or {}
-    if _operation_waits(operation) and operation.get("message"):
+    waits = _operation_waits(operation, status.get("sync") or {})
+    if waits and operation.get("message"):
         found[f"operation {operation.get('phase')}: {operation['message']}"] = None
-    for one in (operation.get("syncResult") or {}).get("resources") or []:
+    for one in ((operation.get("syncResult") or {}).get("resources") or []) if waits else []:
         if one.get("status") == "SyncFailed" or one.get("hookPhase") in ("Failed", "Error"):
             found[f"{one.get('kind')} {one.get('name')}: {one.get('message', '')}"] = None
     for one in status.get("resources") or []:

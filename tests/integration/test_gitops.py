@@ -174,7 +174,7 @@ def test_a_broken_version_leaves_the_old_one_serving_and_says_why(
     failed = up(gitops_timeout=30)
     said = " ".join(failed.stdout.split())
     assert failed.returncode != 0
-    assert "main-api-dev" in said
+    assert "main-api-dev" in said, failed.stdout[-3000:]
     assert "Service broken" in said or 'Service "broken" is invalid' in said
     assert "git revert" in said
     assert version(api) == before

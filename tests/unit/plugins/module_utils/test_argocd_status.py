@@ -144,3 +144,15 @@ def test_the_report_has_state_cause_and_next_step() -> None:
         "  Likely the chart or its values can't be rendered. Correct them, or go back by git revert, and push.",
         "Look: kubectl -n argocd describe application web-dev",
     ]
+
+
+def test_an_operation_that_failed_before_a_way_back_is_past() -> None:
+    failed = {
+        "phase": "Failed",
+        "message": "one or more objects failed to apply",
+        "syncResult": {"revision": "b" * 40, "resources": [{"kind": "Service", "name": "x", "status": "SyncFailed"}]},
+    }
+    assert evaluate(application(operationState=failed), REVISION).done
+    pushed = evaluate(application(operationState=failed, sync={"status": "OutOfSync", "revision": REVISION}), REVISION)
+    assert pushed.messages == []
+    assert not pushed.hopeless
