@@ -1,6 +1,4 @@
-"""The config API's environment dev by GitOps, for a stack brought up with config_api_gitops=true:
-
-make up BLUEPRINT=config-api ENV=dev ARGS="-e config_api_gitops=true" && pytest tests/integration/test_gitops.py --stack .localcloud
+"""The config API's environment dev by GitOps on MiniStack, as the scenario gitops brings it up; prod and stage come beside it.
 
 The first user of the repository is a person with Git: what is pushed is rolled out without anybody's help.
 """
@@ -11,16 +9,17 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.integration.conftest import Stack
 from tests.integration.playbook_output import changed_tasks
 
-GITOPS = {"stack_blueprint": "config-api", "config_api_gitops": True}
+GITOPS = {"stack_blueprint": "config-api", "config_api_gitops": True, "localstack_service_engine": "ministack"}
 APPLICATIONS = ("auxiliary-service-dev", "main-api-dev")
 # From `git push` to the new version answering, in seconds (issue 18), on a machine that has nothing else to do.
 ROLLED_OUT = 20.0
@@ -73,23 +72,23 @@ def clone(stack: Any, tmp_path: Path) -> Clone:
     return Clone(stack, tmp_path / "clone")
 
 
+def asked(url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return dict(json.load(answer))
+
+
 @pytest.fixture
 def api(stack: Any) -> Callable[[], dict[str, Any]]:
     """Ask the Main API of dev for its buckets."""
-
-    def ask() -> dict[str, Any]:
-        with urllib.request.urlopen(f"{stack.env['CONFIG_API_DEV_URL']}/s3-buckets", timeout=10) as answer:
-            return dict(json.load(answer))
-
-    return ask
+    return lambda: asked(f"{stack.env['CONFIG_API_DEV_URL']}/s3-buckets")
 
 
 @pytest.fixture
 def up(playbook: Any) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`make up` of the environment, with more settings."""
+    """`make up` of an environment, with more settings."""
 
-    def run(*arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-        inventories = ("-i", "inventories/local", "-i", "inventories/dev")
+    def run(*arguments: str, env: str = "dev", **settings: Any) -> subprocess.CompletedProcess[str]:
+        inventories = ("-i", "inventories/local", "-i", f"inventories/{env}")
         return playbook("site.yml", *inventories, *arguments, **{**GITOPS, **settings})  # type: ignore[no-any-return]
 
     return run
@@ -192,31 +191,58 @@ def test_a_git_server_that_is_away_stops_nothing_that_runs(
     eventually(lambda: version(api))
 
 
-def test_environments_are_changed_by_themselves_alone_and_go_with_all_they_have(
-    stack: Any, up: Any, playbook: Any, api: Any, later: Any
-) -> None:
-    """A third environment beside dev follows by settings alone; it goes without dev noticing."""
-    settings = {"config_api_environment": "stage", "config_api_registry": False}
-    removed: list[int] = []
+@pytest.fixture
+def beside(up: Any, playbook: Any) -> Iterator[Callable[..., Callable[[], None]]]:
+    """Bring an environment up beside dev; what takes it away, which happens after the test at the latest."""
+    there: set[str] = set()
 
-    def remove() -> None:
-        if not removed:
-            done = playbook("playbooks/teardown.yml", stack_blueprint="config-api-stage")
+    def remove(name: str) -> None:
+        if name in there:
+            done = playbook("playbooks/teardown.yml", stack_blueprint=f"config-api-{name}")
             assert done.returncode == 0, done.stdout[-3000:]
-            removed.append(done.returncode)
+            there.discard(name)
 
-    later(remove)
-    made = up(**settings)
-    assert made.returncode == 0, made.stdout[-3000:]
+    def bring(name: str, **settings: Any) -> Callable[[], None]:
+        there.add(name)
+        made = up(**settings)
+        assert made.returncode == 0, made.stdout[-3000:]
+        return lambda: remove(name)
+
+    yield bring
+    for name in set(there):
+        remove(name)
+
+
+def applications(stack: Any) -> set[str]:
     names = stack.kubectl("-n", "argocd", "get", "applications", "-o", "name").split()
-    assert {one.partition("/")[2] for one in names} == {
-        *APPLICATIONS,
-        "auxiliary-service-stage",
-        "main-api-stage",
-    }
+    return {one.partition("/")[2] for one in names}
+
+
+def test_prod_beside_dev_has_data_and_versions_of_its_own(
+    stack: Any, clone: Clone, api: Any, beside: Any, eventually: Any
+) -> None:
+    beside("prod", env="prod")
+    urls = {name: Stack(stack.folder).env[f"CONFIG_API_{name.upper()}_URL"] for name in ("dev", "prod")}
+    for name, url in urls.items():
+        assert asked(f"{url}/s3-buckets")["buckets"] == [f"kantox-challenge-{name}-bucket"]
+        assert {one.split("/")[2] for one in asked(f"{url}/parameters")["parameters"]} == {name}
+        assert asked(f"{url}/parameter/param1")["value"] == f"first value of {name}"
+    before = {name: asked(f"{url}/s3-buckets")["main_api_version"] for name, url in urls.items()}
+    new = f"v9.9.{time.time_ns()}"
+    clone.git("pull", "--quiet", "--ff-only")
+    clone.set(VALUES, version=new)
+    clone.push()
+    eventually(lambda: version(api) == new)
+    assert asked(f"{urls['prod']}/s3-buckets")["main_api_version"] == before["prod"]
+    clone.revert()
+    eventually(lambda: version(api) == before["dev"])
+
+
+def test_a_third_environment_takes_settings_alone_and_goes_with_all_it_has(stack: Any, beside: Any, api: Any) -> None:
+    remove = beside("stage", config_api_environment="stage", config_api_registry=False)
+    assert applications(stack) == {*APPLICATIONS, "auxiliary-service-stage", "main-api-stage"}
     remove()
-    names = stack.kubectl("-n", "argocd", "get", "applications", "-o", "name").split()
-    assert {one.partition("/")[2] for one in names} == set(APPLICATIONS)
+    assert applications(stack) == set(APPLICATIONS)
     assert stack.kubectl("get", "namespace", "stage", "--ignore-not-found") == ""
     assert stack.kubectl("-n", "argocd", "get", "appproject", "stage", "--ignore-not-found") == ""
     assert version(api)
