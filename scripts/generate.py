@@ -118,7 +118,7 @@ def registry() -> Any:
 
 
 def engine_choices() -> list[str]:
-    return ["        choices:", *(f"          - {name}" for name in registry().ENGINES)]
+    return ["        choices:", *(f"          - {name}" for name in registry().choosable())]
 
 
 def program_choices() -> list[str]:
@@ -128,7 +128,6 @@ def program_choices() -> list[str]:
 def engine_vars() -> list[str]:
     return [
         f"__localstack_service_programs: [{', '.join(registry().programs())}]",
-        f"__localstack_service_recognized: {registry().recognized()}",
     ]
 
 

@@ -28,21 +28,25 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         given = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
         if given["engine"] in ("", "aws") or not any(given["declared"].values()):
-            return {"changed": False, "gaps": [], "note": ""}
+            return {"changed": False, "gaps": [], "note": "", "refused": []}
         # Only where there is something to compare.
         from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import gaps, read_known
 
         try:
-            found, note = gaps(given["declared"], given["engine"], given["version"], read_known(ENGINES))
+            found, note, refused = gaps(given["declared"], given["engine"], given["version"], read_known(ENGINES))
         except (OSError, ValueError) as error:
             raise AnsibleActionFail(
                 f"What emulators do can't be read from {ENGINES} ({error}). Install the collection again."
             ) from error
+        if given["warn"] and refused:
+            raise AnsibleActionFail(
+                f"No resource was declared or changed: {' Also: '.join(map(printable, refused))} Take an engine that does it, or leave it out."
+            )
         messages = [printable(one) for one in [*([note] if note else []), *(gap.message for gap in found)]]
         if given["strict"] and found:
             raise AnsibleActionFail(
                 f"No resource was declared or changed: {' Also: '.join(messages)} Take an engine that does it or leave it out, or set "
                 "aws_resources_strict_engine to false, which only warns."
             )
-        result = {"changed": False, "gaps": [gap._asdict() for gap in found], "note": note}
+        result = {"changed": False, "gaps": [gap._asdict() for gap in found], "note": note, "refused": refused}
         return {**result, "warnings": messages} if given["warn"] and messages else result

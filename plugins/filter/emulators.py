@@ -20,6 +20,16 @@ def emulator_problems(settings: Mapping[str, Any]) -> list[str]:
     return problems(settings)
 
 
+def answer_problems(answer: Mapping[str, Any], endpoint: str) -> list[str]:
+    """Why what answers at an endpoint, as localstack_info returned it, can't be the stack's emulator, a sentence each."""
+    return registry.answer_problems(str(endpoint), str(answer["health"]["engine"]), str(answer["account"]["id"]))
+
+
+def embedded_engine_problems(name: str, settings: Mapping[str, Any]) -> list[str]:
+    """Why the embedded node can't have an engine, a sentence each."""
+    return registry.embedded_problems(str(name), str(settings["version"]), str(settings["image"]))
+
+
 def endpoint_target(endpoint: str) -> dict[str, Any]:
     """Host and port of an endpoint, and whether the host is an address. Raises AnsibleFilterError."""
     try:
@@ -75,6 +85,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         return {
+            "answer_problems": answer_problems,
+            "embedded_engine_problems": embedded_engine_problems,
             "emulator_problems": emulator_problems,
             "endpoint_target": endpoint_target,
             "engine": engine,

@@ -32,7 +32,9 @@ Fetch = t.Callable[[str], Answer]
 
 
 def health_facts(endpoint_url: str, fetch: Fetch | None = None, verify: bool | str = True) -> dict[str, t.Any]:
-    """Engine, version, edition and services; engine V(unknown) where no known health page answers.
+    """Engine, version, edition and services; engine V(unknown) where no page of a known engine answers.
+
+    Version and edition are empty, and there are no services, where the engine has no page that says them.
 
     C(verify) is what a certificate is checked against: V(False) nothing, a path a bundle, else the usual authorities.
     """
@@ -41,10 +43,14 @@ def health_facts(endpoint_url: str, fetch: Fetch | None = None, verify: bool | s
     answer = fetch(base + HEALTH)
     document = answer.document if answer.status == 200 else None
     if document is None or not isinstance(document.get("services"), dict):
-        return {"engine": "unknown", "version": None, "edition": None, "services": {}}
+        known = [(one.name, one.signs) for one in ENGINES.values() if one.signs and not one.signs.has_health]
+        engine = next((name for name, signs in known if _is_document(fetch(base + signs.page))), "unknown")
+        return {"engine": engine, "version": None, "edition": None, "services": {}}
+    version = document.get("version")
     return {
         "engine": _engine(answer, document, lambda path: fetch(base + path)),
-        "version": document.get("version"),
+        # As text, whatever it is: 5, 4.14.0, dev.
+        "version": None if version is None else str(version),
         "edition": document.get("edition"),
         "services": dict(sorted(document["services"].items())),
     }
@@ -52,10 +58,12 @@ def health_facts(endpoint_url: str, fetch: Fetch | None = None, verify: bool | s
 
 def _engine(answer: Answer, document: dict[str, t.Any], ask: Fetch) -> str:
     """By the health page itself, else by a page that only one of them has."""
-    known = [(one.name, one.signs) for one in ENGINES.values() if one.signs]
+    known = [(one.name, one.signs) for one in ENGINES.values() if one.signs and one.signs.has_health]
     for name, signs in known:
         if signs.header in answer.headers or signs.key in document:
             return name
+    # LocalStack's pages are imitated, so that they prove the least.
+    known.sort(key=lambda one: one[1].page.startswith("/_localstack/"))
     return next((name for name, signs in known if _is_document(ask(signs.page))), "unknown")
 
 

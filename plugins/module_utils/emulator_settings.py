@@ -11,7 +11,11 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import EMULATED_ACCOUNT
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engine import Engine
-from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ENGINES, free_choices
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import (
+    ENGINES,
+    choosable,
+    free_choices,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.settings import text_problem
 
 # Classes of Ingress whose way of limiting source ranges is known.
@@ -25,8 +29,13 @@ def problems(settings: t.Mapping[str, t.Any]) -> list[str]:
     built, empty where images are pulled). Empty means not set.
     """
     name = settings["engine"]
-    if name not in ENGINES:
-        return [f"There is no engine '{name}'. Set localstack_service_engine to one of {', '.join(ENGINES)}."]
+    if name not in choosable():
+        hint = (
+            f" {ENGINES[name].title} is used with localstack_service_engine=outside, at its endpoint."
+            if name in ENGINES
+            else ""
+        )
+        return [f"There is no engine '{name}'. Set localstack_service_engine to one of {', '.join(choosable())}.{hint}"]
     engine = ENGINES[name]
     found = engine.problems(settings)
     # Whether a version needs a token can be said only of one that exists.

@@ -13,9 +13,10 @@ import json
 import re
 import typing as t
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from .emulators.registry import facts
+from .emulators.registry import ENGINES, facts
 
 Json = dict[str, t.Any]
 Test = Callable[[t.Any], bool]
@@ -54,14 +55,21 @@ class Gap(t.NamedTuple):
 
 
 class Gaps(t.NamedTuple):
-    """All gaps, and what is to be said where this engine or its version was not measured itself."""
+    """All gaps, and what is to be said where this engine or its version was not measured itself.
+
+    C(refused): a sentence for each reason for which declared resources would never be ready on this engine.
+    """
 
     found: list[Gap]
     note: str
+    refused: list[str]
 
 
 class Feature(t.NamedTuple):
-    """A field of a list's entries, and which of its values count. The field's path has C([]) where each of a list is meant."""
+    """A field of a list's entries, and which of its values count. The field's path has C([]) where each of a list is meant.
+
+    An empty field is the whole entry.
+    """
 
     entries: str
     field: str
@@ -113,6 +121,15 @@ def _values_in(kind: type | tuple[type, ...]) -> Test:
     return holds
 
 
+def _unfiltered(subscription: t.Any) -> bool:
+    return isinstance(subscription, Mapping) and not subscription.get("filter_policy")
+
+
+def _is_map(value: t.Any) -> bool:
+    """Whether a map is given, which may be empty where all of its fields have defaults."""
+    return isinstance(value, Mapping)
+
+
 def _fifo(value: t.Any) -> bool:
     return str(value).endswith(".fifo")
 
@@ -130,6 +147,7 @@ FEATURES: Mapping[str, Feature] = {
     "topics.fifo": Feature("topics", "name", _fifo),
     "topics.kms_key": Feature("topics", "kms_key"),
     "subscriptions": Feature("subscriptions", "topic"),
+    "subscriptions.unfiltered": Feature("subscriptions", "", _unfiltered),
     "subscriptions.filter_policy": Feature("subscriptions", "filter_policy"),
     "subscriptions.filter_policy.number": Feature("subscriptions", "filter_policy", _values_in((int, float))),
     "subscriptions.filter_policy.null": Feature("subscriptions", "filter_policy", _values_in(type(None))),
@@ -162,7 +180,7 @@ FEATURES: Mapping[str, Feature] = {
     "queues.fifo": Feature("queues", "name", _fifo),
     "queues.deduplication_scope": Feature("queues", "deduplication_scope", _is("messageGroup")),
     "queues.content_based_deduplication": Feature("queues", "content_based_deduplication"),
-    "queues.dead_letter": Feature("queues", "dead_letter"),
+    "queues.dead_letter": Feature("queues", "dead_letter", _is_map),
     "queues.delay_seconds": Feature("queues", "delay_seconds"),
     "queues.message_retention_seconds": Feature("queues", "message_retention_seconds"),
     "queues.max_message_size": Feature("queues", "max_message_size"),
@@ -237,6 +255,27 @@ FEATURES: Mapping[str, Feature] = {
     "streams.retention_hours": Feature("streams", "retention_hours"),
     "streams.kms_key": Feature("streams", "kms_key"),
 }
+# Where an EventPipeline's spec says what its function makes lists of: of each list one entry, by its fields.
+# tests/unit/crossplane/test_event_pipeline.py compares it with what the function makes.
+PIPELINE = "EventPipeline"
+PIPELINE_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "topics": {"name": "topic", "content_based_deduplication": "fifo"},
+    "queues": {
+        "name": "queue",
+        "content_based_deduplication": "fifo",
+        "dead_letter": "deadLetter",
+        "message_retention_seconds": "messageRetentionSeconds",
+        "receive_wait_time_seconds": "receiveWaitTimeSeconds",
+        "visibility_timeout_seconds": "visibilityTimeoutSeconds",
+    },
+    "subscriptions": {
+        "topic": "topic",
+        "filter_policy": "filterPolicy",
+        "filter_policy_scope": "filterPolicyScope",
+        "raw_message_delivery": "rawMessageDelivery",
+    },
+    "tables": {"name": "table"},
+}
 
 
 def read_known(folder: Path) -> Known:
@@ -249,14 +288,16 @@ def read_known(folder: Path) -> Known:
 def gaps(declared: Mapping[str, t.Any], engine: str, version: str, known: Known) -> Gaps:
     """What of the declared resources rests on what this engine does not do. Nothing for real AWS.
 
-    C(declared): the lists of aws_resources by their names, as they are given; never raises for what is wrong in them.
+    C(declared): the lists of aws_resources by their names, as they are given, of which C(extra_manifests) may have objects of the kind
+    EventPipeline; never raises for what is wrong in them.
     """
     if not facts(engine)["emulated"]:
-        return Gaps([], "")
+        return Gaps([], "", [])
+    refused = never_ready(declared, engine, version)
     measured = nearest(engine, version, known)
     if measured is None:
         said = f"{title(engine)} {version}".strip()
-        return Gaps([], f"What {said} does as AWS does has not been measured: {_measured(known)} have been.")
+        return Gaps([], f"What {said} does as AWS does has not been measured: {_measured(known)} have been.", refused)
     here = f"{title(engine)} {version or measured}"
     note = f"{here} has not been measured; what {title(engine)} {measured} does is taken for it."
     found: dict[tuple[tuple[str, ...], str], list[str]] = {}
@@ -269,37 +310,78 @@ def gaps(declared: Mapping[str, t.Any], engine: str, version: str, known: Known)
         Gap(tuple(names), paths, _message(names, paths, seen, here, engine, known))
         for (paths, seen), names in found.items()
     ]
-    return Gaps(made, note if made and version not in ("", measured) else "")
+    return Gaps(made, note if made and version not in ("", measured) else "", refused)
+
+
+def never_ready(declared: Mapping[str, t.Any], engine: str, version: str) -> list[str]:
+    """Why declared resources would never be ready on an engine, a sentence for each reason, with their paths."""
+    reasons = ENGINES[engine].never_ready if engine in ENGINES else {}
+    here = f"{title(engine)} {version}".strip()
+    found = [(list(dict.fromkeys(places(FEATURES[name], declared))), why) for name, why in reasons.items()]
+    return [f"{_named(paths)}: would never be ready on {here}: {why}." for paths, why in found if paths]
 
 
 def _message(names: Sequence[str], paths: Sequence[str], seen: str, here: str, engine: str, known: Known) -> str:
     """Where, what happens on this engine, what was seen, and which engine does it."""
     without = known.contract[names[0]]["without"]
+    return f"{_named(paths)}: on {here} {without} ({', '.join(names)}: {seen}). {_elsewhere(names, engine, known)}"
+
+
+def _named(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - NAMED_PATHS} more" if len(paths) > NAMED_PATHS else ""
-    return f"{', '.join(paths[:NAMED_PATHS])}{more}: on {here} {without} ({', '.join(names)}: {seen}). {_elsewhere(names, engine, known)}"
+    return f"{', '.join(paths[:NAMED_PATHS])}{more}"
 
 
 def nearest(engine: str, version: str, known: Known) -> str | None:
     """The version that was measured itself, else the last before it, else the first; None if none of the engine's was.
 
-    Without a version the last one that was measured.
+    Without a version, and for one that is a word (dev, latest, nightly-…), the last one that was measured.
     """
     versions = sorted((one for name, one in known.outcomes if name == engine), key=_ordered)
-    if not version:
+    if not version[:1].isdecimal():
         return versions[-1] if versions else None
     before = [one for one in versions if _ordered(one) <= _ordered(version)]
     return next(iter(before[-1:] or versions[:1]), None)
 
 
 def places(feature: Feature, declared: Mapping[str, t.Any]) -> Iterator[str]:
-    """Paths of the declared resources that have a feature."""
-    entries = declared.get(feature.entries)
-    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-        for path, value in _values(entry, feature.field.split(".")):
+    """Paths of the declared resources that have a feature, in lists and in event pipelines."""
+    for entry, where in (*_listed(feature.entries, declared), *_composed(feature.entries, declared)):
+        for path, value in _values(entry, feature.field.split(".") if feature.field else []):
             if feature.counts(value):
                 # The name stands for the whole entry.
-                place = "" if path == ".name" or feature.field == "topic" else path
-                yield f"aws_resources_{feature.entries}[{index}]{place}"
+                yield where("" if path == ".name" or feature.field == "topic" else path)
+
+
+Entry = tuple[t.Any, Callable[[str], str]]
+
+
+def _listed(entries: str, declared: Mapping[str, t.Any]) -> Iterator[Entry]:
+    """The entries of a list, each with what makes a path in it a path in the declaration."""
+    for index, entry in enumerate(_list(declared.get(entries))):
+        yield entry, f"aws_resources_{entries}[{index}]{{}}".format
+
+
+def _composed(entries: str, declared: Mapping[str, t.Any]) -> Iterator[Entry]:
+    """The same of the entry that an EventPipeline's function makes of its spec for a list."""
+    fields = PIPELINE_FIELDS.get(entries)
+    for index, one in enumerate(_list(declared.get("extra_manifests"))):
+        spec = one.get("spec") if isinstance(one, Mapping) and one.get("kind") == PIPELINE else None
+        if fields and isinstance(spec, Mapping):
+            entry = {ours: spec[theirs] for ours, theirs in fields.items() if spec.get(theirs) is not None}
+            if spec.get("fifo") is True and "name" in entry:
+                entry["name"] = f"{entry['name']}.fifo"
+            yield entry, partial(_in_spec, f"aws_resources_extra_manifests[{index}].spec", fields)
+
+
+def _in_spec(spec: str, fields: Mapping[str, str], path: str) -> str:
+    """Where in a spec a path in the entry that is made of it stands; the whole entry stands at its name's."""
+    name, dot, rest = path.removeprefix(".").partition(".")
+    return f"{spec}.{fields[name] if name else next(iter(fields.values()))}{dot}{rest}"
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else []
 
 
 def title(engine: str) -> str:

@@ -13,10 +13,13 @@ description:
   - Compares the lists that the role P(localcloud.stack.aws_resources#role) takes with what was measured of emulators, and warns of each feature
     that the emulator does not have as AWS has it, with the resources' paths, the consequence, and which emulator has it.
   - The measurements are in the collection's folder C(engines), and for people in C(docs/engines.md).
+  - Where the AWS provider would never get a declared resource ready on the emulator, it fails with all reasons, whatever O(strict) says.
   - Where neither resources nor emulator give a reason, nothing is said.
 options:
   declared:
-    description: The lists by their names, such as V(queues), as the role takes them.
+    description:
+      - The lists by their names, such as V(queues), as the role takes them.
+      - Of V(extra_manifests) the objects of the kind EventPipeline are compared, as the lists that its function makes of them.
     type: dict
     required: true
   engine:
@@ -34,7 +37,7 @@ options:
     type: bool
     default: false
   warn:
-    description: Warn. Without it the gaps are only returned.
+    description: Warn, and fail. Without it what is found is only returned.
     type: bool
     default: true
 author:
@@ -66,6 +69,12 @@ gaps:
       message: >-
         aws_resources_tables[0].ttl: on LocalStack 4.14.0 expired items stay for ever (dynamodb.ttl.expires: the item stays).
         MiniStack 1.5.33 does it.
+refused:
+  description: Why declared resources would never be ready on this emulator, a sentence for each reason, with their paths.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 note:
   description: What is to be said where this emulator, or this version of it, was not measured. Else empty.
   returned: success

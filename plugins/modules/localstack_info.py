@@ -133,7 +133,7 @@ health:
       type: str
       sample: localstack
     version:
-      description: The emulator's version.
+      description: The emulator's version as it says it, which may be a word such as V(dev). Empty where it says none, as moto.
       type: str
       sample: 4.14.0
     edition:

@@ -13,8 +13,8 @@ import typing as t
 from dataclasses import dataclass, field
 
 Json = t.Mapping[str, t.Any]
-# Where an engine is: in a pod of the cluster, elsewhere at an endpoint, or AWS itself.
-Place = t.Literal["cluster", "outside", "aws"]
+# Where an engine is: in a pod of the cluster, elsewhere at an endpoint, or AWS itself; found: only recognized at an endpoint, not chosen.
+Place = t.Literal["cluster", "outside", "aws", "found"]
 
 
 class Wanted(t.NamedTuple):
@@ -76,11 +76,15 @@ class Process:
 
 @dataclass(frozen=True)
 class Signs:
-    """By what an engine is recognized: a header or a key of its health page, or a page that only it answers with JSON."""
+    """By what an engine is recognized: a header or a key of its health page, or a page that only it answers with JSON.
+
+    has_health: whether it has LocalStack's health page, which says version and services; without it only the page tells.
+    """
 
     page: str
     header: str = ""
     key: str = ""
+    has_health: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ class Engine:
     """One value of C(localstack_service_engine).
 
     problems: what is wrong with settings, as emulator_settings.problems() takes them. lacks: the AWS services, as boto3 names them, that a
-    version does not have although resources of theirs can be declared.
+    version does not have although resources of theirs can be declared. never_ready: why the AWS provider never gets a declared resource
+    ready there, by feature (engine_behaviours.FEATURES). account_setting: how to give it the emulated account where it has another.
     """
 
     name: str
@@ -121,6 +126,8 @@ class Engine:
     free: str = ""
     problems: t.Callable[[Json], list[str]] = lambda settings: []
     lacks: t.Callable[[str], tuple[str, ...]] = lambda version: ()
+    never_ready: t.Mapping[str, str] = field(default_factory=dict)
+    account_setting: str = ""
 
     @property
     def is_outside(self) -> bool:

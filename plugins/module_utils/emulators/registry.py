@@ -11,11 +11,19 @@ from __future__ import annotations
 
 import typing as t
 
+from .endpoint import EMULATED_ACCOUNT
 from .engine import Ending, Engine, Local, Wanted
 from .engines import ALL
 
-PLACES = ("cluster", "outside", "aws")
-ENGINES: dict[str, Engine] = {one.name: one for one in sorted(ALL, key=lambda one: (PLACES.index(one.place), one.name))}
+PLACES = ("cluster", "outside", "aws", "found")
+
+
+def _order(engine: Engine) -> tuple[int, bool, str]:
+    """By place; of those in the cluster first the ones that are built here, which every cluster can have."""
+    return PLACES.index(engine.place), bool(engine.container and not engine.container.part), engine.name
+
+
+ENGINES: dict[str, Engine] = {one.name: one for one in sorted(ALL, key=_order)}
 # What an image that was built here is named by; any other is pulled.
 BUILT_HERE = "localhost/"
 
@@ -25,6 +33,30 @@ def in_cluster(name: str) -> bool:
     return name in ENGINES and ENGINES[name].place == "cluster"
 
 
+def choosable() -> list[str]:
+    """The engines that settings may name."""
+    return [name for name, engine in ENGINES.items() if engine.place != "found"]
+
+
+def embedded_problems(name: str, version: str, image: str) -> list[str]:
+    """Why the embedded node, which has what is built for it, can't have an engine. C(version), C(image): empty where none is chosen."""
+    engine = ENGINES.get(name)
+    if not engine or not engine.container or image:
+        return []
+    own, ways = (
+        engine.container,
+        "set localstack_service_image to one that the node can pull, or use a cluster of yours.",
+    )
+    if not own.part:
+        return [f"The embedded node does not have {engine.title}, which comes as a container image only: {ways}"]
+    if own.part_version and version not in ("", own.part_version):
+        return [
+            f"The embedded node has {engine.title} {own.part_version} only, as {version} comes as a container image only. "
+            f"Leave localstack_service_version out, {ways}"
+        ]
+    return []
+
+
 def programs() -> list[str]:
     """The engines that can run as a process of this machine."""
     return [name for name, engine in ENGINES.items() if engine.process]
@@ -32,7 +64,25 @@ def programs() -> list[str]:
 
 def recognized() -> str:
     """The titles of the engines that are recognized by what they answer."""
-    return " or ".join(engine.title for engine in ENGINES.values() if engine.signs)
+    *others, last = [engine.title for engine in ENGINES.values() if engine.signs]
+    return f"{', '.join(others)} or {last}"
+
+
+def answer_problems(endpoint: str, engine: str, account: str) -> list[str]:
+    """Why what answers at an endpoint can't be the stack's emulator. C(engine), C(account): as localstack_info returned them."""
+    if engine not in ENGINES:
+        return [
+            f"What answers at {endpoint} is not an emulator of AWS that is known here; {recognized()} is recognized by its own pages. "
+            "Nothing is sent there. Correct the endpoint, or run one of these there."
+        ]
+    if account != EMULATED_ACCOUNT:
+        one = ENGINES[engine]
+        ways = f"Start {one.title} with {one.account_setting}" if one.account_setting else "Give it that account"
+        return [
+            f"{one.title} at {endpoint} has the account {account}, and the stack works only with {EMULATED_ACCOUNT}, which real AWS gives "
+            f"nobody. Nothing is sent there. {ways}, or correct the endpoint."
+        ]
+    return []
 
 
 def free_choices() -> str:
@@ -124,7 +174,8 @@ def process_facts(name: str, settings: t.Mapping[str, t.Any]) -> dict[str, t.Any
 def notes(name: str, version: str) -> list[str]:
     """What a user should know of an emulator that answers, a sentence each."""
     engine = ENGINES.get(name)
-    if not engine or not engine.token or not version or not engine.token.needed(version):
+    # Of a version that is no number, such as dev or latest, nobody can say whether it needs a token.
+    if not engine or not engine.token or not version[:1].isdecimal() or not engine.token.needed(version):
         return []
     return [
         f"{engine.title} {version} runs only as long as its token is accepted; {engine.token.last_free} needs none."

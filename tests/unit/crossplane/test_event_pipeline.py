@@ -16,8 +16,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import FEATURES, places
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import copy_sources
-from localcloud_event_pipeline.resources import Pipeline, resources
+from localcloud_event_pipeline.resources import Pipeline, declared, resources
 from localcloud_event_pipeline.spec import read
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -97,6 +98,20 @@ def test_lists_and_object_make_the_same_resources(case: str) -> None:
     assert composed == lists
 
 
+@pytest.mark.parametrize("case", SAME)
+def test_an_engine_is_compared_with_all_that_a_pipeline_rests_on(case: str) -> None:
+    """engine_behaviours reads the object as the lists that the function makes of it, but for the dead-letter queue's own entry."""
+    spec = {**SPEC, **SAME[case][1]}
+    lists = declared(Pipeline(read(spec), TARGET.owner))
+    lists["queues"] = lists["queues"][:1]
+    objects = {"extra_manifests": [{"kind": "EventPipeline", "spec": spec}]}
+
+    def rests_on(what: dict[str, Any]) -> set[str]:
+        return {name for name, feature in FEATURES.items() if any(places(feature, what))}
+
+    assert rests_on(objects) == rests_on(lists) != set()
+
+
 @pytest.mark.parametrize(
     "fields", [{}, {"fifo": True}, {"deadLetter": {}}, {"deadLetter": {"name": "Lost"}, "fifo": True}]
 )
@@ -146,7 +161,7 @@ def test_the_image_has_all_that_the_function_imports(tmp_path: Path) -> None:
 import sys
 sys.modules.update(dict.fromkeys(("ansible", "boto3", "botocore", "kubernetes")))
 sys.path.insert(0, {str(tmp_path)!r})
-from localcloud_event_pipeline.resources import Pipeline, resources
+from localcloud_event_pipeline.resources import Pipeline, declared, resources
 from localcloud_event_pipeline.spec import read
 import ansible_collections.localcloud.stack.plugins.module_utils.aws_resources as used
 assert used.__file__.startswith({str(tmp_path)!r}), used.__file__

@@ -11,8 +11,10 @@ from ..engine import Engine
 # generated: imports
 from . import (
     aws,
+    floci,
     localstack,
     ministack,
+    moto,
     outside,
 )
 
@@ -21,8 +23,10 @@ from . import (
 ALL: tuple[Engine, ...] = (
     # generated: engines
     aws.ENGINE,
+    floci.ENGINE,
     localstack.ENGINE,
     ministack.ENGINE,
+    moto.ENGINE,
     outside.ENGINE,
     # end of engines
 )

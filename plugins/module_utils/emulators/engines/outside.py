@@ -46,7 +46,7 @@ ENGINE = Engine(
         Choice(
             "`outside`",
             "an emulator that runs elsewhere: Docker Desktop's extension, a process of this machine (`localstack_service_outside_start=true` "
-            "starts MiniStack), any `localstack_service_outside_endpoint`",
+            "starts MiniStack), or at `localstack_service_outside_endpoint` one that is recognized: LocalStack, MiniStack, Floci, moto",
             "its own matter",
             "one emulator for several clusters",
         ),

@@ -51,12 +51,27 @@ def test_nothing_is_read_where_nothing_can_be_lost(
     declared: dict[str, Any], engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_gaps, "ENGINES", None)
-    assert run(declared=declared, engine=engine, strict=True) == {"changed": False, "gaps": [], "note": ""}
+    assert run(declared=declared, engine=engine, strict=True) == {
+        "changed": False,
+        "gaps": [],
+        "note": "",
+        "refused": [],
+    }
 
 
 def test_another_version_is_said_with_its_gaps() -> None:
     warnings = run(declared=SUBSCRIPTIONS, engine="ministack", version="99.0")["warnings"]
     assert warnings[0].startswith("MiniStack 99.0 has not been measured; what MiniStack ")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_what_would_never_be_ready_is_refused(strict: bool) -> None:
+    with pytest.raises(
+        AnsibleActionFail, match=r"aws_resources_subscriptions\[0\]: would never be ready on Floci 1.7.0"
+    ):
+        run(declared=SUBSCRIPTIONS, engine="floci", version="1.7.0", strict=strict)
+    only_told = run(declared=SUBSCRIPTIONS, engine="floci", version="1.7.0", warn=False)
+    assert len(only_told["refused"]) == 1
 
 
 def test_missing_measurements_are_an_error(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

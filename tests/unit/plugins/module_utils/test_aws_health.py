@@ -31,6 +31,12 @@ def health(headers=None, **more):
         ({"/_localstack/health": health({"x-localstack": "2026.3"})}, "localstack"),
         ({"/_localstack/health": health(ready_scripts={})}, "ministack"),
         ({"/_localstack/health": health(), "/_ministack/health": health()}, "ministack"),
+        # Floci, with the mark that its page has since 1.7, and before; it answers LocalStack's page as well.
+        ({"/_localstack/health": health(original_edition="floci-always-free")}, "floci"),
+        (
+            {"/_localstack/health": health(), "/_floci/health": health(), "/_localstack/info": Answer(200, {}, {})},
+            "floci",
+        ),
         ({"/_localstack/health": health()}, "unknown"),
     ],
 )
@@ -39,6 +45,18 @@ def test_the_engine_is_found_out(pages, engine):
     assert found["engine"] == engine
     assert found["services"] == {"sns": "available", "sqs": "running"}
     assert found["version"] == "1"
+
+
+@pytest.mark.parametrize(("said", "version"), [("dev", "dev"), (5, "5"), (1.7, "1.7"), (None, None)])
+def test_a_version_is_text_whatever_it_is(said, version):
+    assert (
+        aws_health.health_facts("http://e", server({"/_localstack/health": health(version=said)}))["version"] == version
+    )
+
+
+def test_an_engine_without_a_health_page_is_known_by_its_own_page():
+    found = aws_health.health_facts("http://e", server({"/moto-api/data.json": Answer(200, {}, {})}))
+    assert found == {"engine": "moto", "version": None, "edition": None, "services": {}}
 
 
 @pytest.mark.parametrize("page", [NOTHING, Answer(200, {}, None), Answer(200, {}, {"status": "ok"})])

@@ -55,8 +55,8 @@ def test_good_settings(changed: dict[str, Any]) -> None:
     ("changed", "message"),
     [
         (
-            {"engine": "moto"},
-            "There is no engine 'moto'. Set localstack_service_engine to one of localstack, ministack",
+            {"engine": "other"},
+            "There is no engine 'other'. Set localstack_service_engine to one of localstack, ministack",
         ),
         ({"version": "latest"}, "'latest' is no version of LocalStack"),
         ({"version": "4.15.0", "token": "t"}, "There is no LocalStack 4.15.0: after 4.14.0 came 2026.3.0"),

@@ -15,6 +15,7 @@ from ansible_collections.localcloud.stack.plugins.filter import emulators as fil
 from ansible_collections.localcloud.stack.plugins.module_utils import aws_health, emulator_settings, stack_state
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engines import localstack, ministack
+from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import FEATURES
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_parts
 
 from tests.unit.plugins.module_utils.test_emulator_settings import settings
@@ -31,105 +32,158 @@ WANTED = {
     "image": "",
 }
 # An engine as somebody would describe it.
-FLOCI = """
+CIRRUS = """
 from __future__ import annotations
 
 from ..engine import Choice, Container, Ending, Engine, Process, Signs, Token
 
 ENGINE = Engine(
-    name="floci",
-    title="Floci",
+    name="cirrus",
+    title="Cirrus",
     place="cluster",
-    choices=(Choice("`floci`", "Floci, another free one", "kept", "trying it"),),
+    choices=(Choice("`cirrus`", "Cirrus, another free one", "kept", "trying it"),),
     container=Container(
         part="",
-        image=lambda wanted: "floci/floci:1.0",
-        environment=lambda wanted: {"FLOCI_REGION": wanted.region},
+        image=lambda wanted: "cirrus/cirrus:1.0",
+        environment=lambda wanted: {"CIRRUS_REGION": wanted.region},
         scratch=("/tmp",),
         data="/keep",
         port=4577,
-        health="/_floci/health",
-        endings={3: Ending("DiskFull", "Floci ended, as its disk is full", "give it more")},
+        health="/_cirrus/health",
+        endings={3: Ending("DiskFull", "Cirrus ended, as its disk is full", "give it more")},
     ),
-    process=Process("requirements/floci.txt", "floci.main", lambda local: {"FLOCI_HOST": local.address}),
-    signs=Signs(page="/_floci/info", key="floci"),
-    token=Token("FLOCI_TOKEN", lambda version: version == "9", "8"),
-    free="Floci (localstack_service_engine=floci)",
+    process=Process("requirements/cirrus.txt", "cirrus.main", lambda local: {"CIRRUS_HOST": local.address}),
+    signs=Signs(page="/_cirrus/info", key="cirrus"),
+    token=Token("CIRRUS_TOKEN", lambda version: version == "9", "8"),
+    free="Cirrus (localstack_service_engine=cirrus)",
 )
 """
 
 
 @pytest.fixture
-def floci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def cirrus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more file in the folder of engines."""
-    name = "ansible_collections.localcloud.stack.plugins.module_utils.emulators.engines.floci"
-    path = tmp_path / "floci.py"
-    path.write_text(FLOCI)
+    name = "ansible_collections.localcloud.stack.plugins.module_utils.emulators.engines.cirrus"
+    path = tmp_path / "cirrus.py"
+    path.write_text(CIRRUS)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
-    monkeypatch.setitem(registry.ENGINES, "floci", module.ENGINE)
+    monkeypatch.setitem(registry.ENGINES, "cirrus", module.ENGINE)
 
 
 def test_the_index_is_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / generate.ENGINES
     folder.mkdir(parents=True)
-    for name in ("__init__", "ministack", "floci"):
+    for name in ("__init__", "ministack", "cirrus"):
         (folder / f"{name}.py").write_text((PROJECT / generate.ENGINES_INDEX).read_text() if name == "__init__" else "")
     monkeypatch.setattr(generate, "PROJECT", tmp_path)
     ((_path, text),) = generate.generated([generate.ENGINES_INDEX])
-    assert re.findall(r"    (\w+)\.ENGINE,", text) == ["floci", "ministack"]
-    assert re.findall(r"^    (\w+),", text, re.MULTILINE) == ["floci", "ministack"]
+    assert re.findall(r"    (\w+)\.ENGINE,", text) == ["cirrus", "ministack"]
+    assert re.findall(r"^    (\w+),", text, re.MULTILINE) == ["cirrus", "ministack"]
 
 
-@pytest.mark.usefixtures("floci")
+@pytest.mark.usefixtures("cirrus")
 def test_one_more_engine_is_everywhere() -> None:
     # What is written: choices of the role, and README.
-    assert "          - floci" in generate.engine_choices()
-    assert "          - floci" in generate.program_choices()
-    assert "| `floci` | Floci, another free one | kept | trying it |" in generate.engine_rows()
-    assert any("Floci" in line for line in generate.engine_vars())
+    assert "          - cirrus" in generate.engine_choices()
+    assert "          - cirrus" in generate.program_choices()
+    assert "| `cirrus` | Cirrus, another free one | kept | trying it |" in generate.engine_rows()
+    assert "__localstack_service_programs: [ministack, cirrus]" in generate.engine_vars()
     # What settings are checked by.
-    assert emulator_settings.problems(settings(engine="floci")) == []
-    (problem,) = emulator_settings.problems(settings(engine="floci", version="9"))
-    assert "Floci 9 runs only with a token: put it into the environment variable FLOCI_TOKEN" in problem
-    assert "and Floci (localstack_service_engine=floci)" in problem
+    assert emulator_settings.problems(settings(engine="cirrus")) == []
+    (problem,) = emulator_settings.problems(settings(engine="cirrus", version="9"))
+    assert "Cirrus 9 runs only with a token: put it into the environment variable CIRRUS_TOKEN" in problem
+    assert "and Cirrus (localstack_service_engine=cirrus)" in problem
     # What roles and playbooks ask.
-    assert filters.engine("floci")["in_cluster"]
-    pod = filters.engine_container("floci", {**WANTED, "persistence": "claim"})
-    assert (pod["image"], pod["port"], pod["health"]) == ("floci/floci:1.0", 4577, "/_floci/health")
-    assert (pod["persistent"], pod["scratch"], pod["environment"]) == (True, ["/tmp"], {"FLOCI_REGION": "eu-west-1"})
-    process = filters.engine_process("floci", {"region": "eu-west-1", "address": "127.0.0.1", "data": "/d"})
-    assert process["module"] == "floci.main"
+    assert filters.engine("cirrus")["in_cluster"]
+    pod = filters.engine_container("cirrus", {**WANTED, "persistence": "claim"})
+    assert (pod["image"], pod["port"], pod["health"]) == ("cirrus/cirrus:1.0", 4577, "/_cirrus/health")
+    assert (pod["persistent"], pod["scratch"], pod["environment"]) == (True, ["/tmp"], {"CIRRUS_REGION": "eu-west-1"})
+    process = filters.engine_process("cirrus", {"region": "eu-west-1", "address": "127.0.0.1", "data": "/d"})
+    assert process["module"] == "cirrus.main"
     # How it is known when it answers, or ends.
     answers = {
         "/_localstack/health": aws_health.Answer(200, {}, {"services": {}}),
-        "/_floci/info": aws_health.Answer(200, {}, {}),
+        "/_cirrus/info": aws_health.Answer(200, {}, {}),
     }
     nothing = aws_health.Answer(404, {}, None)
     found = aws_health.health_facts("http://e", lambda url: answers.get(url.removeprefix("http://e"), nothing))
-    assert found["engine"] == "floci"
-    found_ending = registry.ending("floci/floci:1.0", 3)
+    assert found["engine"] == "cirrus"
+    found_ending = registry.ending("cirrus/cirrus:1.0", 3)
     assert found_ending is not None
     assert (found_ending.reason, found_ending.next_step) == ("DiskFull", "give it more")
-    assert registry.ending("floci/floci:1.0", 4) is None
+    assert registry.ending("cirrus/cirrus:1.0", 4) is None
     assert registry.ending("busybox", 3) is None
-    assert filters.engine_notes({"emulator": "floci", "version": "9"})
+    assert filters.engine_notes({"emulator": "cirrus", "version": "9"})
     # What goes with the embedded node.
-    record = {"cluster": {"kind": "embedded"}, "installed": [{"engine": "floci"}]}
+    record = {"cluster": {"kind": "embedded"}, "installed": [{"engine": "cirrus"}]}
     assert stack_state.is_contained(record)
 
 
 def test_an_engine_that_is_not_known_is_refused_and_breaks_nothing() -> None:
-    assert filters.engine("moto") == {
-        "name": "moto", "title": "moto", "in_cluster": False, "outside": False, "emulated": True, "part": "", "part_version": "",
+    assert filters.engine("other") == {
+        "name": "other", "title": "other", "in_cluster": False, "outside": False, "emulated": True, "part": "", "part_version": "",
     }  # fmt: skip
-    assert filters.engine_container("moto", WANTED) == {}
+    assert filters.engine_container("other", WANTED) == {}
     assert filters.engine_notes({"emulator": "unknown", "version": "1"}) == []
-    assert "There is no engine 'moto'" in emulator_settings.problems(settings(engine="moto"))[0]
+    assert "There is no engine 'other'" in emulator_settings.problems(settings(engine="other"))[0]
+
+
+def test_an_engine_that_is_only_recognized_is_no_choice_and_says_how_it_is_used() -> None:
+    (problem,) = emulator_settings.problems(settings(engine="moto"))
+    assert "to one of localstack, ministack, floci, outside, aws." in problem
+    assert "moto is used with localstack_service_engine=outside" in problem
+
+
+@pytest.mark.parametrize("version", ["dev", "latest", "nightly-2026-11-01", "", "v5"])
+def test_a_version_that_is_no_number_breaks_nothing_and_claims_no_token(version: str) -> None:
+    assert filters.engine_notes({"emulator": "localstack", "version": version}) == []
+    assert filters.engine_lacks({"emulator": "localstack", "version": version}) in ([], ["ecr"])
+
+
+@pytest.mark.parametrize(
+    ("engine", "account", "told"),
+    [
+        ("localstack", "000000000000", []),
+        ("moto", "000000000000", []),
+        (
+            "unknown",
+            "000000000000",
+            ["is not an emulator of AWS that is known here", "LocalStack, MiniStack, Floci or moto"],
+        ),
+        ("moto", "123456789012", ["moto at http://e has the account 123456789012", "MOTO_ACCOUNT_ID=000000000000"]),
+        ("ministack", "111111111111", ["MiniStack at http://e has the account 111111111111", "Give it that account"]),
+    ],
+)
+def test_what_answers_is_refused_with_the_one_reason(engine: str, account: str, told: list[str]) -> None:
+    found = filters.answer_problems({"health": {"engine": engine}, "account": {"id": account}}, "http://e")
+    assert len(found) == bool(told)
+    for one in told:
+        assert one in found[0]
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "image", "told"),
+    [
+        ("localstack", "", "", ""),
+        ("localstack", "4.14.0", "", ""),
+        ("localstack", "2026.3.0", "", "has LocalStack 4.14.0 only, as 2026.3.0"),
+        ("localstack", "2026.3.0", "mirror/localstack:2026.3.0", ""),
+        ("ministack", "4.14.0", "", ""),
+        ("floci", "", "", "does not have Floci"),
+        ("floci", "", "mirror/floci:1.7.0", ""),
+        ("outside", "", "", ""),
+        ("other", "", "", ""),
+    ],
+)
+def test_what_the_embedded_node_can_not_have(engine: str, version: str, image: str, told: str) -> None:
+    found = filters.embedded_engine_problems(engine, {"version": version, "image": image})
+    assert len(found) == bool(told)
+    assert told in "".join(found)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +195,7 @@ def test_an_engine_that_is_not_known_is_refused_and_breaks_nothing() -> None:
         ("ministack", {"version": "4.14.0"}, ("ministack", "")),
         ("aws", {"version": "4.14.0"}, ("aws", "")),
         ("outside", {"start": True, "last": {"emulator": "moto", "version": "5"}}, ("ministack", "")),
-        ("outside", {"start": True, "program": "floci"}, ("floci", "")),
+        ("outside", {"start": True, "program": "cirrus"}, ("cirrus", "")),
         ("outside", {"last": {"emulator": "moto", "version": "5"}}, ("moto", "5")),
         ("outside", {}, ("", "")),
         ("moto", {}, ("moto", "")),
@@ -164,17 +218,20 @@ def test_services_that_an_engine_does_not_have() -> None:
 
 
 def test_engines_run_where_they_are_said_to() -> None:
-    assert list(registry.ENGINES) == ["localstack", "ministack", "outside", "aws"]
+    assert list(registry.ENGINES) == ["localstack", "ministack", "floci", "outside", "aws", "moto"]
+    assert registry.choosable() == ["localstack", "ministack", "floci", "outside", "aws"]
     for name, engine in registry.ENGINES.items():
         assert bool(engine.container) is (engine.place == "cluster"), name
-        assert engine.choices, name
-    assert [filters.engine(name)["emulated"] for name in registry.ENGINES] == [True, True, True, False]
+        assert bool(engine.choices) is (name in registry.choosable()), name
+    assert [name for name in registry.ENGINES if not filters.engine(name)["emulated"]] == ["aws"]
+    for name, engine in registry.ENGINES.items():
+        assert set(engine.never_ready) <= set(FEATURES), name
 
 
 @pytest.mark.parametrize("name", IN_CLUSTER)
 def test_an_image_is_a_part_and_pinned(name: str) -> None:
-    facts = filters.engine(name)
-    assert "image" in project_parts(PROJECT)[facts["part"]].spec
+    part = filters.engine(name)["part"]
+    assert not part or "image" in project_parts(PROJECT)[part].spec
     image = filters.engine_container(name, WANTED)["image"]
     assert re.search(r":\d[\d.]+(@sha256:[0-9a-f]{64})?$", image), image
     assert filters.engine_container(name, {**WANTED, "image": "localhost/a:1"})["read_only"]
@@ -202,6 +259,16 @@ def test_what_a_pod_of_each_gets() -> None:
     assert (lost["persistent"], lost["scratch"]) == (False, ["/tmp", "/data"])
     assert [one["environment"]["PERSIST_STATE"] for one in (kept, lost)] == ["1", "0"]
     assert kept["environment"]["STATE_DIR"].startswith(kept["data"])
+    kept = filters.engine_container("floci", {**WANTED, "persistence": "claim"})
+    lost = filters.engine_container("floci", WANTED)
+    assert (kept["persistent"], kept["scratch"], lost["scratch"]) == (True, ["/tmp"], ["/tmp", "/data"])
+    assert [one["environment"]["FLOCI_STORAGE_MODE"] for one in (kept, lost)] == ["hybrid", "memory"]
+    assert kept["environment"]["FLOCI_BASE_URL"] == "http://10.0.0.1:30566"
+    assert (kept["port"], kept["health"], kept["environment"]["FLOCI_STORAGE_PERSISTENT_PATH"]) == (
+        4566,
+        "/_floci/health",
+        kept["data"],
+    )
 
 
 ROOTS = ("roles", "playbooks", "molecule", "blueprints", "charts", "plugins", "scripts")
@@ -224,6 +291,11 @@ def test_nothing_else_decides_by_the_name_of_an_engine() -> None:
     assert found == []
 
 
+def test_the_choice_of_one_outside_names_all_that_are_recognized() -> None:
+    (choice,) = registry.ENGINES["outside"].choices
+    assert choice.what.endswith(registry.recognized().replace(" or ", ", "))
+
+
 def test_the_pattern_finds_comparisons() -> None:
     for line in (
         "when: engine == 'aws'",
@@ -237,5 +309,5 @@ def test_the_pattern_finds_comparisons() -> None:
 def test_the_roles_options_are_the_engines() -> None:
     specs = yaml.safe_load((PROJECT / "roles/localstack_service/meta/argument_specs.yml").read_text())["argument_specs"]
     options = specs["main"]["options"]
-    assert options["localstack_service_engine"]["choices"] == list(registry.ENGINES)
+    assert options["localstack_service_engine"]["choices"] == registry.choosable()
     assert options["localstack_service_outside_program"]["choices"] == registry.programs()
