@@ -113,6 +113,7 @@ class Engine:
     problems: what is wrong with settings, as emulator_settings.problems() takes them. lacks: the AWS services, as boto3 names them, that a
     version does not have although resources of theirs can be declared. never_ready: why the AWS provider never gets a declared resource
     ready there, by feature (engine_behaviours.FEATURES). account_setting: how to give it the emulated account where it has another.
+    kept: what a restart left of its data where they persist.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Engine:
     lacks: t.Callable[[str], tuple[str, ...]] = lambda version: ()
     never_ready: t.Mapping[str, str] = field(default_factory=dict)
     account_setting: str = ""
+    kept: str = "Its data were kept."
 
     @property
     def is_outside(self) -> bool:

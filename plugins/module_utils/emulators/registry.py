@@ -102,6 +102,7 @@ def facts(name: str) -> dict[str, t.Any]:
         "emulated": not engine or engine.is_emulated,
         "part": container.part if container else "",
         "part_version": container.part_version if container else "",
+        "kept": engine.kept if engine else Engine.kept,
     }
 
 

@@ -54,7 +54,7 @@ def test_each_engine_has_an_outcome_of_each_behaviour(engine: tuple[str, str]) -
 def test_the_engines_of_the_stack_were_measured_in_their_pinned_versions() -> None:
     defaults = (PROJECT / "roles/localstack_service/defaults/main.yml").read_text()
     localstack = re.search(r"^localstack_service_version: (\S+)", defaults, re.M)
-    ministack = re.fullmatch(r"ministack==(\S+)\n", (PROJECT / "requirements/ministack.in").read_text())
+    ministack = re.search(r"^ministack==(\S+)$", (PROJECT / "requirements/ministack.in").read_text(), re.M)
     assert localstack
     assert ministack
     assert {("localstack", localstack[1]), ("ministack", ministack[1])} <= set(KNOWN.outcomes), "run `make compat`"

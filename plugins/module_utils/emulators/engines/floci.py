@@ -34,7 +34,7 @@ ENGINE = Engine(
             "`floci`",
             f"Floci {VERSION}, a public image that the cluster must be able to pull, so not in the embedded node. Subscriptions need a filter policy "
             "(the AWS provider gets none without ready), so the event pipeline is refused",
-            "kept on a volume",
+            "kept on a volume, but for the last seconds before a kill",
             "trying it",
         ),
     ),
@@ -47,6 +47,7 @@ ENGINE = Engine(
         health="/_floci/health",
     ),
     signs=Signs(key="original_edition", page="/_floci/health"),
+    kept="Its data were kept, but for what came within seconds before it was killed, if it was.",
     free="Floci (localstack_service_engine=floci)",
     never_ready={
         "subscriptions.unfiltered": "it answers FilterPolicyScope for a subscription without a filter policy, which the AWS provider takes over "

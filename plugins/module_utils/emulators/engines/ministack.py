@@ -48,7 +48,7 @@ ENGINE = Engine(
         Choice(
             "`ministack`",
             "MiniStack, a small free substitute",
-            "kept on a volume in the embedded node",
+            "kept on a volume in the embedded node, as of its last orderly stop",
             "CI, small laptops, speed",
         ),
     ),
@@ -62,5 +62,7 @@ ENGINE = Engine(
     ),
     process=Process("requirements/ministack.txt", "ministack.app", _process_environment),
     signs=Signs(key="ready_scripts", page="/_ministack/health"),
+    # It writes when it gets SIGTERM, and not before.
+    kept="It keeps what it had at its last orderly stop: if it was killed (kill -9, out of memory, a power cut), all that came after that is gone.",
     free="MiniStack (localstack_service_engine=ministack)",
 )

@@ -127,6 +127,7 @@ def test_one_more_engine_is_everywhere() -> None:
 def test_an_engine_that_is_not_known_is_refused_and_breaks_nothing() -> None:
     assert filters.engine("other") == {
         "name": "other", "title": "other", "in_cluster": False, "outside": False, "emulated": True, "part": "", "part_version": "",
+        "kept": "Its data were kept.",
     }  # fmt: skip
     assert filters.engine_container("other", WANTED) == {}
     assert filters.engine_notes({"emulator": "unknown", "version": "1"}) == []
@@ -217,6 +218,14 @@ def test_services_that_an_engine_does_not_have() -> None:
     assert lacks("localstack", "2026.3.0") == lacks("ministack", "") == lacks("aws", "") == lacks("", "") == []
 
 
+def test_an_engine_that_writes_only_when_it_stops_says_what_a_kill_costs() -> None:
+    kept = filters.engine("ministack")["kept"]
+    assert "last orderly stop" in kept
+    assert "killed" in kept
+    notes = (PROJECT / "playbooks/roles/stack/vars/main.yml").read_text()
+    assert "(localstack_service_facts.emulator | localcloud.stack.engine).kept" in notes
+
+
 def test_engines_run_where_they_are_said_to() -> None:
     assert list(registry.ENGINES) == ["localstack", "ministack", "floci", "outside", "aws", "moto"]
     assert registry.choosable() == ["localstack", "ministack", "floci", "outside", "aws"]
@@ -240,6 +249,8 @@ def test_an_image_is_a_part_and_pinned(name: str) -> None:
 
 def test_versions_are_those_of_the_pins() -> None:
     pins = (PROJECT / "requirements/ministack.in").read_text().split()
+    # For RSA and ECC keys: kms.key.asymmetric of the contract.
+    assert any(one.startswith("cryptography==") for one in pins)
     assert f"ministack=={ministack.VERSION}" in pins
     pins = (PROJECT / "requirements/localstack.in").read_text().split()
     assert f"localstack-core[runtime]=={localstack.LAST_FREE}" in pins
