@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import EMULATED_ACCOUNT
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engine import Engine
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.fault_proxy import problems as fault_problems
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import (
     ENGINES,
     choosable,
@@ -25,8 +26,8 @@ SOURCE_RANGE_CLASSES = ("traefik", "nginx")
 def problems(settings: t.Mapping[str, t.Any]) -> list[str]:
     """All that is wrong with the settings of a stack's AWS endpoint, a sentence each.
 
-    C(settings): engine, version, token, endpoint, start, account, role_arn, credentials, ingress_class, source_ranges, own_image (version of an image that was
-    built, empty where images are pulled). Empty means not set.
+    C(settings): engine, version, token, endpoint, start, account, role_arn, credentials, faults, ingress_class, source_ranges,
+    own_image (version of an image that was built, empty where images are pulled). Empty means not set.
     """
     name = settings["engine"]
     if name not in choosable():
@@ -51,7 +52,20 @@ def problems(settings: t.Mapping[str, t.Any]) -> list[str]:
             f"localstack_service_account is set, but the engine is '{name}', which has the account {EMULATED_ACCOUNT}. "
             "Remove it, or set localstack_service_engine=aws."
         )
-    return found + _ingress(settings)
+    return found + _faults(settings) + _ingress(settings)
+
+
+def _faults(settings: t.Mapping[str, t.Any]) -> list[str]:
+    """Faults that are wrong, or that no proxy would do."""
+    if not settings["faults"]:
+        return []
+    found = fault_problems(settings["faults"], "localstack_service_faults")
+    if not ENGINES[settings["engine"]].is_outside or not settings["start"]:
+        found.append(
+            "localstack_service_faults is set, but the proxy that does them is put only before an emulator that is started on this machine. Remove "
+            "it, or set localstack_service_engine=outside and localstack_service_outside_start=true."
+        )
+    return found
 
 
 def _ingress(settings: t.Mapping[str, t.Any]) -> list[str]:

@@ -22,6 +22,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         "account": "",
         "role_arn": "",
         "credentials": "irsa",
+        "faults": [],
         "ingress_class": "traefik",
         "source_ranges": [],
         "own_image": "",
@@ -41,6 +42,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         {"ingress_class": "haproxy"},
         {"engine": "outside"},
         {"engine": "outside", "start": True},
+        {"engine": "outside", "start": True, "faults": [{"service": "sqs", "fault": "throttle", "rate": 0.1}]},
         {"engine": "outside", "endpoint": "http://host.docker.internal:4566"},
         {"engine": "outside", "endpoint": "http://192.168.1.5:14566"},
         {"engine": "aws", "account": "123456789012", "role_arn": ROLE},
@@ -74,6 +76,22 @@ def test_good_settings(changed: dict[str, Any]) -> None:
         ({"engine": "aws", "account": "210987654321", "role_arn": ROLE}, "is of another account than 210987654321"),
         ({"engine": "outside", "endpoint": "http://1.2.3.4:4566", "start": True}, "are both set"),
         ({"engine": "outside", "endpoint": "https://1.2.3.4:4566"}, "is https"),
+        (
+            {"engine": "outside", "start": True, "faults": [{"service": "sqs", "fault": "throttle", "rate": 2}]},
+            "localstack_service_faults[0].rate: must be",
+        ),
+        (
+            {
+                "engine": "outside",
+                "endpoint": "http://1.2.3.4:4566",
+                "faults": [{"service": "s3", "fault": "error", "rate": 1}],
+            },
+            "only before an emulator that is started on this machine",
+        ),
+        (
+            {"faults": [{"service": "s3", "fault": "error", "rate": 1}]},
+            "only before an emulator that is started on this machine",
+        ),
         ({"engine": "outside", "endpoint": "http://1.2.3.4:4566/"}, "has a trailing slash"),
         ({"engine": "outside", "endpoint": "http://1.2.3.4:4566/aws"}, "has a path"),
         ({"engine": "outside", "endpoint": "http://1.2.3.4:4566?x"}, "has a path"),
