@@ -11,12 +11,30 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 APPS = ("localcloud_producer", "localcloud_consumer")
+# What localstack_service_faults puts before an emulator.
+PROXY = Path(__file__).resolve().parents[3] / "plugins/module_utils/emulators/fault_proxy.py"
+COUNT = 100
+# With its seed each comes within the first ten requests to its service.
+FAULTS = [
+    {"service": "sns", "fault": "throttle", "rate": 0.1},
+    {"service": "sns", "fault": "error", "rate": 0.1},
+    {"service": "sns", "fault": "timeout", "rate": 0.05, "milliseconds": 200},
+    {"service": "sns", "fault": "duplicate", "rate": 0.2},
+    {"service": "sqs", "fault": "throttle", "rate": 0.1},
+    {"service": "sqs", "fault": "error", "rate": 0.05},
+    {"service": "sqs", "fault": "latency", "rate": 0.2, "milliseconds": 50},
+    {"service": "sqs", "fault": "reorder", "rate": 0.5},
+    {"service": "dynamodb", "fault": "throttle", "rate": 0.2},
+    {"service": "dynamodb", "fault": "error", "rate": 0.1},
+    {"service": "dynamodb", "fault": "timeout", "rate": 0.05, "milliseconds": 200},
+]
 
 
 class Program:
@@ -150,3 +168,62 @@ def test_bad_settings_are_one_line_and_exit_code_two(module: str, launch: Callab
     assert errors == (
         f"{module}: CLOUD_AWS_DEFAULTS_ENDPOINT: should be http://host:port with no path, or empty for real AWS\n"
     )
+
+
+@pytest.fixture
+def proxy(emulator: str) -> Iterator[str]:
+    """The emulator's address behind the proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    own = [
+        "--address=127.0.0.1",
+        f"--port={port}",
+        f"--upstream={emulator}",
+        "--seed=79",
+        f"--faults={json.dumps(FAULTS)}",
+    ]
+    process = subprocess.Popen([sys.executable, str(PROXY), *own])
+    try:
+        wait_for(lambda: process.poll() is not None or counts(f"http://127.0.0.1:{port}") is not None)
+        assert process.poll() is None
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def counts(proxy: str) -> dict[str, int] | None:
+    """What the proxy did, None as long as it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{proxy}/_faults", timeout=5) as answer:
+            return dict(json.loads(answer.read()))
+    except OSError:
+        return None
+
+
+def test_nothing_is_lost_and_nothing_is_stored_twice(
+    emulator: str, proxy: str, launch: Callable[..., Program], make: SimpleNamespace
+) -> None:
+    stack = make.stack(make.clients(emulator))
+    consumer = launch("localcloud_consumer", CLOUD_AWS_DEFAULTS_ENDPOINT=proxy)
+    producer = launch(
+        "localcloud_producer", CLOUD_AWS_DEFAULTS_ENDPOINT=proxy, PRODUCER_RATE="40", PRODUCER_COUNT=str(COUNT)
+    )
+
+    def numbers() -> list[int]:
+        items = stack.dynamodb.scan(TableName=stack.table, ConsistentRead=True)["Items"]
+        return sorted(int(one["Number"]["N"]) for one in items)
+
+    wait_for(lambda: len(numbers()) >= COUNT, limit=120)
+    # What came twice has been stored again by then, under the same key.
+    wait_for(lambda: depth(stack) == {"0"}, limit=60)
+    assert numbers() == list(range(1, COUNT + 1))
+    assert [one.process.poll() for one in (consumer, producer)] == [None, None]
+    wait_for(lambda: consumer.ready() and producer.ready())
+    done = counts(proxy) or {}
+    assert {f"{one['service']}.{one['fault']}" for one in FAULTS} == done.keys(), done
+
+
+def depth(stack: SimpleNamespace) -> set[str]:
+    names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+    return set(stack.sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=list(names))["Attributes"].values())
