@@ -100,6 +100,8 @@ def emulator() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    # What moto keeps is the process's, not the server's.
+    urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
     yield f"http://{host}:{port}"
     server.stop()
 
