@@ -14,13 +14,20 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import UNREADABLE, AwsError, explain
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import (
+    THROTTLED,
+    UNREADABLE,
+    AwsError,
+    explain,
+)
 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
-# An emulator does not throttle, and one that is away is to be told of soon. AWS throttles whoever reads a lot.
+# An emulator that is away is to be told of soon. AWS throttles whoever reads a lot, an emulator where that is wanted of it (localstack_service_faults).
 MAX_ATTEMPTS = 3
 MAX_ATTEMPTS_AWS = 6
+# Before the second attempt after a throttled one, in seconds; each further wait is twice as long.
+THROTTLED_WAIT = 0.2
 MAX_CONNECTIONS = 16
 
 
@@ -114,6 +121,8 @@ class Clients:
 
         with aws_errors("opening the session", connection.endpoint_url):
             self._core = _core_session(connection)
+            if not (connection.aws_config or {}).get("retries"):
+                self._core.register("needs-retry", wait_after_throttling)
             self._core.register_component("data_loader", _loader(self._core.get_config_variable("data_path")))
             self._session = boto3.session.Session(
                 aws_access_key_id=connection.access_key,
@@ -209,6 +218,17 @@ def _loader(data_path: str | None) -> t.Any:
     import botocore.loaders
 
     return botocore.loaders.create_loader(data_path)
+
+
+def wait_after_throttling(
+    attempts: int, response: tuple[t.Any, dict[str, t.Any]] | None = None, **_event: t.Any
+) -> float | None:
+    """How many seconds botocore waits before it sends a throttled request again, beside its own rules. None: not by this rule.
+
+    It is an event's handler: attempts and response are what botocore says of a request.
+    """
+    code = ((response[1] if response else {}).get("Error") or {}).get("Code")
+    return THROTTLED_WAIT * 2 ** (attempts - 1) if code in THROTTLED and attempts < MAX_ATTEMPTS_AWS else None
 
 
 def read_ahead(services: t.Iterable[str]) -> None:

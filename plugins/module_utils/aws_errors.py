@@ -51,7 +51,7 @@ _DENIED = {
     "AuthorizationError",
     "AuthorizationErrorException",
 }
-_THROTTLED = {
+THROTTLED = {
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -123,7 +123,7 @@ def is_not_implemented(error: BaseException) -> bool:
 
 def concerns_one_thing(error: BaseException) -> bool:
     """Whether other requests to the same service may work all the same: it's neither the caller nor the service."""
-    return isinstance(error, UNREADABLE) or error_code(error) not in {"", *_BAD_CREDENTIALS, *_EXPIRED, *_THROTTLED}
+    return isinstance(error, UNREADABLE) or error_code(error) not in {"", *_BAD_CREDENTIALS, *_EXPIRED, *THROTTLED}
 
 
 def kinds_of(error: BaseException) -> set[str]:
@@ -240,7 +240,7 @@ def _explain_answer(code: str, message: str, doing: str, where: str) -> str:
             f"{where} denies {doing} ({code}: {message}); likely a permission is missing in the caller's policy. "
             "Grant it, or use other credentials."
         )
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return f"{where} throttled {doing} in spite of retries ({code}: {message}). Wait a little and try again."
     if code.isdigit():
         return not_aws(where)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils import aws_client
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import http_get
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 SERVICES = ("sts", "sqs", "s3", "dynamodb")
@@ -107,3 +110,59 @@ def test_the_environments_endpoint_stands_in_for_one_that_is_not_given(
 def test_a_missing_bundle_is_named_where_there_are_certificates() -> None:
     with pytest.raises(AwsError, match="no file /nonexistent"):
         Clients(Connection("https://localhost", "eu-central-1", "test", "test", aws_ca_bundle="/nonexistent"))
+
+
+class Throttling(BaseHTTPRequestHandler):
+    """Throttles as many requests as it is told to, then answers as DynamoDB."""
+
+    left = 0
+    asked = 0
+
+    def do_POST(self) -> None:
+        Throttling.asked += 1
+        self.rfile.read(int(self.headers["Content-Length"]))
+        throttled = Throttling.asked <= Throttling.left
+        said = b'{"__type": "ProvisionedThroughputExceededException"}' if throttled else b'{"TableNames": []}'
+        self.send_response(400 if throttled else 200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def throttling(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(Throttling, "asked", 0)
+    monkeypatch.setattr(aws_client, "THROTTLED_WAIT", 0.001)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Throttling)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def tables(url: str, **config: object) -> list[str]:
+    connection = Connection(url, "eu-central-1", "test", "test", aws_config=dict(config))
+    return list(Clients(connection).get("dynamodb").list_tables()["TableNames"])
+
+
+def test_a_throttled_request_is_sent_again(throttling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Throttling, "left", aws_client.MAX_ATTEMPTS_AWS - 1)
+    assert tables(throttling) == []
+    assert Throttling.asked == aws_client.MAX_ATTEMPTS_AWS
+
+
+def test_a_request_that_is_always_throttled_ends(throttling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Throttling, "left", 100)
+    with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
+        tables(throttling)
+    assert Throttling.asked == aws_client.MAX_ATTEMPTS_AWS
+
+
+def test_the_users_own_retries_hold(throttling: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Throttling, "left", 100)
+    with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
+        tables(throttling, retries={"mode": "standard", "total_max_attempts": 1})
+    assert Throttling.asked == 1
