@@ -1,4 +1,4 @@
-# make up: from nothing to a verified event. make test: everything that proves it. ARGS goes to ansible-playbook.
+# make up: from nothing to a verified event. make test: everything that proves it. ARGS goes to ansible-playbook, word by word.
 SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
@@ -14,14 +14,14 @@ ACCOUNT ?=
 API_URL ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := BLUEPRINT DIR ENV API_URL IMAGE ENGINE ENDPOINT ACCOUNT
+GIVEN := ARGS BLUEPRINT DIR ENV API_URL IMAGE ENGINE ENDPOINT ACCOUNT
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
 EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
 UNKNOWN_ENV = $(filter-out $(notdir $(wildcard inventories/*)),$(ENV))
 NO_ENV = echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*)). Copy one, change its settings, then run again."; exit 1
-PLAY = ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
+PLAY = python scripts/with_arguments.py ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
 # for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/environment.py does the
@@ -45,16 +45,16 @@ help: ## what there is
 
 up: setup ## set everything up and run site.yml
 	@$(if $(UNKNOWN_ENV),$(NO_ENV),:)
-	$(if $(ENV),set -e; $(foreach one,$(ENV),$(PLAY) -i inventories/local -i inventories/$(one) site.yml $(ARGS);),$(PLAY) site.yml $(ARGS))
+	$(if $(ENV),set -e; $(foreach one,$(ENV),$(PLAY) -i inventories/local -i inventories/$(one) site.yml;),$(PLAY) site.yml)
 
 verify: setup ## prove the running stack again, by facts and an event
-	$(PLAY) playbooks/verify.yml $(ARGS)
+	$(PLAY) playbooks/verify.yml
 
 status: setup ## look at the running stack without touching it
-	$(PLAY) playbooks/status.yml $(ARGS)
+	$(PLAY) playbooks/status.yml
 
 down: setup ## take everything away again, or the one BLUEPRINT
-	$(PLAY) playbooks/teardown.yml $(ARGS)
+	$(PLAY) playbooks/teardown.yml
 
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)

@@ -94,6 +94,19 @@ def test_an_address_and_an_image_come_as_they_are_given(programs: str) -> None:
     assert not (PROJECT / "made").exists()
 
 
+@pytest.mark.parametrize("target", ["up", "verify", "status", "down"])
+def test_json_in_args_needs_no_quotes_within_quotes(programs: str, target: str) -> None:
+    settings = {
+        "stack_tags": {"team": HOSTILE},
+        "apps_image_registry": "registry.example:5000/stack",
+        "list": ["a", "b"],
+    }
+    arguments = given(make(target, "PYTHON=true", f"PATH={programs}", f"ARGS=--check -e {json.dumps(settings)}"))
+    assert arguments[-3:-1] == ["--check", "-e"]
+    assert json.loads(arguments[-1]) == settings
+    assert not (PROJECT / "made").exists()
+
+
 def test_without_a_value_none_is_given(programs: str) -> None:
     assert given(make("verify", "PYTHON=true", f"PATH={programs}")) == ["playbooks/verify.yml"]
 
