@@ -10,10 +10,13 @@ An environment is a map of C(environment) (its name), C(namespace), C(repository
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
-import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import OWNER
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
 
 Json = dict[str, t.Any]
 

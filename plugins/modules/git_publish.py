@@ -103,7 +103,7 @@ def main() -> None:
     given = module.params
     if problem := url_problem(given["url"]):
         module.fail_json(msg=f"{problem}, then run again.")
-    folders = {path: Path(folder).expanduser() for path, folder in given["folders"].items()}
+    folders = {path: Path(folder) for path, folder in given["folders"].items()}
     if missing := sorted(f"{folder} ({path})" for path, folder in folders.items() if not folder.is_dir()):
         module.fail_json(
             msg=f"folders: there is no folder {', no folder '.join(missing)}. Correct them, then run again."

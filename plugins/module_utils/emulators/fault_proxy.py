@@ -269,7 +269,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     wanted = json.loads(given.faults)
     if found := problems(wanted, "localstack_service_faults"):
-        sys.exit(" ".join(found))
+        parser.error(" ".join(found))
     serve(given.address, int(given.port), given.upstream, Plan(rules(wanted), given.seed))
 
 

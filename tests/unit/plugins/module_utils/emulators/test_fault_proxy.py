@@ -72,8 +72,8 @@ def test_whatever_is_given_is_refused_or_a_plan(value: Any) -> None:
 def drawn(seed: str, others: int) -> list[list[str]]:
     plan = Plan(rules([{"service": one, "fault": "error", "rate": 0.3} for one in ("sqs", "sns")]), seed)
     found = []
-    for _ in range(50):
-        for _other in range(others):
+    for _request in range(50):
+        for _between in range(others):
             plan.faults(Call("sns", "Publish"))
         found.append(sorted(plan.faults(SQS)))
     return found
@@ -86,8 +86,8 @@ def test_what_is_drawn_follows_from_the_seed_alone() -> None:
 
 def test_a_rate_is_the_share_of_the_services_requests() -> None:
     plan = Plan(rules([{"service": "sqs", "fault": "error", "rate": 0.25}]), "1")
-    assert 400 < sum(bool(plan.faults(SQS)) for _ in range(2000)) < 600
-    assert not any(plan.faults(Call("sns", "Publish")) or plan.faults(Call("", "")) for _ in range(100))
+    assert 400 < sum(bool(plan.faults(SQS)) for _request in range(2000)) < 600
+    assert not any(plan.faults(Call("sns", "Publish")) or plan.faults(Call("", "")) for _request in range(100))
 
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=test/20261129/eu-central-1/{}/aws4_request, SignedHeaders=host, Signature=0"
