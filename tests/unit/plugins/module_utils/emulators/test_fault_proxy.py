@@ -225,5 +225,5 @@ def test_a_mistake_ends_the_program_with_its_path() -> None:
         command("1", "http://127.0.0.1:1", [{"service": "sqs"}]),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "localstack_service_faults[0].fault: must be one of" in done.stderr
