@@ -128,12 +128,12 @@ def playbook(stack: Stack, temporary: Path, kinds_files: set[Path]) -> Callable[
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
-    """Call a function until it returns something true; return that, or fail after so many seconds."""
+    """Call a function until it returns something true; return that, or fail after so many seconds with what there is."""
 
-    def wait(look: Callable[[], Any], limit: float = LIMIT) -> Any:
+    def wait(look: Callable[[], Any], limit: float = LIMIT, state: Callable[[], Any] = lambda: "") -> Any:
         deadline = time.monotonic() + limit
         while not (found := look()):
-            assert time.monotonic() < deadline, f"Still not after {limit:.0f} s: {look}"
+            assert time.monotonic() < deadline, f"Still not after {limit:.0f} s: {look} {state()}"
             time.sleep(0.2)
         return found
 

@@ -287,8 +287,14 @@ def test_what_was_made_without_an_answer_is_taken_up(tenant: Tenant, eventually:
     again = {**found, "metadata": metadata, "spec": {**found["spec"], "managementPolicies": ["*"]}}
     again.pop("status")
     stack.kubectl("create", "-f", "-", stdin=json.dumps(again))
-    conditions = "jsonpath={.status.conditions[*].message}"
-    eventually(lambda: "already exists" in stack.kubectl("get", f"{kind}/{name}", "-o", conditions))
+
+    def seen() -> str:
+        return str(
+            stack.kubectl("get", f"{kind}/{name}", "-o", "jsonpath={.metadata.annotations} {.status.conditions}")
+        )
+
+    # On a busy machine the provider takes more than a minute until it says so.
+    eventually(lambda: "already exists" in seen(), 240, seen)
 
     healed = tenant.run(**declared)
     assert healed.code == 0, healed.output
