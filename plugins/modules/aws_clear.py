@@ -12,6 +12,7 @@ version_added: 0.2.0
 description:
   - A queue's policy and redrive policy, a table's TTL and its global indexes stay in AWS when they are no longer declared, as the provider keeps the value
     of such a field and writes it into the managed resource again.
+  - A subscription whose redrive policy an emulator can't take away (LocalStack 4.14.0 refuses an empty one) is removed instead; the provider makes it again.
   - Takes what RV(localcloud.stack.crossplane_diff#module:to_clear) names. Pause the managed resources meanwhile, and declare them without
     these fields afterwards.
 options:

@@ -5,14 +5,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import Setting, clear, to_clear
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 QUEUE = Thing("sqs/Queue", "https://sqs/000000000000/orders", {"name": "orders", "region": "eu-central-1"})
+SUBSCRIPTION = Thing(
+    "sns/TopicSubscription", "arn:aws:sns:eu-central-1:000000000000:events:orders", {"region": "eu-central-1"}
+)
 TABLE = Thing("dynamodb/Table", "orders", {"region": "eu-central-1"})
 ON = [{"attributeName": "Until", "enabled": True}]
 
@@ -27,6 +33,9 @@ ON = [{"attributeName": "Until", "enabled": True}]
         (QUEUE, {}, {"f:redrivePolicy": {}}, None, []),
         # Never declared: somebody else's.
         (QUEUE, {}, {"f:delaySeconds": {}}, {"redrivePolicy": "{}"}, []),
+        (SUBSCRIPTION, {"redrivePolicy": ""}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}"}, ["redrivePolicy"]),
+        (SUBSCRIPTION, {"redrivePolicy": "{}"}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}"}, []),
+        (SUBSCRIPTION, {"redrivePolicy": ""}, {"f:redrivePolicy": {}}, {}, []),
         (TABLE, {}, {"f:ttl": {}}, {"ttl": ON}, ["ttl"]),
         (TABLE, {"ttl": [{"enabled": False}]}, {}, {"ttl": ON}, ["ttl"]),
         (TABLE, {"ttl": {"enabled": False}}, {}, {"ttl": ON}, ["ttl"]),
@@ -38,7 +47,7 @@ ON = [{"attributeName": "Until", "enabled": True}]
 def test_what_is_to_go(thing, declared, owned, aws, fields):
     found = to_clear(declared, owned, thing, aws)
     assert [one.field for one in found] == fields
-    assert {one.name for one in found} <= {"orders"}
+    assert {one.name for one in found} <= {"orders", SUBSCRIPTION.external_name}
 
 
 @pytest.fixture
@@ -63,6 +72,51 @@ def test_a_queue_loses_its_redrive_policy_and_keeps_the_rest(clients):
     assert (attributes.get("RedrivePolicy") or None, attributes["DelaySeconds"]) == (None, "7")
     assert clear(clients, [setting], check_mode=False) == []
     assert clear(clients, [setting._replace(name="nowhere")], check_mode=False) == []
+
+
+@pytest.fixture
+def subscription(clients):
+    """A subscription with a redrive policy, to be cleared."""
+    sns = clients.get("sns")
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    queues = "arn:aws:sqs:eu-central-1:123456789012"
+    redrive = json.dumps({"deadLetterTargetArn": f"{queues}:dead"})
+    found = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=f"{queues}:orders", Attributes={"RedrivePolicy": redrive}
+    )
+    return Setting("sns/TopicSubscription", found["SubscriptionArn"], "eu-central-1", "redrivePolicy")
+
+
+def test_a_subscription_loses_its_redrive_policy(clients, subscription):
+    sns = clients.get("sns")
+    assert clear(clients, [subscription], check_mode=True) == [subscription]
+    assert sns.get_subscription_attributes(SubscriptionArn=subscription.name)["Attributes"]["RedrivePolicy"]
+    assert clear(clients, [subscription], check_mode=False) == [subscription]
+    assert not sns.get_subscription_attributes(SubscriptionArn=subscription.name)["Attributes"].get("RedrivePolicy")
+    assert clear(clients, [subscription], check_mode=False) == []
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "goes"),
+    [
+        ("000000000000", "InvalidParameter", True),
+        ("000000000000", "AuthorizationError", False),
+        ("123456789012", "InvalidParameter", False),
+    ],
+)
+def test_a_subscription_goes_where_an_emulator_can_not_take_its_policy_away(clients, monkeypatch, account, code, goes):
+    setting = Setting("sns/TopicSubscription", f"arn:aws:sns:eu-central-1:{account}:events:one", "", "redrivePolicy")
+    sns, gone = clients.get("sns"), []
+
+    def refuse(**_arguments):
+        raise ClientError({"Error": {"Code": code}}, "SetSubscriptionAttributes")
+
+    monkeypatch.setattr(sns, "get_subscription_attributes", lambda **_: {"Attributes": {"RedrivePolicy": "{}"}})
+    monkeypatch.setattr(sns, "set_subscription_attributes", refuse)
+    monkeypatch.setattr(sns, "unsubscribe", lambda **arguments: gone.append(arguments["SubscriptionArn"]))
+    with nullcontext() if goes else pytest.raises(AwsError, match="clearing redrivePolicy"):
+        clear(clients, [setting], check_mode=False)
+    assert gone == ([setting.name] if goes else [])
 
 
 def test_a_tables_ttl_is_turned_off(clients):
