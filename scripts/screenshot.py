@@ -1,8 +1,8 @@
 """Take the pictures of the documentation by headless Chromium, after making sure that the page shows what it should.
 
-    screenshot.py [dynamodb-admin|users-api] [--url URL] [FILE]      default docs/<name>.png
+    screenshot.py [dynamodb-admin|users-api|config-api] [--url URL] [FILE]      default docs/<name>.png
 
-dynamodb-admin needs a running stack of this checkout (make up), users-api USERS_API_URL in .localcloud/env or --url.
+dynamodb-admin needs a running stack of this checkout (make up), the others USERS_API_URL or CONFIG_API_DEV_URL in .localcloud/env, or --url.
 Needs the Debian package chromium, which is kept from every host but the page's own: a page that needs the internet fails.
 """
 
@@ -52,13 +52,25 @@ def dynamodb_admin(url: str | None) -> Page:
 
 def users_api(url: str | None) -> Page:
     """The interactive page of the running users API."""
-    url = url or variable("USERS_API_URL")
+    return swagger(url or variable("USERS_API_URL"), "users API", ("Users API", "/user/{email}/avatar", "Create User"))
+
+
+def config_api(url: str | None) -> Page:
+    """The interactive page of the config API that runs in dev."""
+    return swagger(
+        url or variable("CONFIG_API_DEV_URL"), "config API", ("Main API", "/s3-buckets", "/parameter/{name}")
+    )
+
+
+def swagger(url: str, name: str, texts: tuple[str, ...]) -> Page:
     if not url:
-        raise NoPictureError("No users API runs here. Give one: screenshot.py users-api --url http://…")
-    return Page(f"{url.rstrip('/')}/swagger/", ("Users API", "/user/{email}/avatar", "Create User"), "1200,1000")
+        raise NoPictureError(
+            f"No {name} runs here. Give one: screenshot.py {name.replace(' ', '-').lower()} --url http://…"
+        )
+    return Page(f"{url.rstrip('/')}/swagger/", texts, "1200,1000")
 
 
-PAGES = {"dynamodb-admin": dynamodb_admin, "users-api": users_api}
+PAGES = {"dynamodb-admin": dynamodb_admin, "users-api": users_api, "config-api": config_api}
 
 
 def variable(name: str) -> str:
