@@ -23,7 +23,7 @@ WORKLOADS = frozenset({"Deployment", "StatefulSet"})
 SETTINGS = "localcloud.dev/settings"
 # What each pod asks for, of CPU and memory, and what memory it may have.
 RESOURCES = {
-    "argocd-application-controller": ("50m", "128Mi", "768Mi"),
+    "argocd-application-controller": ("50m", "128Mi", "1536Mi"),
     "argocd-applicationset-controller": ("20m", "48Mi", "256Mi"),
     "argocd-repo-server": ("50m", "64Mi", "512Mi"),
     "argocd-redis": ("20m", "16Mi", "128Mi"),
