@@ -34,6 +34,11 @@ def gitops_objects(environments: Sequence[Mapping[str, Any]], namespace: str, ow
     return argocd_applications.objects(plain(environments), namespace, owner)
 
 
+def application_names(environment: Mapping[str, Any]) -> list[str]:
+    """The names of an environment's Applications."""
+    return argocd_applications.application_names(plain(environment))
+
+
 def argocd_reference(name: str, kind: str, namespace: str) -> dict[str, str]:
     """What names an object of Argo CD."""
     return {"api_version": argocd_applications.API_VERSION, "kind": kind, "name": str(name), "namespace": namespace}
@@ -49,6 +54,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         return {
+            "application_names": application_names,
             "argocd_objects": argocd_objects,
             "gitops_environments": gitops_environments,
             "gitops_objects": gitops_objects,

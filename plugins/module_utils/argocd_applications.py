@@ -81,7 +81,11 @@ def objects(all_environments: t.Sequence[Json], namespace: str, owner: str) -> l
 
 def application_names(environment: Json) -> list[str]:
     """The names of an environment's Applications."""
-    return [f"{one['name']}-{environment['environment']}" for one in environment["services"]]
+    return [_application_name(one["name"], environment["environment"]) for one in environment["services"]]
+
+
+def _application_name(service: str, environment: str) -> str:
+    return f"{service}-{environment}"
 
 
 def _project(environment: Json, namespace: str, owner: str) -> Json:
@@ -113,7 +117,7 @@ def _application_set(name: str, all_environments: t.Sequence[Json], namespace: s
             "generators": [{"list": {"elements": elements}}],
             "template": {
                 "metadata": {
-                    "name": f"{name}-{{{{ .environment }}}}",
+                    "name": _application_name(name, "{{ .environment }}"),
                     "labels": {OWNER: owner, ENVIRONMENT: "{{ .environment }}"},
                     "finalizers": [CASCADE],
                 },

@@ -22,12 +22,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError, error_code
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import EMULATED_ACCOUNT
 
 Json = dict[str, t.Any]
 # That DynamoDB may take to delete an index.
 INDEX_SECONDS = 300
-# The account that emulators have.
-EMULATED = "000000000000"
 
 
 class Setting(t.NamedTuple):
@@ -139,7 +138,10 @@ def _subscription_redrive(sns: t.Any, one: Setting, check_mode: bool) -> bool:
         try:
             sns.set_subscription_attributes(SubscriptionArn=one.name, AttributeName="RedrivePolicy", AttributeValue="")
         except sns.exceptions.ClientError as error:
-            if f":{EMULATED}:" not in one.name or error_code(error) not in ("InvalidParameter", "InternalError"):
+            if f":{EMULATED_ACCOUNT}:" not in one.name or error_code(error) not in (
+                "InvalidParameter",
+                "InternalError",
+            ):
                 raise
             sns.unsubscribe(SubscriptionArn=one.name)
     return True

@@ -183,7 +183,7 @@ class Git:
 
 
 def environment_of(repository: Repository) -> dict[str, str]:
-    """What Git is to know, and nobody sees in its arguments: no configuration of users, no questions, credentials, the right proxy."""
+    """What Git is to know without its being among the arguments: no configuration of users, no questions, credentials, the right proxy."""
     settings = {"core.autocrlf": "false", "protocol.file.allow": "always"}
     if repository.username or repository.password:
         token = base64.b64encode(f"{repository.username}:{repository.password}".encode()).decode()

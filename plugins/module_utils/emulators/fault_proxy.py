@@ -227,7 +227,7 @@ def serve(address: str, port: int, upstream: str, plan: Plan) -> None:
         except aiohttp.ClientError:
             return web.Response(status=503, text="the emulator does not answer")
         if TIMEOUT in faults:
-            # It is done, but nobody is told: the worst that a timeout can be.
+            # The request is done, but its answer is lost: the worst that a timeout can be.
             await asyncio.sleep(faults[TIMEOUT].milliseconds / 1000)
             if request.transport:
                 request.transport.abort()
