@@ -15,7 +15,6 @@ from typing import Any
 import jinja2
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader, variables
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
 from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
@@ -24,6 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 try:
@@ -54,13 +54,12 @@ COLLECTION = Path(__file__).resolve().parents[2]
 MARK = "json:"
 
 
-class ActionModule(ActionBase):
+class ActionModule(told.Action):
     """Read a blueprint. See the module's documentation."""
 
     _supports_check_mode = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if problem := missing_packages("pydantic"):
             raise AnsibleActionFail(problem)
         arguments = plain(self.validate_argument_spec(argument_spec=ARGUMENTS)[1])
@@ -71,13 +70,13 @@ class ActionModule(ActionBase):
         raw = self._load(folder / reader.FILE)
         around = reader.Surroundings(
             facts=arguments["facts"],
-            given=self._given(raw, task_vars or {}, arguments["overrides"]),
+            given=self._given(raw, task_vars, arguments["overrides"]),
             images=arguments["images"],
             urls=arguments["urls"],
             target=arguments["target"],
             parts=application_images(project_parts(COLLECTION)),
         )
-        reading = reader.read(folder, raw, around, lambda text, scope: self._render(text, scope, task_vars or {}))
+        reading = reader.read(folder, raw, around, lambda text, scope: self._render(text, scope, task_vars))
         problems = list(reading.problems)
         entry: dict[str, Any] = {}
         if not problems:

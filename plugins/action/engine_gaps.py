@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 ENGINES = Path(__file__).resolve().parents[2] / "engines"
 ARGUMENTS = {
@@ -21,11 +21,10 @@ ARGUMENTS = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(told.Action):
     """Warn of what the emulator does not do. See the module's documentation."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         given = self.validate_argument_spec(argument_spec=ARGUMENTS)[1]
         if given["engine"] in ("", "aws") or not any(given["declared"].values()):
             return {"changed": False, "gaps": [], "note": "", "refused": []}

@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.summary import summary
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 FACTS = {
     "cloud": {"type": "dict", "default": {}},
@@ -25,11 +25,10 @@ FACTS = {
 }
 
 
-class ActionModule(ActionBase):
+class ActionModule(told.Action):
     """Print what a run has made and proved. See the module's documentation."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if problem := missing_packages("tabulate"):
             raise AnsibleActionFail(problem)
         facts = self.validate_argument_spec(argument_spec=FACTS)[1]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
     declared_images,
@@ -38,15 +37,15 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts i
     project_parts,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registries import References, look
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(told.Action):
     """Make sure that parts of the embedded node are built. See the module's documentation."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        super().run(tmp, task_vars)
+    def act(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         if problem := missing_packages("filelock", "yaml"):
             raise AnsibleActionFail(problem)
         arguments = self.validate_argument_spec(

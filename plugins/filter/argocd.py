@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils import argocd_applications, argocd_install
 from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -53,11 +54,13 @@ class FilterModule:
     """Filters about Argo CD."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "application_names": application_names,
-            "argocd_objects": argocd_objects,
-            "gitops_environments": gitops_environments,
-            "gitops_objects": gitops_objects,
-            "argocd_reference": argocd_reference,
-            "render_problem": render_problem,
-        }
+        return told.filters(
+            {
+                "application_names": application_names,
+                "argocd_objects": argocd_objects,
+                "gitops_environments": gitops_environments,
+                "gitops_objects": gitops_objects,
+                "argocd_reference": argocd_reference,
+                "render_problem": render_problem,
+            }
+        )

@@ -11,6 +11,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -91,15 +92,17 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "installed_blueprints": installed_blueprints,
-            "chosen_blueprints": chosen_blueprints,
-            "blueprint_files": blueprint_files,
-            "installed_release": installed_release,
-            "with_packages": with_packages,
-            "images_of_all": images_of_all,
-            "address_urls": address_urls,
-            "known_urls": known_urls,
-            "missing_in": missing_in,
-            "services_of_lists": services_of_lists,
-        }
+        return told.filters(
+            {
+                "installed_blueprints": installed_blueprints,
+                "chosen_blueprints": chosen_blueprints,
+                "blueprint_files": blueprint_files,
+                "installed_release": installed_release,
+                "with_packages": with_packages,
+                "images_of_all": images_of_all,
+                "address_urls": address_urls,
+                "known_urls": known_urls,
+                "missing_in": missing_in,
+                "services_of_lists": services_of_lists,
+            }
+        )

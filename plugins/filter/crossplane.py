@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_presence
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -27,4 +28,6 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"shared_providers": shared_providers, "existing_config_problems": existing_config_problems}
+        return told.filters(
+            {"shared_providers": shared_providers, "existing_config_problems": existing_config_problems}
+        )

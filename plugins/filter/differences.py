@@ -11,6 +11,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership imp
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change
 from ansible_collections.localcloud.stack.plugins.module_utils.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
 def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: bool = True) -> list[str]:
@@ -97,4 +98,6 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"adopted_lines": adopted_lines, "difference_problems": difference_problems, "stubs_of": stubs_of}
+        return told.filters(
+            {"adopted_lines": adopted_lines, "difference_problems": difference_problems, "stubs_of": stubs_of}
+        )

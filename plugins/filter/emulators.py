@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import problems
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import parse_endpoint
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -84,16 +85,18 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "answer_problems": answer_problems,
-            "embedded_engine_problems": embedded_engine_problems,
-            "emulator_problems": emulator_problems,
-            "endpoint_target": endpoint_target,
-            "engine": engine,
-            "engine_container": engine_container,
-            "engine_lacks": engine_lacks,
-            "engine_notes": engine_notes,
-            "engine_process": engine_process,
-            "presumed_engine": presumed_engine,
-            "services_of": services_of,
-        }
+        return told.filters(
+            {
+                "answer_problems": answer_problems,
+                "embedded_engine_problems": embedded_engine_problems,
+                "emulator_problems": emulator_problems,
+                "endpoint_target": endpoint_target,
+                "engine": engine,
+                "engine_container": engine_container,
+                "engine_lacks": engine_lacks,
+                "engine_notes": engine_notes,
+                "engine_process": engine_process,
+                "presumed_engine": presumed_engine,
+                "services_of": services_of,
+            }
+        )

@@ -17,6 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
     reference_elsewhere,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
 def problems(images: Any, project: str, where: str = "images") -> list[str]:
@@ -39,4 +40,4 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"image_problems": problems, "image_plan": image_plan}
+        return told.filters({"image_problems": problems, "image_plan": image_plan})

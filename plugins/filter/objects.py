@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -64,10 +65,12 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "managed_resources": managed_resources,
-            "resource_kinds": resource_kinds,
-            "object_references": object_references,
-            "object_stubs": object_stubs,
-            "references_of": references_of,
-        }
+        return told.filters(
+            {
+                "managed_resources": managed_resources,
+                "resource_kinds": resource_kinds,
+                "object_references": object_references,
+                "object_stubs": object_stubs,
+                "references_of": references_of,
+            }
+        )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils import ownership
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -36,9 +37,11 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "derived_owner": derived_owner,
-            "foreign_problems": foreign_problems,
-            "kept_objects": kept_objects,
-            "object_labels": object_labels,
-        }
+        return told.filters(
+            {
+                "derived_owner": derived_owner,
+                "foreign_problems": foreign_problems,
+                "kept_objects": kept_objects,
+                "object_labels": object_labels,
+            }
+        )

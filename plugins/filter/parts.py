@@ -8,6 +8,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
+
 
 def part_images(parts: Mapping[str, Mapping[str, Any]], registry: str = "") -> dict[str, str]:
     """Image reference of each part that is an image, by the part's name; in `registry` under its own last name."""
@@ -26,7 +28,9 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "part_images": part_images,
-            "command_paths": command_paths,
-        }
+        return told.filters(
+            {
+                "part_images": part_images,
+                "command_paths": command_paths,
+            }
+        )

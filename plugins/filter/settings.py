@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.settings import text_problem
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
 def text_problems(settings: Mapping[str, Any], wanted: str = "list") -> list[str]:
@@ -20,4 +21,4 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {"text_problems": text_problems}
+        return told.filters({"text_problems": text_problems})

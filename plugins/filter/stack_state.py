@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.localcloud.stack.plugins.module_utils import stack_state
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 
 
@@ -69,14 +70,16 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "cluster_key": cluster_key,
-            "known_records": known_records,
-            "remembered": remembered,
-            "former_releases": former_releases,
-            "without_release": without_release,
-            "without_blueprint": without_blueprint,
-            "removal_steps": removal_steps,
-            "is_contained": is_contained,
-            "described_cluster": described_cluster,
-        }
+        return told.filters(
+            {
+                "cluster_key": cluster_key,
+                "known_records": known_records,
+                "remembered": remembered,
+                "former_releases": former_releases,
+                "without_release": without_release,
+                "without_blueprint": without_blueprint,
+                "removal_steps": removal_steps,
+                "is_contained": is_contained,
+                "described_cluster": described_cluster,
+            }
+        )

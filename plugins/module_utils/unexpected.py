@@ -15,6 +15,8 @@ import sys
 import traceback
 import typing as t
 
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable, printable_lines
 
 # By which ansible-test ends a module whose arguments it reads (import's importer.py and validate-modules' module_args.py).
@@ -35,20 +37,32 @@ def concerning(what: str) -> t.Iterator[None]:
 
 
 def unexpected(error: BaseException, doing: str) -> dict[str, t.Any]:
-    """A failed module's result for it."""
-    notes = [str(one) for one in getattr(error, "__notes__", [])]
-    text = " ".join(str(error).split())[:SHOWN] or "no message"
-    about = f" about {', '.join(notes)}" if notes else ""
-    message = (
-        f"{doing} met an unexpected error{about}: {type(error).__name__}: {text} ({place(error)}). "
-        "This is a fault in localcloud.stack: run again with -vvv, and report it with what that says."
-    )
+    """A failed module's result for it, without the secrets among the module's arguments."""
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     return {
         "failed": True,
         "changed": False,
-        "msg": printable(message),
-        "exception": printable_lines("".join(traceback.format_exception(type(error), error, error.__traceback__))),
+        "msg": sentence(error, doing),
+        "exception": printable_lines(remove_values(trace, secrets_at(error))),
     }
+
+
+def secrets_at(error: BaseException) -> set[str]:
+    """What the modules that were at work when it was raised hold for secret."""
+    modules = (one for frame, _line in traceback.walk_tb(error.__traceback__) for one in frame.f_locals.values())
+    return {secret for one in modules if isinstance(one, AnsibleModule) for secret in one.no_log_values}
+
+
+def sentence(error: BaseException, doing: str) -> str:
+    """What was being done, the error's type, message and place, and what to do."""
+    notes = [str(one) for one in getattr(error, "__notes__", [])]
+    # Before it is cut, as half of a secret is not recognized.
+    text = " ".join(str(remove_values(str(error), secrets_at(error))).split())[:SHOWN] or "no message"
+    about = f" about {', '.join(notes)}" if notes else ""
+    return printable(
+        f"{doing} met an unexpected error{about}: {type(error).__name__}: {text} ({place(error)}). "
+        "This is a fault in localcloud.stack: run again with -vvv, and report it with what that says."
+    )
 
 
 def place(error: BaseException) -> str:

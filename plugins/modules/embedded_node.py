@@ -152,6 +152,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle im
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.node.stale import mark_unready
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError
@@ -243,7 +244,7 @@ def main() -> None:
             node = Node(folder, Path(module.params["checkout"]), cache, module.params["access"])
             result = state(node, module.params, module.check_mode)
         for note in node.notes:
-            module.warn(note)
+            module.warn(printable_lines(note))
         module.exit_json(**result)
     except (NodeError, WaitError, LookupError, OSError) as error:
         module.fail_json(msg=str(error))

@@ -83,11 +83,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do what is asked. Raises SupervisedError."""
     supervised = Supervised(Path(arguments["folder"]))
+    # Taken out of what -vvv shows of the arguments, as values may be secrets.
+    environment = arguments.pop("environment_variables")
     if arguments["state"] == "absent":
         return {"changed": supervised.folder.exists() if check_mode else supervised.stop()}
     program = Program(
         argv=arguments["argv"],
-        environment={name: str(value) for name, value in arguments["environment_variables"].items()},
+        environment={name: str(value) for name, value in environment.items()},
         address=arguments["address"],
         port=arguments["port"],
         hint=f"Its log is {arguments['folder']}/program.log.",

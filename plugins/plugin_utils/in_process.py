@@ -25,7 +25,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import unexpected
-from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain, unlogged
 
 # So many more objects than at the last time make Python look for garbage again; 700 by default, which lists of thousands of
 # resources pass all the time without any garbage among them. These are about 20 MiB.
@@ -75,7 +75,7 @@ def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
             self.said: list[str] = []
 
         def warn(self, warning: str) -> None:
-            self.said.append(warning)
+            self.said.append(printable_lines(warning))
 
         def exit_json(self, **result: Any) -> NoReturn:
             shown = dict(result)
@@ -96,6 +96,8 @@ def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
 class InProcess(ActionBase):
     """Run the module of the same name here where it would run on this machine, by this Python; else as any module."""
 
+    # By the module in a process of its own.
+    _supports_async = True
     # Whether all that is done here is to look, in check mode, whether there is anything to do. What is to outlive a playbook
     # that is stopped, or takes long, is better done by a process of its own.
     looks_only = False
@@ -117,9 +119,9 @@ class InProcess(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         if self._at_home(task_vars or {}):
             here = self._run_here(self.looks_only or self._task.check_mode)
-            if not self.looks_only or self._task.check_mode or not (here["changed"] or here.get("failed")):
+            if not self.looks_only or self._task.check_mode or not (here.get("changed") or here.get("failed")):
                 return {**result, **here}
-        executed = self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        executed = self._execute_module(task_vars=unlogged(task_vars), wrap_async=self._task.async_val)
         return {**result, **executed}
 
     def _run_here(self, check_mode: bool) -> dict[str, Any]:
@@ -127,6 +129,8 @@ class InProcess(ActionBase):
             "_ansible_check_mode": check_mode,
             "_ansible_diff": self._task.diff,
             "_ansible_verbosity": self._display.verbosity,
+            # Else the module writes its arguments into the system's log, where any of them may hold a secret.
+            "_ansible_no_log": True,
         }
         self.module.AnsibleModule = module_class({**plain(self._task.args), **internal})
         try:
@@ -138,6 +142,8 @@ class InProcess(ActionBase):
         return unexpected(RuntimeError("it ended without a result"), self._task.action)
 
     def _at_home(self, task_vars: Mapping[str, Any]) -> bool:
+        if self._task.delegate_to:
+            task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         return (
             tuple(int(part) for part in __version__.split(".")[:2]) >= OLDEST_CORE
             and self._connection.transport == "local"

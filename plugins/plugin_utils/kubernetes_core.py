@@ -23,6 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.environment impor
     own_networks,
     proxy_exception,
 )
+from ansible_collections.localcloud.stack.plugins.plugin_utils.values import unlogged
 
 
 class WithoutVariables(ActionBase):
@@ -78,7 +79,7 @@ class KubernetesCore(ActionBase):
             loader=self._loader,
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
-        ).run(task_vars=task_vars)
+        ).run(task_vars=unlogged(task_vars))
         return done
 
     def _delegate(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:

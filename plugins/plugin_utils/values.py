@@ -16,3 +16,8 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     native = next((kind for kind in (str, int, float) if isinstance(value, kind) and not isinstance(value, bool)), None)
     return native(value) if native else value
+
+
+def unlogged(task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The task's variables with which its module writes no arguments into the system's log, where some may hold secrets."""
+    return {**(task_vars or {}), "ansible_no_target_syslog": True}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.module_utils import basic
 from ansible_collections.localcloud.stack.plugins.plugin_utils import in_process
 from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import (
     NEW_OBJECTS,
@@ -56,11 +57,54 @@ def test_check_mode() -> None:
     assert ended(arguments, lambda module: module.exit_json(check=module.check_mode))["check"] is True
 
 
+def test_a_warning_about_data_acts_on_no_terminal() -> None:
+    def work(module: Any) -> None:
+        module.warn("a tag\x1b[2J\r")
+        module.exit_json()
+
+    assert ended({"name": "door"}, work)["warnings"] == [r"a tag\x1b[2J\r"]
+
+
+def test_nothing_of_a_tasks_arguments_reaches_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[str] = []
+    monkeypatch.setattr(basic, "has_journal", False)
+    monkeypatch.setattr(basic.AnsibleModule, "_log_to_syslog", lambda _self, message: logged.append(message))
+    one = action()
+    one._task.check_mode, one._task.diff, one._task.args = False, False, {"name": "hush-hush"}
+    one._display = SimpleNamespace(verbosity=0)
+    one.module = SimpleNamespace(main=lambda: one.module.AnsibleModule(argument_spec=SPEC).exit_json(changed=False))
+    assert one._run_here(False) == {"changed": False}
+    assert logged == []
+    # As Ansible's own way would.
+    module_class({"name": "hush-hush"})(argument_spec=SPEC)
+    assert "hush-hush" in str(logged)
+
+
+def test_an_unexpected_error_shows_no_secret() -> None:
+    def main() -> None:
+        module = one.module.AnsibleModule(argument_spec=SPEC)
+        raise KeyError(f"{'x' * 295} {module.params['key']}")
+
+    one = action()
+    one._task.check_mode, one._task.diff, one._task.args = False, False, {"name": "door", "key": "hush-hush"}
+    one._display, one.module = SimpleNamespace(verbosity=0), SimpleNamespace(main=main)
+    result = one._run_here(False)
+    assert result["failed"]
+    assert "localcloud.stack.door met an unexpected error: KeyError" in result["msg"]
+    # Nor the half of it that is left where the text is cut.
+    assert "hus" not in str(result)
+
+
 def action(**changed: Any) -> Any:
     """An action in the place where modules may run in its process, but for what is changed."""
     one: Any = InProcess.__new__(InProcess)
     one._connection = SimpleNamespace(transport=changed.get("transport", "local"), become=changed.get("become"))
-    one._task = SimpleNamespace(async_val=changed.get("async_val", 0), environment=changed.get("environment", []))
+    one._task = SimpleNamespace(
+        async_val=changed.get("async_val", 0),
+        environment=changed.get("environment", []),
+        delegate_to=changed.get("delegate_to"),
+        action="localcloud.stack.door",
+    )
     one._templar = SimpleNamespace(template=lambda value: value)
     return one
 
@@ -72,6 +116,9 @@ def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch
     assert not action()._at_home({"ansible_python_interpreter": "/usr/bin/other"})
     for changed in ({"transport": "ssh"}, {"become": object()}, {"async_val": 5}, {"environment": [{"A": "b"}]}):
         assert not action(**changed)._at_home(here)
+    other = {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/usr/bin/other"}, "same": here}}
+    assert not action(delegate_to="other")._at_home({**here, **other})
+    assert action(delegate_to="same")._at_home(other)
     monkeypatch.setattr(in_process, "__version__", "2.18.0")
     assert not action()._at_home(here)
 
@@ -83,6 +130,8 @@ def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch
         (True, False, {"changed": False}, False),
         (True, False, {"changed": True}, True),
         (True, False, {"changed": False, "failed": True}, True),
+        (True, False, {"failed": True, "msg": "it is shut"}, True),
+        (True, True, {"failed": True, "msg": "it is shut"}, False),
         (True, True, {"changed": True}, False),
     ],
 )
