@@ -1,11 +1,59 @@
-"""Delete the cache of built parts, with the compilers' caches and downloads, unless a build is running."""
+"""Delete the cache of built parts, with the compilers' caches and downloads, unless something uses it."""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import json
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 
+import psutil
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
+
+INIT = "/.localcloud/node/state/config/init.sh"
+
+
+def node_of(process: psutil.Process) -> str:
+    """Whose program it is: the folder of the node's checkout, if it can be told."""
+    for parent in process.parents():
+        for word in parent.cmdline():
+            if word.endswith(INIT):
+                return f"the node of {word.removesuffix(INIT)}"
+    return f"process {process.pid}"
+
+
+def runs_from(process: psutil.Process, root: Path) -> bool:
+    """Whether its program lies in the cache, as those of nodes do."""
+    return Path(process.exe()).is_relative_to(root)
+
+
+def works_here(process: psutil.Process) -> bool:
+    """Whether it is a run of ours, which goes on with what it has found in the cache: its state folder says so."""
+    if not any(word.endswith("ansible-playbook") for word in process.cmdline()[:2]):
+        return False
+    folder = Path(process.cwd(), process.environ().get("LOCALCLOUD_DIR") or "", ".localcloud")
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads((folder / "run.json").read_text())["pid"] == process.pid)
+    return False
+
+
+def users(root: Path, processes: Iterable[psutil.Process]) -> list[str]:
+    """What uses the cache without building: nodes whose programs lie in it, and runs."""
+    found: dict[str, None] = {}
+    for process in processes:
+        # It has ended, or is another user's, whose cache is another one.
+        with contextlib.suppress(psutil.Error, OSError):
+            if runs_from(process, root):
+                found[node_of(process)] = None
+            elif works_here(process):
+                found[f"a run in {process.cwd()}"] = None
+    return list(found)
+
+
+def refusal(root: Path, why: str, what_to_do: str) -> int:
+    print(f"{root} is in use, and nothing was deleted: {why}. {what_to_do}, then run again.")
+    return 1
 
 
 def main() -> int:
@@ -13,13 +61,19 @@ def main() -> int:
     if not root.exists():
         print(f"{root} is not there.")
         return 0
-    building = Cache(root).building()
-    if building:
-        print(f"{root} is in use: a run builds {', '.join(building)}. Wait for its end, or stop it, then run again.")
-        return 1
+    cache = Cache(root)
+    if building := cache.building():
+        return refusal(root, f"a run builds {', '.join(building)}", "Wait for its end, or stop it")
+    if using := users(root.resolve(), psutil.process_iter()):
+        return refusal(
+            root,
+            f"programs of it run in {', '.join(using)}",
+            "End runs, and take nodes down by `make down` in their checkouts",
+        )
     size = sum(path.lstat().st_size for path in root.rglob("*") if not path.is_symlink())
-    shutil.rmtree(root)
-    print(f"{root} is deleted: {size / 1024**3:.1f} GiB.")
+    if not cache.clear():
+        return refusal(root, "a run has just begun to build", "Wait for its end, or stop it")
+    print(f"{root} is empty now: {size / 1024**3:.1f} GiB are deleted.")
     return 0
 
 

@@ -3,12 +3,14 @@
 """A folder of build results, addressed by the digest of their inputs and shared by all checkouts of a user.
 
 A result appears whole or not at all: it is built beside its place and renamed into it, under a lock that the kernel
-releases when its holder dies. Whoever waits for the lock finds the result ready.
+releases when its holder dies. Whoever waits for the lock finds the result ready. Holders of such locks share one more, which
+whoever empties the cache has alone.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -68,13 +70,33 @@ class Cache:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a lock against every other process that uses this cache."""
+        with self._used(fcntl.LOCK_SH), FileLock(self.locks / f"{name}.lock"):
+            yield
+
+    @contextmanager
+    def _used(self, how: int) -> Iterator[None]:
+        """Share the cache with others that use it (LOCK_SH), or have it alone. Raises BlockingIOError if LOCK_NB is asked for."""
         self.locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.locks / f"{name}.lock"):
+        with open(self.locks / "used", "w") as file:
+            fcntl.flock(file, how)
             yield
 
     def building(self) -> list[str]:
         """The results that some process is building now."""
         return [path.stem for path in sorted(self.locks.glob("*.lock")) if is_locked(path)]
+
+    def clear(self) -> bool:
+        """Delete all that is in the cache; return whether that was done, as nobody builds or takes a result."""
+        try:
+            with self._used(fcntl.LOCK_EX | fcntl.LOCK_NB):
+                for path in (*self.root.iterdir(), *self.locks.glob("*.lock")):
+                    if path.is_symlink() or not path.is_dir():
+                        path.unlink()
+                    elif path != self.locks:
+                        remove(path)
+        except BlockingIOError:
+            return False
+        return True
 
     def produce(self, name: str, digest: str, build: Callable[[Path], None]) -> bool:
         """Make sure the result is there; return whether this call built it.
