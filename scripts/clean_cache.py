@@ -28,11 +28,14 @@ def runs_from(process: psutil.Process, root: Path) -> bool:
     return Path(process.exe()).is_relative_to(root)
 
 
-def works_here(process: psutil.Process) -> bool:
-    """Whether it is a run of ours, which goes on with what it has found in the cache: its state folder says so."""
+def goes_on_with(process: psutil.Process, root: Path) -> bool:
+    """Whether it is a run of ours with this cache, which goes on with what it has found there: its state folder says so."""
     if not any(word.endswith("ansible-playbook") for word in process.cmdline()[:2]):
         return False
-    folder = Path(process.cwd(), process.environ().get("LOCALCLOUD_DIR") or "", ".localcloud")
+    environment = process.environ()
+    if default_root(environment).resolve() != root:
+        return False
+    folder = Path(process.cwd(), environment.get("LOCALCLOUD_DIR") or "", ".localcloud")
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return bool(json.loads((folder / "run.json").read_text())["pid"] == process.pid)
     return False
@@ -46,7 +49,7 @@ def users(root: Path, processes: Iterable[psutil.Process]) -> list[str]:
         with contextlib.suppress(psutil.Error, OSError):
             if runs_from(process, root):
                 found[node_of(process)] = None
-            elif works_here(process):
+            elif goes_on_with(process, root):
                 found[f"a run in {process.cwd()}"] = None
     return list(found)
 

@@ -14,7 +14,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,9 +22,10 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
     from filelock import FileLock, Timeout
 
 
-def default_root() -> Path:
-    """`$XDG_CACHE_HOME/localcloud`, by default `~/.cache/localcloud`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud"
+def default_root(environment: Mapping[str, str] = os.environ) -> Path:
+    """`$XDG_CACHE_HOME/localcloud`, by default `~/.cache/localcloud`, of a process with this environment."""
+    home = Path(environment.get("HOME") or Path.home())
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "localcloud"
 
 
 class Cache:
