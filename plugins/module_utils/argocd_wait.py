@@ -16,6 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     KubernetesError,
     existing,
     list_all,
+    patient_until,
 )
 
 Json = dict[str, t.Any]
@@ -38,11 +39,11 @@ class Waiter:
     def __init__(
         self, api: ChangingApi, options: Options, interval: float = INTERVAL, patience: float = PATIENCE
     ) -> None:
-        self.api = api
+        self.start = time.monotonic()
+        self.api = patient_until(api, self.start + options.timeout)
         self.options = options
         self.interval = interval
         self.patience = patience
-        self.start = time.monotonic()
         self._hopeless_since: dict[str, float] = {}
 
     def look(self) -> Json:

@@ -170,7 +170,9 @@ def settle(
         except transient:
             if clock() - watch.start >= limit:
                 raise
-        pause(max(INTERVAL, PROPORTION * (clock() - began)))
+        # A look at what does not answer takes long; the limit is looked at again when it is over, not after a long pause.
+        left = watch.start + limit - clock()
+        pause(max(INTERVAL, min(PROPORTION * (clock() - began), left)))
 
 
 def explain(outcome: Outcome) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import typing as t
@@ -16,6 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.printable import 
 
 Json = dict[str, t.Any]
 Answer = t.TypeVar("Answer")
+Asked = t.TypeVar("Asked", bound="Api")
 
 PAGE = "500"
 # No answer, too many requests, and what a starting or loaded API server says.
@@ -75,12 +77,21 @@ class CreatingApi(Api, t.Protocol):
 
 
 class PatientApi:
-    """Asks again where the API server does not answer or has too much to do, as long as it may."""
+    """Asks again where the API server does not answer or has too much to do: for so many seconds each time that it is away.
 
-    def __init__(self, api: Api, seconds: float) -> None:
+    C(end), of C(time.monotonic), bounds this where somebody waits for something else with a limit of its own.
+    """
+
+    def __init__(self, api: Api, seconds: float, end: float = math.inf) -> None:
         self.api = api
-        self.deadline = time.monotonic() + seconds
+        self.seconds = seconds
+        self.end = end
+        self._away_since: float | None = None
         self._pause = threading.Event()
+
+    def until(self, end: float) -> PatientApi:
+        """The same, no longer patient than that."""
+        return PatientApi(self.api, self.seconds, end)
 
     def get(self, path: str, params: t.Mapping[str, str]) -> Json:
         return self._answer(lambda: self.api.get(path, params))
@@ -95,15 +106,25 @@ class PatientApi:
         self._answer(lambda: t.cast("CreatingApi", self.api).create(path, text))
 
     def _answer(self, ask: t.Callable[[], Answer]) -> Answer:
+        began = time.monotonic()
         while True:
             try:
-                return ask()
+                answer = ask()
+                self._away_since = None
+                return answer
             except UntrustedError:
                 raise
             except ApiError as error:
-                if error.status not in BUSY or time.monotonic() > self.deadline:
+                # Of this path, if it answers at others.
+                self._away_since = since = min(began, self._away_since or began)
+                if error.status not in BUSY or time.monotonic() > min(since + self.seconds, self.end):
                     raise
             self._pause.wait(1)
+
+
+def patient_until(api: Asked, end: float) -> Asked:
+    """The API; one that is patient is no longer so than until then."""
+    return t.cast("Asked", api.until(end)) if isinstance(api, PatientApi) else api
 
 
 class Served(t.NamedTuple):

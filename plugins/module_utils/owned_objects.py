@@ -21,6 +21,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     existing,
     find_kind,
     list_all,
+    patient_until,
     served_kinds_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.ownership import (
@@ -70,6 +71,7 @@ def remove(
     Raises ApiError, and KubernetesError when something is not gone after C(timeout) seconds.
     """
     deadline = time.monotonic() + timeout
+    api = patient_until(api, deadline)
     found = _find(api, references)
     ours = {path: obj for path, obj in found.items() if is_ours(obj, scope.owners)}
     kept = [_kept(obj, described(owner_of(obj))) for obj in found.values() if not is_ours(obj, scope.owners)]

@@ -582,7 +582,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         if params["settle_timeout"]:
             asks = params["ask_again"] and not module.check_mode
             ended = settle(
-                lambda: diff(api, resources, [], settings, observe),
+                # It asks again by itself, and knows until when.
+                lambda: diff(api.api, resources, [], settings, observe),
                 params["settle_timeout"],
                 time.monotonic,
                 threading.Event().wait,

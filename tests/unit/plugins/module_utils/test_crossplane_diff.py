@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
+import time
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Observed, Thing
@@ -24,6 +26,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists 
     ApiError,
     PatientApi,
     UntrustedError,
+    patient_until,
 )
 
 SNS = "sns.aws.upbound.io/v1beta1"
@@ -556,6 +559,58 @@ def test_a_busy_api_server_is_asked_again_and_a_refusal_is_not():
         PatientApi(Flaky(403), 60).get("/x", {})
     with pytest.raises(ApiError):
         PatientApi(Flaky(503, 503), -1).get("/x", {})
+
+
+class Outages:
+    """An API server that does not answer in these spans of a clock, which goes on while somebody pauses."""
+
+    def __init__(self, monkeypatch, *spans):
+        self.now, self.spans = 0.0, spans
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(threading.Event, "wait", lambda _event, seconds: self.pass_by(seconds))
+
+    def pass_by(self, seconds):
+        self.now += seconds
+
+    def get(self, path, params):
+        if any(begin <= self.now < end for begin, end in self.spans) or path == "/never":
+            raise ApiError(0, "connection refused")
+        return {"at": self.now}
+
+
+def test_each_time_that_the_api_server_is_away_it_is_waited_for(monkeypatch):
+    server = Outages(monkeypatch, (0, 40), (300, 340), (500, 1000))
+    api = PatientApi(server, 60)
+    assert api.get("/x", {}) == {"at": 40}
+    server.now = 300
+    assert api.get("/x", {}) == {"at": 340}
+    server.now = 500
+    with pytest.raises(ApiError, match="refused"):
+        api.get("/x", {})
+    assert 560 <= server.now <= 562
+    # It is known to be away: nobody waits again for the same.
+    with pytest.raises(ApiError, match="refused"):
+        api.get("/x", {})
+    assert server.now <= 562
+
+
+def test_a_path_that_never_answers_is_not_waited_for_longer_as_others_do(monkeypatch):
+    server = Outages(monkeypatch)
+    api = PatientApi(server, 60)
+    server.pass_by = lambda seconds: (setattr(server, "now", server.now + seconds), api.get("/x", {}))
+    with pytest.raises(ApiError):
+        api.get("/never", {})
+    assert server.now <= 62
+
+
+def test_no_wait_is_longer_than_its_own_limit_as_the_api_server_is_away(monkeypatch):
+    server = Outages(monkeypatch, (100, 1000))
+    api = patient_until(PatientApi(server, 60), 110)
+    server.now = 100
+    with pytest.raises(ApiError):
+        api.get("/x", {})
+    assert server.now <= 112
+    assert patient_until(server, 110) is server
 
 
 def test_a_server_that_is_not_the_right_one_is_not_asked_again():

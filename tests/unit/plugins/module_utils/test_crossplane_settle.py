@@ -109,6 +109,20 @@ def test_the_limit_is_one_of_time_and_not_of_looks():
     assert outcome.seconds <= 100 + 20
 
 
+def test_the_pause_after_a_long_look_ends_with_the_limit():
+    clock = Clock(look=40)
+    assert clock.run(itertools.repeat(found(strayed=[STRAYED], under_way=[QUEUE])), limit=100).seconds <= 100 + 40
+
+    def away():
+        clock.now += 40
+        raise ValueError("away")
+
+    began = clock.now
+    with pytest.raises(ValueError, match="away"):
+        settle(away, 100, clock, clock.pause, (ValueError,))
+    assert clock.now - began <= 100 + 40
+
+
 def test_what_changes_goes_on():
     states = ({**STRAYED, "fields": [{**FIELD, "before": number}]} for number in itertools.count())
     assert Clock().run((found(strayed=[one]) for one in states), limit=90).seconds >= 90
