@@ -222,18 +222,27 @@ def explain(error: BaseException, doing: str, endpoint_url: str | None) -> str:
 
     code = error_code(error)
     if code:
-        return _explain_answer(code, error_message(error), doing, where)
+        operation = str(getattr(error, "operation_name", ""))
+        # An answer to HEAD has no body, so the code is the status.
+        if code == "403" and operation.startswith("Head"):
+            code = "AccessDenied"
+        return _explain_answer(code, error_message(error), doing, where, "Bucket" in operation or "Object" in operation)
     what = f"{doing[:1].upper()}{doing[1:]}"
     return f"{what} failed at {where} ({type(error).__name__}: {printable(error)}). Run again with -vvv to see more."
 
 
-def _explain_answer(code: str, message: str, doing: str, where: str) -> str:
+def _explain_answer(code: str, message: str, doing: str, where: str, about_bucket: bool = False) -> str:
     if code in _BAD_CREDENTIALS:
         return refused_credentials(where, code, message)
     if code in _EXPIRED:
         return (
             f"{where} says that the credentials have expired ({code}). "
             "Get new ones (for example 'aws sso login') and try again."
+        )
+    if code in _DENIED and about_bucket:
+        return (
+            f"{where} denies {doing} ({code}: {message}); likely the bucket belongs to another account, as all accounts share the names of "
+            "buckets, or a permission is missing in the caller's policy. Take another name or that account's credentials, or grant it."
         )
     if code in _DENIED:
         return (

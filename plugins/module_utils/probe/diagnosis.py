@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.probe import filter_policy
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import filter_policy, queue_policy
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ATTRIBUTES, json_object
 
 Json = dict[str, t.Any]
@@ -88,50 +87,13 @@ def stations(sent: int, arrived: int, evidence: Evidence | None, until: str) -> 
     return {**found, "received" if until == "queue" else f"in_{until}": arrived}
 
 
-def policy_allows(policy: Json | None, topic_arn: str, queue_arn: str) -> bool:
-    """Whether a queue's policy lets SNS send from this topic. Conditions that aren't about the source count as met."""
-    statements = _list((policy or {}).get("Statement"))
-    applying = [one for one in statements if _applies(one, topic_arn, queue_arn)]
-    return any(one.get("Effect") == "Allow" for one in applying) and not any(
-        one.get("Effect") == "Deny" for one in applying
-    )
+def _verdict(seen: Evidence) -> queue_policy.Verdict:
+    return queue_policy.verdict(seen.policy, seen.topic_arn, seen.queue_arn)
 
 
-def _applies(statement: Json, topic_arn: str, queue_arn: str) -> bool:
-    return (
-        _to_sns(statement.get("Principal"))
-        and any(_like("sqs:sendmessage", str(action).lower()) for action in _list(statement.get("Action")))
-        and any(_like(queue_arn, str(resource)) for resource in _list(statement.get("Resource", "*")))
-        and _from_topic(statement.get("Condition") or {}, topic_arn)
-    )
-
-
-def _to_sns(principal: t.Any) -> bool:
-    if principal == "*":
-        return True
-    if not isinstance(principal, dict):
-        return False
-    return "*" in _list(principal.get("AWS")) or bool({"sns.amazonaws.com", "*"} & set(_list(principal.get("Service"))))
-
-
-def _from_topic(condition: Json, topic_arn: str) -> bool:
-    for tests in condition.values():
-        for name, patterns in tests.items():
-            if name.lower() == "aws:sourcearn" and not any(
-                _like(topic_arn, str(pattern)) for pattern in _list(patterns)
-            ):
-                return False
-    return True
-
-
-def _like(value: str, pattern: str) -> bool:
-    return fnmatch.fnmatchcase(value, pattern)
-
-
-def _list(value: t.Any) -> list[t.Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
+def policy_allows(seen: Evidence) -> bool:
+    """Whether the queue's policy lets the topic send, as far as that is known."""
+    return _verdict(seen).allowed
 
 
 def filtered_out_by(subscription: Json, attributes: Json, message: str = "") -> list[str]:
@@ -191,12 +153,12 @@ def _not_in_queue(seen: Evidence, topic: str, held: int) -> Diagnosis | None:
     """Why the topic cannot have sent it into the queue."""
     if found := no_way(topic, seen.queue, seen.subscriptions, seen.attributes, seen.message):
         return found
-    if policy_allows(seen.policy, seen.topic_arn, seen.queue_arn) or held or seen.new_dead_letters:
+    found = _verdict(seen)
+    if found.allowed or held or seen.new_dead_letters:
         return None
-    why = "has no policy" if not seen.policy else "has a policy that does not let the topic send"
     return Diagnosis(
         "topic_to_queue",
-        f"Queue {seen.queue} {why} (sqs:SendMessage for sns.amazonaws.com from {seen.topic_arn}) and is empty",
+        f"Queue {seen.queue} {found.refusal} (sqs:SendMessage for sns.amazonaws.com from {seen.topic_arn}) and is empty",
         "Correct the QueuePolicy",
     )
 
@@ -241,9 +203,15 @@ def _not_consumed(seen: Evidence, place: Place, waiting: int, in_flight: int) ->
         place.hop,
         f"Queue {seen.queue} is empty, so the event was taken, but no {place.holds} came; "
         f"likely a consumer writes to another {place.kind} than {place.name}, drops what it cannot decode, "
-        f"leaves the event's Id out{_where_looked(place)}, or another consumer reads this queue{raw}",
+        f"leaves the event's Id out{_where_looked(place)}, or another consumer reads this queue{raw}{_doubts(seen)}",
         f"Compare the consumer's {place.kind} setting, and look at its log",
     )
+
+
+def _doubts(seen: Evidence) -> str:
+    """What of the queue's policy may keep the topic from sending, which can't be told from here."""
+    doubts = _verdict(seen).doubts if seen.topic is not None else ""
+    return f"; or the topic may not send: of the queue's policy, {doubts}" if doubts else ""
 
 
 def _where_looked(place: Place) -> str:
@@ -282,7 +250,7 @@ def _not_received(seen: Evidence, waiting: int, in_flight: int) -> Diagnosis:
     return Diagnosis(
         "topic_to_queue",
         f"Queue {seen.queue} is empty; likely SNS did not deliver it (a key of KMS that SNS may not use?), or another "
-        "reader took it",
+        f"reader took it{_doubts(seen)}",
         "Look at the topic's delivery status log, and whether somebody else reads the queue",
     )
 

@@ -407,7 +407,7 @@ class Prober:
             result["evidence"] = {
                 "subscriptions": evidence.subscriptions,
                 "depth": evidence.depth,
-                "policy_allows": probe.policy_allows(evidence.policy, evidence.topic_arn, evidence.queue_arn),
+                "policy_allows": probe.policy_allows(evidence),
                 "dead_letter_queue": evidence.dead_letter_queue,
                 "new_dead_letters": evidence.new_dead_letters,
             }

@@ -49,6 +49,18 @@ def test_each_failure_says_what_it_is_and_what_to_do(error, says):
     assert sentence.endswith(".")
 
 
+def test_a_bucket_of_another_account_is_told_as_that():
+    for code, operation in (
+        ("403", "HeadBucket"),
+        ("AccessDenied", "ListObjectsV2"),
+        ("AccessDenied", "GetBucketTagging"),
+    ):
+        error = bc.ClientError({"Error": {"Code": code, "Message": "Forbidden"}}, operation)
+        assert "likely the bucket belongs to another account" in explain(error, "looking for bucket orders", EP)
+    for code, operation in (("403", "ListBuckets"), ("404", "HeadBucket")):
+        assert "not as an AWS endpoint" in explain(bc.ClientError({"Error": {"Code": code}}, operation), "reading", EP)
+
+
 def test_without_an_endpoint_real_aws_is_named():
     assert explain(answer("AccessDenied"), "reading", None).startswith("AWS denies")
 

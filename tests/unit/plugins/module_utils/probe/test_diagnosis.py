@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import diagnosis as probe
+from ansible_collections.localcloud.stack.plugins.module_utils.probe import queue_policy
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ATTRIBUTES, make_event
 
 TOPIC = "arn:aws:sns:eu-central-1:000000000000:orders"
@@ -64,7 +65,68 @@ def evidence(**more):
     ],
 )
 def test_whether_a_policy_lets_the_topic_send(given, allowed):
-    assert probe.policy_allows(given, TOPIC, QUEUE) is allowed
+    assert queue_policy.verdict(given, TOPIC, QUEUE).allowed is allowed
+
+
+def deny(**more):
+    return allow(Effect="Deny", Principal="*", Action="sqs:*", **more)
+
+
+@pytest.mark.parametrize(
+    ("denial", "allowed"),
+    [
+        # As AWS's own examples have it: only this topic may send, only with TLS, only from this account.
+        ({"Condition": {"ArnNotEquals": {"aws:SourceArn": TOPIC}}}, True),
+        ({"Condition": {"ArnNotEquals": {"aws:SourceArn": TOPIC + "-other"}}}, False),
+        ({"Condition": {"ArnNotLike": {"aws:SourceArn": "arn:aws:sns:*:*:ord*"}}}, True),
+        ({"Condition": {"StringNotLikeIfExists": {"aws:SourceArn": [TOPIC, "x"]}}}, True),
+        ({"Condition": {"Bool": {"aws:SecureTransport": False}}}, True),
+        ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, False),
+        ({"Condition": {"StringNotEquals": {"aws:SourceAccount": "000000000000"}}}, True),
+        ({"Condition": {"StringNotEquals": {"aws:SourceAccount": "111111111111"}}}, False),
+        ({"Condition": {"Null": {"aws:SourceArn": "true"}}}, True),
+        ({"Condition": {"ForAnyValue:StringLike": {"aws:SourceArn": "*"}}}, False),
+        # What can't be known counts as not met, and is told.
+        ({"Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}, "Bool": {"aws:SecureTransport": "false"}}}, True),
+        ({"Condition": {"DateGreaterThan": {"aws:SourceArn": "x"}}}, True),
+        ({}, False),
+    ],
+)
+def test_a_denial_counts_where_its_condition_holds(denial, allowed):
+    assert queue_policy.verdict(policy(allow(), deny(**denial)), TOPIC, QUEUE).allowed is allowed
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ({"NotAction": "sqs:DeleteQueue"}, True),
+        ({"NotAction": "sqs:Send*"}, False),
+        ({"NotPrincipal": {"Service": "s3.amazonaws.com"}}, True),
+        ({"NotPrincipal": "*"}, False),
+        ({"NotResource": QUEUE}, False),
+        ({"Resource": "*"}, True),
+        ({"Resource": "arn:aws:sqs:eu-central-[1]:000000000000:orders"}, False),
+    ],
+)
+def test_the_opposite_of_an_element_is_its_opposite(statement, allowed):
+    given = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+    for name in statement:
+        given.pop(name.removeprefix("Not"))
+    assert queue_policy.verdict(policy({**given, **statement}), TOPIC, QUEUE).allowed is allowed
+
+
+def test_what_a_policy_refuses_is_said_as_what_it_is():
+    other = {"ArnEquals": {"aws:SourceArn": TOPIC + "x"}}
+    refused = str(probe.diagnose(evidence(policy=policy(allow(Sid="Orders", Condition=other)))))
+    assert f"its statement Orders asks for ArnEquals of aws:SourceArn {TOPIC}x" in refused
+    refused = str(probe.diagnose(evidence(policy=policy(allow(), deny(Sid="Closed")))))
+    assert "has a policy whose statement Closed denies it" in refused
+    open_one = policy(allow(), deny(Condition={"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}))
+    doubted = str(probe.diagnose(evidence(policy=open_one)))
+    assert "its statement with the Effect Deny denies it under StringNotEquals of aws:SourceVpce vpce-1" in doubted
+    assert "aws:SourceVpce" in str(probe.diagnose(evidence(policy=open_one, place=None)))
+    assert "aws:SourceVpce" not in str(probe.diagnose(evidence(policy=open_one, topic=None, place=None)))
 
 
 @pytest.mark.parametrize(
