@@ -24,7 +24,7 @@ NO_ENV = echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard i
 PLAY = python scripts/with_arguments.py ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
-# for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/environment.py does the
+# for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/common/environment.py does the
 # same for clients of Kubernetes, Helm and AWS where no make runs.
 KEPT := ANSIBLE_ASK_VAULT_PASS ANSIBLE_CALLBACK_% ANSIBLE_DEBUG ANSIBLE_DISPLAY_% ANSIBLE_FORCE_COLOR ANSIBLE_GALAXY_% \
 	ANSIBLE_KEEP_REMOTE_FILES ANSIBLE_LOG_% ANSIBLE_NOCOLOR ANSIBLE_TEST_% ANSIBLE_VAULT_% ANSIBLE_VERBOSITY

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_gather
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_info import collect as aws_gather
 from tabulate import tabulate
 
 SERVICES = ("sns", "sqs", "dynamodb", "ssm")

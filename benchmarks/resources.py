@@ -23,7 +23,7 @@ import plotext
 import psutil
 import yaml
 from ansible_collections.localcloud.stack.plugins.filter.objects import managed_resources
-from ansible_collections.localcloud.stack.plugins.module_utils.waiting import wait_for
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 from tabulate import tabulate
 
 PROJECT = Path(__file__).resolve().parents[1]

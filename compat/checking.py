@@ -8,9 +8,9 @@ from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
-from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import EMULATED_ACCOUNT
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.health import health_facts
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.settings import EMULATED_ACCOUNT
 from botocore.exceptions import BotoCoreError, ClientError
 
 from compat.aws import Aws, Clients, code_of, is_failure

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import FEATURES, HURTS
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import FEATURES, HURTS
 
 PROJECT = Path(__file__).resolve().parents[1]
 BEHAVIOURS = Path(__file__).resolve().parent / "behaviours"

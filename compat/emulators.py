@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engine import Wanted
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.health import health_facts
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ENGINES
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory, Result
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root

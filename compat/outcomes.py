@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import (
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import (
     CONTRACT,
     HURTS,
     Known,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import title
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import title
 
 from compat.conftest import CHECK_SECONDS, Run
 from compat.outcomes import NEW

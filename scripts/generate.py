@@ -257,8 +257,8 @@ def declared_fields() -> dict[str, set[str]]:
     A test holds that the fixture has every field of every entry.
     """
     import yaml
+    from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import kind_of
     from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
-    from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
 
     objects, problems = derive(yaml.safe_load(EVERY_FIELD.read_text()), Target("eu-central-1"))
     if problems:
@@ -299,7 +299,7 @@ def _changed(kind: Any, field: str) -> str:
 
 
 def _taken_out(kind: Any, field: str) -> str:
-    from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import CLEARED
+    from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import CLEARED
 
     rule = catalog().fields_of(kind.key).get(field.removesuffix("Ref"))
     if (kind.key, field) in CLEARED:

@@ -17,9 +17,9 @@ import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader, variables
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
-from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.values import refused
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 ENGINES = Path(__file__).resolve().parents[2] / "engines"
@@ -29,7 +29,7 @@ class ActionModule(told.Action):
         if given["engine"] in ("", "aws") or not any(given["declared"].values()):
             return {"changed": False, "gaps": [], "note": "", "refused": []}
         # Only where there is something to compare.
-        from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import gaps, read_known
+        from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import gaps, read_known
 
         try:
             found, note, refused = gaps(given["declared"], given["engine"], given["version"], read_known(ENGINES))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.processes import same_process
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.processes import same_process
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there

@@ -15,9 +15,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
     declared_images,
     image_problems,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import (
     Builder,
     BuildError,

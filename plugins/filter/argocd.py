@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils import argocd_applications, argocd_install
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd import applications as argocd_applications
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd import installation as argocd_install
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 

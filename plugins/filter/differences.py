@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import adopted_lines
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_compare import Change
-from ansible_collections.localcloud.stack.plugins.module_utils.ownership import label
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import adopted_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields import Change
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.localcloud.stack.plugins.module_utils.emulator_settings import problems
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import parse_endpoint
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.settings import problems
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 

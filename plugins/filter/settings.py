@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.settings import text_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.extra_vars import text_problem
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.localcloud.stack.plugins.module_utils import stack_state
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster import stack_state
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
 

@@ -113,9 +113,9 @@ waited_seconds:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.argocd_wait import Options, Waiter
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd.wait import Options, Waiter
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 
 def main() -> None:

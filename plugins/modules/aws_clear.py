@@ -73,8 +73,7 @@ cleared:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_clear import CLEARED, Setting, clear
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
     Clients,
@@ -82,9 +81,10 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     aws_argument_spec,
     keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import CLEARED, Setting, clear
 
 SETTING: dict[str, t.Any] = {
     "kind": {"type": "str", "required": True},

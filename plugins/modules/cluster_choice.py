@@ -119,17 +119,17 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice im
     choose,
     explain_unreachable,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
-from ansible_collections.localcloud.stack.plugins.module_utils.images_delivery import (
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.image_delivery import (
     KIND_PREFIX,
     WAYS,
     DeliveryError,
     choose_delivery,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 try:
     import kubernetes

@@ -99,14 +99,14 @@ abandoned:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_abandon import abandon, abandon_these
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.finalizers import abandon, abandon_these
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import (
     KUBERNETES_ARGUMENTS,
     KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:

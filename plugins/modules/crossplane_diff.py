@@ -485,7 +485,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
     Clients,
@@ -493,11 +493,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     aws_argument_spec,
     keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, Observe, marked
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, Observe, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive, kinds
-from ansible_collections.localcloud.stack.plugins.module_utils.cluster_identity import cluster_uid, kinds_with_tags
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff import (
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.identity import cluster_uid, kinds_with_tags
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.plan import (
     Settings,
     ask_again,
     converged,
@@ -506,11 +508,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_diff i
     reference,
     report,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_settle import explain, settle
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import Api, ApiError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.settle import explain, settle
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 TARGET: dict[str, t.Any] = {
     "region": {"type": "str"},
@@ -546,7 +546,7 @@ def observer(params: t.Mapping[str, t.Any]) -> Observe | None:
     if not params["look_into_aws"]:
         return None
     # Imported where it looks, as boto3 is.
-    from ansible_collections.localcloud.stack.plugins.module_utils.aws_observe import observe
+    from ansible_collections.localcloud.stack.plugins.module_utils.drift.observe import observe
 
     clients = Clients(Connection.from_params(params))
     return lambda things: observe(clients, things)

@@ -167,14 +167,14 @@ collecting:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_removal import Settings, plan, survey
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.uninstallation import Settings, plan, survey
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 LATER = (
     "to remove it when nobody uses it any more: ansible localhost -m ansible.builtin.include_role "
     "-a 'name=localcloud.stack.crossplane tasks_from=absent' -e crossplane_owner={owner}{cluster}"
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 
 def later(row: dict[str, t.Any], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

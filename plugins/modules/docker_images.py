@@ -86,11 +86,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
     declared_images,
     image_problems,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import docker_problem
-from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:

@@ -135,15 +135,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
-    PATIENCE,
-    KubernetesApi,
-)
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
-    ApiError,
-    KubernetesError,
-    PatientApi,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError, PatientApi
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import PATIENCE, KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import (
     BaseInputs,
     Node,
@@ -151,11 +148,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle im
     PartPath,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.node.stale import mark_unready
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml

@@ -66,16 +66,13 @@ import contextlib
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
-    KUBERNETES_ARGUMENTS,
-    KubernetesApi,
-)
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node.base import BaseError
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     from filelock import FileLock

@@ -353,7 +353,7 @@ evidence:
 import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
     Clients,
@@ -361,11 +361,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     aws_argument_spec,
     keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:

@@ -79,13 +79,13 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.git_publish import (
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd.git_publish import (
     GitError,
     Repository,
     publish,
     url_problem,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 
 def main() -> None:

@@ -156,8 +156,11 @@ gone:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.helm_operation import guard_of, unreadable
-from ansible_collections.localcloud.stack.plugins.module_utils.helm_release import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import guard_of, unreadable
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.release import (
     chart_labels,
     chart_of,
     differences,
@@ -166,11 +169,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm_release impo
     read_release,
     running,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.helm_values import refused
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.values import refused
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 
 def main() -> None:

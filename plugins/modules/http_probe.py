@@ -143,14 +143,14 @@ failed_step:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_proof import HttpProof, HttpProofError, unsent
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps import (
     read_steps,
     secret_values,
     step_problems,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
 
 
 def main() -> None:

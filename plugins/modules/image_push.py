@@ -113,10 +113,10 @@ import os
 from functools import partial
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import own_networks, proxy_exception
-from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError, parse_reference
-from ansible_collections.localcloud.stack.plugins.module_utils.images_push import TOOLS, Wish, push
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import own_networks, proxy_exception
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.images.push import TOOLS, Wish, push
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError, parse_reference
 
 
 def main() -> None:

@@ -527,7 +527,7 @@ errors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import (
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
     Clients,
@@ -535,12 +535,12 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import
     aws_argument_spec,
     keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.collect import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
 

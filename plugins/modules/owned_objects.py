@@ -131,10 +131,10 @@ kept:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KUBERNETES_ARGUMENTS, cluster_of
-from ansible_collections.localcloud.stack.plugins.module_utils.owned_objects import Scope, remove
-from ansible_collections.localcloud.stack.plugins.module_utils.ownership import label
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.owned_objects import Scope, remove
 
 
 def main() -> None:

@@ -87,28 +87,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
     WITHOUT_PROXIES,
     api_server,
     is_direct,
     own_networks,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import KubernetesApi
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import (
-    Api,
-    ApiError,
-    KubernetesError,
-    existing,
-)
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.supervised import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.supervised import (
     PORT,
     Program,
     Supervised,
     SupervisedError,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError, wait_for
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError, KubernetesError, existing
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
 
 # Seconds in which kubectl notices that a pod is gone.
 PATIENCE = 0.5

@@ -56,7 +56,7 @@ import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 
 def differs(path: Path, content: bytes) -> bool:

@@ -75,9 +75,13 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.supervised import Program, Supervised, SupervisedError
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.supervised import (
+    Program,
+    Supervised,
+    SupervisedError,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:

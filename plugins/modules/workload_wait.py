@@ -196,16 +196,16 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_api import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import (
     KUBERNETES_ARGUMENTS,
     KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import KubernetesError
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads import API_PATHS
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads_wait import Options, Waiter
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import API_PATHS
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.wait import Options, Waiter
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import read_ahead
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.packages import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable_lines
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import unexpected
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import read_ahead
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import unexpected
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain, unlogged
 
 # So many more objects than at the last time make Python look for garbage again; 700 by default, which lists of thousands of

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
     CLUSTER_VARIABLES,
     UndecidedClusterError,
     api_server,

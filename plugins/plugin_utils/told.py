@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.plugins.action import ActionBase
-from ansible_collections.localcloud.stack.plugins.module_utils.unexpected import sentence, unexpected
+from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import sentence, unexpected
 from jinja2 import TemplateError
 
 Function = Callable[..., Any]

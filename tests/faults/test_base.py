@@ -16,13 +16,13 @@ import psutil
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.action.toolchain import versions
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 from ansible_collections.localcloud.stack.plugins.module_utils.node import base, base_store, etcd, lifecycle
 from ansible_collections.localcloud.stack.plugins.module_utils.node.base import Stored
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import BaseInputs, Node
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root, remove
-from ansible_collections.localcloud.stack.plugins.module_utils.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEMBER = ("of-the-test", "https://192.0.2.1:2380")

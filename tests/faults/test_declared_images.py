@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from ansible_collections.localcloud.stack.plugins.action.toolchain import declare
-from ansible_collections.localcloud.stack.plugins.module_utils.images import ImageError, digest_of
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError, digest_of
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import running_containerd
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import image_layers
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory, Result

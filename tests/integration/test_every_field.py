@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import fields_of
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import kind_of
 from botocore.exceptions import ClientError
 
 from tests.integration.test_declared import Tenant

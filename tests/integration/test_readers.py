@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.collect import gather
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.health import health_facts
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ids_in
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_gather import gather
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.collect import gather
 
 SERVICES = ("sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam")
 TRUST = {

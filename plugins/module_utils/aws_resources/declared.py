@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion, type_name
 
 from .catalog import ENTRIES, REMOVAL
 from .entry import Context, Entry, Object, api_version

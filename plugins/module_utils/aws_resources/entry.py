@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import (
+from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import (
     ADOPT,
     EXTERNAL_NAME,
     OWNER,

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import EXTERNAL_NAME, OWNER
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import type_name
+from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import EXTERNAL_NAME, OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import type_name
 
 from .entry import Object, Problem, api_version
 from .fields import reserved_tag_problems, short

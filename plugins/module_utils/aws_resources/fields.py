@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane_marks import CLUSTER, OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import CLUSTER, OWNER
 
 from .models import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Iterable
 
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion, type_name
 
 from .fields import short
 from .models import BaseModel, ValidationError

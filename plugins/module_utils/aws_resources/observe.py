@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
 
 from .target import Target
 

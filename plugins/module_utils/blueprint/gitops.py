@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.argocd_applications import overlay
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd.applications import overlay
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import names_secret
 
 from .paths import absolute, is_folder
 from .schema import Blueprint

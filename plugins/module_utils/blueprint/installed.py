@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked, names_secret
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked, names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion
 
 from .reader import FILE, image_key
 from .variables import secret_values

@@ -18,10 +18,10 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fie
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.messages import messages
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.models import ValidationError
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import image_problems
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion, type_name
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps import step_problems
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import problems as event_problems
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
 
 from .gitops import described, gitops_problems
 from .paths import absolute, is_folder

@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
+from ansible_collections.localcloud.stack.plugins.module_utils.argocd.git_publish import url_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import ENTRIES
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Flag, Model, Whole, short
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.models import AfterValidator, Field
-from ansible_collections.localcloud.stack.plugins.module_utils.git_publish import url_problem
 
 ADDITIONS = ("ingress", "metrics-server", "argocd")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.messages import join
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 
 # A text with a template, and the variables that it may use beside those that the renderer knows. Raises TemplateError.
 Render = Callable[[str, Mapping[str, Any]], Any]

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import BOOLEANS, short
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import names_secret
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
-from ansible_collections.localcloud.stack.plugins.module_utils.settings import text_problem
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import type_name
+from ansible_collections.localcloud.stack.plugins.module_utils.common.extra_vars import text_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import type_name
 
 
 class VariableError(PrintableError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 
 INSTEAD = (
     "Start a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "

@@ -16,7 +16,13 @@ import typing as t
 from dataclasses import replace
 from pathlib import Path
 
-from ..images import ImageError, archive_content, explain_pull, last_line
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import (
+    ImageError,
+    archive_content,
+    explain_pull,
+    last_line,
+)
+
 from ..toolchain.declared import context_files, fingerprint, own_build
 from ..toolchain.parts import project_parts
 from .images_declared import BuildInput, DeclaredImage

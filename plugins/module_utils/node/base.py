@@ -22,8 +22,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..crossplane_marks import OWNER
-from ..printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import OWNER
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 
 Json = dict[str, Any]
 

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from ..environment import WITHOUT_PROXIES
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import WITHOUT_PROXIES
+
 from ..toolchain.parts import IMAGE_REPOSITORY
 from .identity import (
     API_PORT,

@@ -16,9 +16,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..environment import for_machine
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import for_machine
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
+
 from ..toolchain.cache import remove
-from ..waiting import wait_for
 from . import host
 from .host import NodeError
 

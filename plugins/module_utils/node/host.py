@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import for_machine
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
-from ..environment import for_machine
-from ..waiting import wait_for
 from .identity import Identity
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there

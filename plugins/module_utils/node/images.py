@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..environment import for_machine
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import for_machine
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
+
 from ..toolchain.cache import Cache, remove
-from ..waiting import wait_for
 from . import config, host
 from .host import NodeError
 

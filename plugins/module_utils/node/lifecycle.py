@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
-from ..processes import same_process
+from ansible_collections.localcloud.stack.plugins.module_utils.common.processes import same_process
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
+
 from ..toolchain import image_layers
 from ..toolchain.cache import Cache, remove
-from ..waiting import WaitError, wait_for
 from . import base, base_store, config, etcd, host
 from .host import NodeError
 from .identity import Identity, choose, key

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 
 Json = dict[str, t.Any]
 

@@ -10,10 +10,10 @@ import json
 import shlex
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_reading as reading
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.aws import requests as reading
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.destinations import Arrivals, where
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import Event, ids_in
 

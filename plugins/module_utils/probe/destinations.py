@@ -11,9 +11,9 @@ import json
 import shlex
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws import facts
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import event as probe
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import statistics as figures
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import names_secret
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 
 Json = dict[str, t.Any]
 SHOWN_VALUE = 80

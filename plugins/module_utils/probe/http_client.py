@@ -15,8 +15,8 @@ import time
 import typing as t
 from urllib.parse import unquote, urljoin, urlsplit
 
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import client_proxy, own_networks
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import client_proxy, own_networks
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_answer import Answer
 
 with contextlib.suppress(ImportError):  # the module names what is not there

@@ -12,8 +12,9 @@ import typing as t
 import uuid
 from pathlib import Path
 
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError, printable_data
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError, printable_data
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import http_answer, http_steps, placeholders
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_answer import Answer, Expectation
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_client import (
@@ -23,7 +24,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_client
     request_with,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps import Step
-from ansible_collections.localcloud.stack.plugins.module_utils.waiting import WaitError, wait_for
 
 Json = dict[str, t.Any]
 # Longest time of one request, in seconds; clean-up has it even when the proof's own time is up.

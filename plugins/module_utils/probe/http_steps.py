@@ -14,9 +14,9 @@ import re
 import typing as t
 from urllib.parse import urlsplit
 
-from ansible_collections.localcloud.stack.plugins.module_utils.masking import masked, names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked, names_secret
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion, type_name
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import placeholders
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion, type_name
 
 Json = dict[str, t.Any]
 Steps = t.Sequence[Json]

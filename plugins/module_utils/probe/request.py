@@ -10,10 +10,10 @@ import dataclasses
 import json
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import name_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import name_of
+from ansible_collections.localcloud.stack.plugins.module_utils.common.wording import suggestion
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import placeholders
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import ATTRIBUTES, IN_BODY, KEY
-from ansible_collections.localcloud.stack.plugins.module_utils.wording import suggestion
 
 Json = dict[str, t.Any]
 MAX_COUNT = 10_000

@@ -11,11 +11,11 @@ import difflib
 import time
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_readers as readers
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_reading as reading
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws import facts
+from ansible_collections.localcloud.stack.plugins.module_utils.aws import requests as reading
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import aws_errors
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws_info import readers
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import diagnosis as probe
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import sources, statistics
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.bucket import BucketDestination

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import name_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import name_of
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import Event
 
 Json = dict[str, t.Any]

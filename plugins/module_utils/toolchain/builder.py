@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from ansible_collections.localcloud.stack.plugins.module_utils.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import explain_pull
 
-from ..images import explain_pull
 from .cache import Cache
 from .declared import Wanted, with_builds
 from .parts import Part, digests, project_parts, with_needs

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from ..images import digest_of
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import digest_of
+
 from .dockerfile import Copy, is_within
 
 CONFIG = "application/vnd.oci.image.config.v1+json"

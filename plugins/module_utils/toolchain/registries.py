@@ -15,9 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import own_networks, proxy_exception
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import (
+    ImageError,
+    archive_content,
+    explain_pull,
+)
+
 from ..cluster.images_declared import DeclaredImage
-from ..environment import own_networks, proxy_exception
-from ..images import ImageError, archive_content, explain_pull
 from .cache import Cache
 
 # A registry that does not answer is named within this time.

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import read_known
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import read_known
 from botocore.exceptions import ClientError
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, marked
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Thing
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import FEATURES, places
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import FEATURES, places
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import copy_sources
 from localcloud_event_pipeline.resources import Pipeline, declared, resources
 from localcloud_event_pipeline.spec import read

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_facts as facts
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws import facts
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
 from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, protect

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import may_rotate
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, existing_pages
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import may_rotate
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
 from ..comparison import ROOT, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, pages
 
 from ..comparison import TAGS, Rule
 from ..entry import Context, Object, ProtectedEntry, given, protect

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import timestamp
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, DELETED, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, DELETED, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import timestamp
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import POLICY, TAGS, Rule
 from ..entry import Context, Object, Problem, ProtectedEntry, given, part_of, protect

@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_facts import is_true, name_of
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import ADOPTED_AS, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import is_true, name_of
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given

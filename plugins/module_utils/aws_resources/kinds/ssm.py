@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_reading import existing, pages
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_things import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, pages
 
 from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given

@@ -15,7 +15,7 @@ from threading import Thread
 import pytest
 import yaml
 from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_MAP, AUTH_PROXY_HEADERS_SPEC
-from ansible_collections.localcloud.stack.plugins.module_utils.environment import CLUSTER_VARIABLES
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import CLUSTER_VARIABLES
 
 PROJECT = Path(__file__).resolve().parents[4]
 # Helm and kubectl as far as it takes to see which cluster it is given.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 from ansible_collections.localcloud.stack.plugins.modules import cluster_choice as module
 
 

@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
-from ansible_collections.localcloud.stack.plugins.module_utils.kubernetes_lists import ApiError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s import client as kubernetes_api
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 from ansible_collections.localcloud.stack.plugins.modules import crossplane_diff as module
 
 TARGET = {"region": "eu-central-1", "namespace": "shop", "scope": "namespaced"}

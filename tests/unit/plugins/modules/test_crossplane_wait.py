@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import crossplane_watch
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import wait as crossplane_watch
 from ansible_collections.localcloud.stack.plugins.modules import crossplane_wait as module
 
 TOPIC = {"api_version": "sns.aws.upbound.io/v1beta1", "kind": "Topic", "name": "orders"}

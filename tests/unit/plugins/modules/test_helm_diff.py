@@ -10,7 +10,7 @@ import json
 import os
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s import client as kubernetes_api
 from ansible_collections.localcloud.stack.plugins.modules import helm_diff as module
 
 ASKED = {"name": "shop", "namespace": "shops", "chart": "shop", "chart_version": "1.2.0", "values": {"replicas": 1}}

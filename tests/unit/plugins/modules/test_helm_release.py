@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import kubernetes_api
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s import client as kubernetes_api
 from ansible_collections.localcloud.stack.plugins.modules import helm_release as module
 
 ASKED = {"name": "shop", "namespace": "shops", "owner": "me", "kubeconfig": "/nowhere/config"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import boto3
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils import packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common import dependencies as packages
 from ansible_collections.localcloud.stack.plugins.modules import localstack_info as module
 from moto import mock_aws
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_ownership import Identity, marked
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 
 from localcloud_event_pipeline.spec import InvalidSpecError, Spec

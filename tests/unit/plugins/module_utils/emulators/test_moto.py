@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from ansible_collections.localcloud.stack.plugins.filter import emulators as filters
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_health import health_facts
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.health import health_facts
 
 START_SECONDS = 60
 

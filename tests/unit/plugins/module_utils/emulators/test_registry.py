@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.filter import emulators as filters
-from ansible_collections.localcloud.stack.plugins.module_utils import aws_health, emulator_settings, stack_state
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster import stack_state
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators import health as aws_health
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators import registry
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators import settings as emulator_settings
+from ansible_collections.localcloud.stack.plugins.module_utils.emulators.behaviours import FEATURES
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.engines import localstack, ministack
-from ansible_collections.localcloud.stack.plugins.module_utils.engine_behaviours import FEATURES
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_parts
 
-from tests.unit.plugins.module_utils.test_emulator_settings import settings
+from tests.unit.plugins.module_utils.emulators.test_settings import settings
 from tests.unit.scripts.test_generate import generate
 
 PROJECT = Path(__file__).resolve().parents[5]

@@ -9,8 +9,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws_errors import AwsError
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import bucket
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.event import make_events
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request

@@ -1,0 +1,151 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs Helm for one release, and tells whether the Helm of a run is alive."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import typing as t
+import uuid
+from pathlib import Path
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
+    cluster_variables,
+    own_networks,
+    proxy_exception,
+    server_of,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
+
+Json = dict[str, t.Any]
+# As AnsibleModule's run_command: arguments, data for its input, changes of the environment; exit code, output, errors.
+RunCommand = t.Callable[..., tuple[int, str, str]]
+
+# By this variable a run of ours is found among the processes.
+RUN_VARIABLE = "LOCALCLOUD_HELM_RUN"
+# Lines of Helm's own report that a message quotes.
+QUOTED = 3
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+PROCESSES = Path("/proc")
+
+
+class Chart(t.NamedTuple):
+    """Where a chart is: a folder or reference, and of a repository its URL and the version."""
+
+    reference: str
+    repository: str | None = None
+    version: str | None = None
+
+
+class Where(t.NamedTuple):
+    """A cluster by kubeconfig and context, each None for what Helm takes then, and a namespace."""
+
+    kubeconfig: str | None
+    context: str | None
+    namespace: str
+
+    @property
+    def arguments(self) -> list[str]:
+        return [
+            *(["--kubeconfig", self.kubeconfig] if self.kubeconfig else []),
+            *(["--kube-context", self.context] if self.context else []),
+            *("--namespace", self.namespace),
+        ]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Changes of the environment, so that nothing in it leads Helm elsewhere; an empty variable counts as none for Helm."""
+        server = server_of(_content(self.kubeconfig), self.context)
+        return {
+            **dict.fromkeys(cluster_variables(os.environ), ""),
+            **proxy_exception(server, os.environ, own_networks()),
+        }
+
+
+class Helm:
+    """Helm for one release."""
+
+    def __init__(self, run_command: RunCommand, binary: str, where: Where, name: str, timeout: int) -> None:
+        self._run_command, self._name = run_command, name
+        self._command = [binary, *where.arguments]
+        self._timeout = ["--timeout", f"{timeout}s"]
+        self.run = new_run()
+        self._environment = {**where.environment, RUN_VARIABLE: self.run}
+
+    def upgrade(self, chart: Chart, values: Json, labels: t.Mapping[str, str], create_namespace: bool) -> None:
+        """Install or upgrade it. The labels are in Helm's record from its first moment. Raises KubernetesError."""
+        self._do(
+            "install or upgrade",
+            ["upgrade", "--install", self._name, chart.reference, "--reset-values", "--values", "-"],
+            ["--labels", ",".join(f"{key}={value}" for key, value in labels.items())],
+            ["--repo", chart.repository] if chart.repository else [],
+            ["--version", chart.version] if chart.version else [],
+            ["--create-namespace"] if create_namespace else [],
+            values=values,
+        )
+
+    def rollback(self, revision: int) -> None:
+        """Go back to a revision. Raises KubernetesError."""
+        self._do("roll back", ["rollback", self._name, str(revision)])
+
+    def uninstall(self) -> None:
+        """Remove it, and wait until its objects are gone. Raises KubernetesError."""
+        self._do("uninstall", ["uninstall", self._name, "--wait"])
+
+    def _do(self, what: str, *arguments: t.Sequence[str], values: Json | None = None) -> None:
+        code, output, errors = self._run_command(
+            [*self._command, *(one for some in arguments for one in some), *self._timeout],
+            # Not by an argument or a file: values may be secrets.
+            data=None if values is None else json.dumps(values),
+            environ_update=self._environment,
+        )
+        if code:
+            said = [line.strip() for line in (errors.strip() or output.strip()).splitlines() if line.strip()]
+            raise KubernetesError(
+                f"Helm did not {what} the release {self._name}: {printable(' '.join(said[-QUOTED:])) or f'exit code {code}'}. "
+                "Correct the cause that Helm names, then run again."
+            )
+
+
+def _content(kubeconfig: str | None) -> Json:
+    """What a kubeconfig says; nothing where it can't be read, which Helm tells."""
+    try:
+        found = yaml.safe_load(Path(kubeconfig).expanduser().read_text()) if kubeconfig else None
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def new_run() -> str:
+    """A name for a run, valid as a label's value; it begins with where the run's processes can be seen."""
+    return f"{place()}.{uuid.uuid4().hex[:12]}"
+
+
+def place() -> str:
+    """The machine since its start, and what of its processes is visible from here; empty where that can't be known."""
+    try:
+        seen = f"{BOOT.read_text()} {os.readlink(PROCESSES / 'self/ns/pid')}"
+    except OSError:
+        return "elsewhere"
+    return hashlib.sha256(seen.encode()).hexdigest()[:12]
+
+
+def is_alive(run: str) -> bool | None:
+    """Whether a Helm of this run is among the processes; None where it may run but can't be seen from here."""
+    if run.partition(".")[0] != place() or place() == "elsewhere":
+        return None
+    wanted = f"{RUN_VARIABLE}={run}".encode()
+    for process in PROCESSES.glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if wanted in process.read_bytes().split(b"\0"):
+                return True
+    return False

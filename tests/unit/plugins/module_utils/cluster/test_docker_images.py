@@ -1,0 +1,129 @@
+"""Images in Docker's store and in kind's nodes, by a docker and a kind that only remember."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.filter.images import image_plan
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import (
+    DockerImages,
+    bring,
+    docker_parts,
+)
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import declared_images
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
+
+PROJECT = Path(__file__).resolve().parents[5]
+
+
+class Docker:
+    """Docker's store and two nodes of kind. C(fails): words of commands that fail."""
+
+    def __init__(self) -> None:
+        self.store: set[str] = set()
+        self.nodes: dict[str, set[str]] = {"one": set(), "two": set()}
+        self.commands: list[list[str]] = []
+        self.saved: list[str] = []
+        self.fails: tuple[str, ...] = ()
+
+    def run(self, command: list[str]) -> tuple[int, str, str]:
+        self.commands.append(command)
+        if any(word in self.fails for word in command):
+            return 1, "", "Error response from daemon: manifest unknown"
+        match command[1:]:
+            case ["image", "ls", *_]:
+                return 0, "\n".join(self.store), ""
+            case ["build", "--tag", tag, *_]:
+                self.store.add(tag)
+            case ["load", "--input", _]:
+                return 0, "Loaded image: saved:1", ""
+            case ["tag", _, tag]:
+                self.store.add(tag)
+            case ["image", "save", "--output", _, *names]:
+                self.saved = names
+            case ["get", "nodes", *_]:
+                return 0, "\n".join(self.nodes), ""
+            case ["exec", node, *_]:
+                return 0, "\n".join(self.nodes[node]), ""
+            case ["load", "image-archive", *_]:
+                for node in self.nodes.values():
+                    node.update(self.saved)
+        return 0, "", ""
+
+    def bring(
+        self, images: dict[str, object], *, kind: str = "", check: bool = False, project: Path = PROJECT
+    ) -> DockerImages:
+        self.commands.clear()
+        return bring(declared_images(images), project, {"PIP_INDEX_URL": "mirror"}, kind, check, self.run)
+
+
+def test_only_what_is_missing_is_made_and_loaded() -> None:
+    docker = Docker()
+    images = {"consumer": {"part": "consumer"}, "db": {"pull": "redis:7"}}
+    foretold = docker.bring(images, kind="kind", check=True)
+    assert {command[1] for command in docker.commands} == {"image", "get", "exec"}
+    found = docker.bring(images, kind="kind")
+    assert found == foretold
+    assert found.made == found.loaded == ["consumer", "db"]
+    (build,) = (command for command in docker.commands if command[1] == "build")
+    assert build[-1] == str(PROJECT)
+    assert "PIP_INDEX_URL=mirror" in build
+    assert docker.nodes["two"] == set(found.images.values())
+    again = docker.bring(images, kind="kind")
+    assert (again.made, again.loaded) == ([], [])
+    docker.nodes["two"].remove(found.images["db"])
+    assert docker.bring(images, kind="kind").loaded == ["db"]
+    assert docker.saved == [found.images["db"]]
+
+
+def test_a_tag_is_a_digest_of_what_is_built(tmp_path: Path) -> None:
+    for name in ("apps", "requirements", "toolchain"):
+        shutil.copytree(PROJECT / name, tmp_path / name)
+    images = {name: {"part": name} for name in ("producer", "consumer")}
+    before = Docker().bring(images, check=True).images
+    assert Docker().bring(images, check=True, project=tmp_path).images == before
+    (tmp_path / "apps/consumer/src/localcloud_consumer/.coverage").write_text("changes with every run")
+    (tmp_path / "apps/producer/Dockerfile").write_text("FROM scratch\n")
+    after = Docker().bring(images, check=True, project=tmp_path).images
+    assert after["consumer"] == before["consumer"]
+    assert after["producer"] != before["producer"]
+    (tmp_path / "requirements/apps.txt").write_text("")
+    assert Docker().bring(images, check=True, project=tmp_path).images["consumer"] != before["consumer"]
+
+
+def test_all_that_fails_is_named_before_anything_is_built() -> None:
+    docker = Docker()
+    docker.fails = ("docker.io/library/a:1", "docker.io/library/b:1")
+    images = {"a": {"pull": "a:1"}, "b": {"pull": "b:1"}, "consumer": {"part": "consumer"}}
+    with pytest.raises(ImageError) as caught:
+        docker.bring(images)
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["images.a", "images.b"]
+    assert "the registry does not have it" in str(caught.value)
+    assert not [command for command in docker.commands if command[1] == "build"]
+
+
+def test_parts_that_docker_can_build() -> None:
+    assert set(docker_parts(PROJECT)) == {"producer", "consumer", "users-api", "main-api", "auxiliary-service"}
+
+
+def test_how_images_get_into_a_cluster() -> None:
+    images = {
+        "a": {"part": "consumer", "published": "r.example/a:1"},
+        "b": {"part": "dynamodb-admin"},
+        "c": {"pull": "redis:7"},
+        "d": {"pull": "redis:7", "published": "r.example/d:1"},
+    }
+    public = image_plan(images, "public", str(PROJECT))
+    assert public["published"] == {"a": "r.example/a:1", "c": "docker.io/library/redis:7", "d": "r.example/d:1"}
+    assert public["delivered"] == {}
+    (problem,) = public["problems"]
+    assert problem.startswith(
+        "images.b.part: is made on this machine, but the cluster gets no images from it. Give published,"
+    )
+    kind = image_plan(images, "kind", str(PROJECT))
+    assert list(kind["delivered"]) == ["a", "c", "d"]
+    assert "no Dockerfile for Docker" in kind["problems"][0]
+    registry = image_plan(images, "registry", str(PROJECT))
+    assert (list(registry["delivered"]), registry["published"], registry["problems"]) == (["a", "b", "c", "d"], {}, [])
