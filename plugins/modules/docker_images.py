@@ -113,7 +113,7 @@ def main() -> None:
     images = declared_images(wanted["images"])
     try:
         found = bring(images, project, arguments, wanted["kind_cluster"], module.check_mode, module.run_command)
-    except (ImageError, OSError, KeyError) as error:
+    except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(found.made or found.loaded), **found._asdict())
 

@@ -35,6 +35,11 @@ options:
     description: The pinned versions as M(localcloud.stack.toolchain) returns them.
     type: dict
     default: {}
+  unbuilt:
+    description: In check mode, the parts that are still to be built, as M(localcloud.stack.toolchain) returns them (C(missing)). O(parts) may lack them then.
+    type: list
+    elements: str
+    default: []
   access:
     description:
       - Who reaches the node's address, where the emulator and DynamoDB Admin ask nobody who they are. Rules of nft hold the others off.
@@ -160,9 +165,11 @@ RECENTLY = timedelta(minutes=5)
 
 def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the node run and write its kubeconfig."""
-    if check_mode and (node.process is None or not node.known.initialized):
-        return {"changed": True}
     parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
+    if check_mode:
+        node.refuse_others(parts, arguments["unbuilt"])
+        if not parts or node.process is None or not node.known.initialized:
+            return {"changed": True}
     tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
     base = arguments["base"] and BaseInputs(tuple(arguments["base"]["parts"]), arguments["base"]["settings"])
     changed = not (node.is_up(parts) and node.is_guarded()) if check_mode else node.up(parts, tags, base)
@@ -211,6 +218,7 @@ def main() -> None:
             "checkout": {"type": "path", "required": True},
             "parts": {"type": "dict", "default": {}},
             "versions": {"type": "dict", "default": {}},
+            "unbuilt": {"type": "list", "elements": "str", "default": []},
             "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
             "cache": {"type": "path"},
             "base": {
@@ -239,7 +247,7 @@ def main() -> None:
         for note in node.notes:
             module.warn(printable_lines(note))
         module.exit_json(**result)
-    except (NodeError, WaitError, LookupError, OSError) as error:
+    except (NodeError, WaitError, OSError) as error:
         module.fail_json(msg=str(error))
     except (ApiError, KubernetesError) as error:
         module.fail_json(msg=f"The node runs, but its pods can't be looked at: {error.message}. Run `make up` again.")

@@ -86,7 +86,11 @@ def bring(
 
 
 def _build_of(image: DeclaredImage, project: Path, arguments: t.Mapping[str, str]) -> BuildInput:
-    build = image.build or docker_parts(project)[image.source]
+    build = image.build or docker_parts(project).get(image.source)
+    if build is None:
+        raise ImageError(
+            f"images.{image.name}: there is no part '{image.source}' that Docker can build. Correct part, or give build."
+        )
     return replace(build, arguments={**arguments, **build.arguments})
 
 

@@ -12,7 +12,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -44,6 +44,10 @@ IMAGES_KEPT = 3
 # What a control plane needs; the other images follow while it starts.
 CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
+OTHER_PARTS = (
+    "The node is made of other versions of its parts than toolchain/parts.yml asks for now. Parts of a node are not exchanged: "
+    "run `make down`, then `make up`."
+)
 # Parts that run as the node.
 PROGRAMS = ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")
 
@@ -196,13 +200,21 @@ class Node:
 
     def _programs(self, parts: Mapping[str, PartPath]) -> dict[str, str]:
         """The digests of the parts that run as the node. NodeError if it runs with others."""
-        programs = {name: parts[name].digest for name in PROGRAMS}
-        if self.record is not None and self.record.initialized and self.record.parts != programs:
+        programs = {name: parts[name].digest for name in PROGRAMS if name in parts}
+        if missing := [name for name in PROGRAMS if name not in parts]:
             raise NodeError(
-                "The node runs with other versions of its parts than toolchain/parts.yml asks for now. Parts of a "
-                "running node are not exchanged: run `make down`, then `make up`."
+                f"A node is not made without {', '.join(missing)}. Hand it all parts that toolchain has built."
             )
+        if self.record is not None and self.record.initialized and self.record.parts != programs:
+            raise NodeError(OTHER_PARTS)
         return programs
+
+    def refuse_others(self, parts: Mapping[str, PartPath], unbuilt: Collection[str]) -> None:
+        """NodeError if the node is made of other builds than these parts, and those that are still to be built."""
+        if self.record is not None and self.record.initialized and not set(unbuilt).isdisjoint(PROGRAMS):
+            raise NodeError(OTHER_PARTS)
+        if parts:
+            self._programs(parts)
 
     def _save(self) -> None:
         content = json.dumps(self.known.__dict__, indent=2)
@@ -217,7 +229,10 @@ class Node:
         programs: dict[str, str],
         inputs: BaseInputs | None,
     ) -> None:
-        identity = choose(self.checkout, host.taken_networks())
+        try:
+            identity = choose(self.checkout, host.taken_networks())
+        except LookupError as error:
+            raise NodeError(error.args[0]) from None
         if host.interface_exists(identity.interface):
             raise NodeError(
                 f"There is an interface {identity.interface} that this checkout's state knows nothing of. If it is left "

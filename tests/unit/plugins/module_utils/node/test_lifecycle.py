@@ -13,6 +13,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.host import 
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import Identity
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
+from ansible_collections.localcloud.stack.plugins.modules import embedded_node
 
 PROGRAMS = ("kubernetes", "kube-router", *lifecycle.CONTROL_PLANE, "coredns-image")
 PARTS = {name: PartPath(f"/parts/{name}", "1", image=f"localhost/{name}:1") for name in (*PROGRAMS, "producer")}
@@ -89,6 +90,29 @@ def test_it_was_not_made_to_its_end(node: Node) -> None:
 def test_other_parts_of_kubernetes_are_refused(node: Node) -> None:
     with pytest.raises(NodeError, match="make down"):
         node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
+
+
+@pytest.mark.parametrize("process", [object(), None])
+def test_a_raised_pin_that_is_not_built_yet_is_refused_in_check_mode_too(
+    node: Node, monkeypatch: pytest.MonkeyPatch, process: object
+) -> None:
+    monkeypatch.setattr(Node, "process", process)
+    asked: dict[str, Any] = {"parts": {}, "versions": {}, "unbuilt": ["kubernetes", "producer"]}
+    with pytest.raises(NodeError, match="run `make down`, then `make up`"):
+        embedded_node.present(node, asked, True)
+    others = {name: {**vars(one), "digest": "2"} for name, one in PARTS.items()}
+    with pytest.raises(NodeError, match="run `make down`, then `make up`"):
+        embedded_node.present(node, {**asked, "parts": others, "unbuilt": []}, True)
+    # What is no part of the node itself is built and imported.
+    assert embedded_node.present(node, {**asked, "unbuilt": ["helm"]}, True) == {"changed": True}
+    with pytest.raises(NodeError, match="not made without kubernetes, kube-router"):
+        node.is_up({})
+
+
+def test_a_machine_without_a_free_network_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "taken_networks", lambda: ["10.213.0.0/16"])
+    with pytest.raises(NodeError, match="No free /30 network is left"):
+        Node(tmp_path, tmp_path, Cache(tmp_path / "cache"))._prepare({}, {}, {}, None)
 
 
 def test_nothing_is_left_of_a_node_that_has_died(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
