@@ -129,6 +129,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
+from ansible_collections.localcloud.stack.plugins.module_utils.node import host
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
 
 try:
@@ -186,9 +187,9 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
         raise ChoiceError(f"The kubeconfig {path} is not there.")
     contexts, current = read_contexts(path)
     own = f"localcloud-{key(arguments['checkout'])}"
-    host = Host(platform.system(), os.geteuid() == 0)
+    machine = Host(platform.system(), os.geteuid() == 0, host.has_cgroups())
     wanted = arguments["context"] or current
-    kind, context = choose(arguments["mode"], contexts, wanted, arguments["allowed_contexts"], own, host)
+    kind, context = choose(arguments["mode"], contexts, wanted, arguments["allowed_contexts"], own, machine)
     result: dict[str, Any] = {"kind": kind, "context": context, "stack": own, "missing_packages": []}
     if kind == "existing":
         tools = {name for name in ("docker", "kind") if shutil.which(name)}

@@ -13,6 +13,8 @@ INSTEAD = (
     "Start a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "
     "its context with cluster_allowed_contexts."
 )
+# Of a container that is to have the embedded node in it.
+OWN_CGROUPS = "Start the container with `--privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
 
 
 class ChoiceError(PrintableError):
@@ -25,6 +27,7 @@ class Host:
 
     system: str
     root: bool
+    cgroups: bool = True
 
 
 def choose(
@@ -66,6 +69,11 @@ def _require_embeddable(host: Host) -> None:
     if not host.root:
         raise ChoiceError(
             f"The embedded node needs root, for namespaces and mounts of its own. Become root, or: {INSTEAD}"
+        )
+    if not host.cgroups:
+        raise ChoiceError(
+            "The embedded node needs cgroups of its own, and none can be made below /sys/fs/cgroup; likely this is a container where that is "
+            f"read-only or missing. {OWN_CGROUPS}, run this on the machine itself, or: {INSTEAD}"
         )
 
 

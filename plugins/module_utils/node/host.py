@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
+from ..cluster.choice import OWN_CGROUPS
 from .identity import Identity
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -168,22 +170,60 @@ def hierarchies() -> Iterator[Path]:
     if (CGROUPS / "cgroup.controllers").exists():
         yield CGROUPS
         return
+    if not CGROUPS.is_dir():
+        return
     yield from (path for path in CGROUPS.iterdir() if path.is_dir() and not path.is_symlink())
 
 
+def has_cgroups() -> bool:
+    """Whether cgroups can be made here at all."""
+    found = list(hierarchies())
+    return bool(found) and all(os.access(one, os.W_OK) for one in found)
+
+
+def _controllers(path: Path) -> set[str]:
+    """What a file of cgroup v2 lists; nothing on v1, which has none."""
+    return set(path.read_text().split()) if path.exists() else set()
+
+
+def missing_controllers() -> list[str]:
+    """The controllers of cgroup v2 that the host does not hand to groups below its root."""
+    return sorted(_controllers(CGROUPS / "cgroup.controllers") - _controllers(CGROUPS / "cgroup.subtree_control"))
+
+
 def make_cgroups(identity: Identity) -> None:
-    """Make the node's cgroup in every hierarchy; the kubelet asks that it exist."""
-    for hierarchy in hierarchies():
-        (hierarchy / identity.name).mkdir(exist_ok=True)
-        controllers = hierarchy / "cgroup.controllers"
-        if controllers.exists():
-            wanted = " ".join(f"+{name}" for name in controllers.read_text().split())
-            for group in (hierarchy, hierarchy / identity.name):
-                (group / "cgroup.subtree_control").write_text(wanted)
-    cpuset = CGROUPS / "cpuset" / identity.name
-    if cpuset.is_dir():
-        for name in ("cpuset.cpus", "cpuset.mems"):
-            (cpuset / name).write_text((CGROUPS / "cpuset" / name).read_text())
+    """Make the node's cgroup in every hierarchy; the kubelet asks that it exist. Raises NodeError."""
+    try:
+        if not CGROUPS.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "there is none", str(CGROUPS))
+        for hierarchy in hierarchies():
+            (hierarchy / identity.name).mkdir(exist_ok=True)
+            if controllers := _controllers(hierarchy / "cgroup.controllers"):
+                wanted = " ".join(f"+{name}" for name in sorted(controllers))
+                for group in (hierarchy, hierarchy / identity.name):
+                    (group / "cgroup.subtree_control").write_text(wanted)
+        cpuset = CGROUPS / "cpuset" / identity.name
+        if cpuset.is_dir():
+            for name in ("cpuset.cpus", "cpuset.mems"):
+                (cpuset / name).write_text((CGROUPS / "cpuset" / name).read_text())
+    except OSError as error:
+        why = (
+            "this container's cgroup has processes itself, so it hands no controllers to groups below it"
+            if error.errno == errno.EBUSY
+            else "likely this is a container whose /sys/fs/cgroup is read-only or missing"
+        )
+        raise NodeError(
+            f"The node needs cgroups of its own, and they can't be made below {CGROUPS} ({error.strerror}: {error.filename}): {why}. {OWN_CGROUPS}, "
+            "run this on the machine itself, or use a cluster of yours (cluster_allowed_contexts)."
+        ) from None
+
+
+def restore_controllers(names: Iterable[str]) -> None:
+    """Hand these controllers to no groups below the root any more, as before the node, unless others use them meanwhile."""
+    for name in names:
+        # The kernel refuses one that a group below hands on, as another node's does.
+        with contextlib.suppress(OSError):
+            (CGROUPS / "cgroup.subtree_control").write_text(f"-{name}")
 
 
 def remove_cgroups(identity: Identity) -> None:

@@ -56,8 +56,8 @@ PROGRAMS = ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")
 class Record:
     """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), whether kubeadm
     has finished (`initialized`), the host's rules about who reaches the node (`guard`), the references of images that were
-    imported before those of `images`, oldest first (`earlier`), and the digest of the base that it is to be kept as, if there
-    was none for it (`unkept`)."""
+    imported before those of `images`, oldest first (`earlier`), the digest of the base that it is to be kept as, if there
+    was none for it (`unkept`), and the host's controllers of cgroup v2 that were handed down for it (`controllers`)."""
 
     identity: dict[str, str]
     process: tuple[int, float] | None = None
@@ -67,6 +67,7 @@ class Record:
     guard: str = ""
     earlier: dict[str, list[str]] = field(default_factory=dict)
     unkept: str = ""
+    controllers: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -181,6 +182,7 @@ class Node:
             host.remove_interface(self.identity)
             host.remove_guard(self.identity)
             host.remove_cgroups(self.identity)
+            host.restore_controllers(self.record.controllers)
             host.remove_kinds(self.identity)
         if self.folder.exists():
             shutil.rmtree(self.folder)
@@ -322,6 +324,9 @@ class Node:
         return kept
 
     def _start(self) -> None:
+        # Noted before they are handed down, so that a run that is killed here leaves nothing either.
+        self.known.controllers = sorted({*self.known.controllers, *host.missing_controllers()})
+        self._save()
         host.make_cgroups(self.identity)
         process = host.start_namespaces(self.identity, self.folder / "state")
         self.known.process = (process.pid, process.create_time())

@@ -47,7 +47,9 @@ def test_what_is_missing_is_named(mode: str, contexts: list[str], wanted: str | 
         choose(mode, contexts, wanted, ["b"], OWN, LINUX)
 
 
-@pytest.mark.parametrize("host", [Host("Darwin", root=True), Host("Linux", root=False)])
+@pytest.mark.parametrize(
+    "host", [Host("Darwin", root=True), Host("Linux", root=False), Host("Linux", root=True, cgroups=False)]
+)
 def test_a_machine_that_cannot_carry_the_node_is_told_what_can(host: Host) -> None:
     with pytest.raises(ChoiceError, match="Docker Desktop.*kind create cluster"):
         choose("auto", [], None, [], OWN, host)
