@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import OWN_CGROUPS
 
 INSTEAD = (
     "Start a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "
     "its context with cluster_allowed_contexts."
 )
-# Of a container that is to have the embedded node in it.
-OWN_CGROUPS = "Start the container with `--privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
 
 
 class ChoiceError(PrintableError):

@@ -18,8 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
-from ..cluster.choice import OWN_CGROUPS
-from .identity import Identity
+from .identity import OWN_CGROUPS, Identity
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil

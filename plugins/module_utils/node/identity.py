@@ -20,6 +20,8 @@ NODE_POD_NETWORK = "10.244.0.0/24"
 SERVICE_NETWORK = "10.96.0.0/12"
 API_PORT = 6443
 ETCD_PEER_PORT = 2380
+# Of a container that is to have a node in it.
+OWN_CGROUPS = "Start the container with `--privileged --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw`"
 # The registry reads at the one port, and writes at the other, to which only the host's packets for the first one are led.
 REGISTRY_PORT, REGISTRY_WRITE_PORT = 5000, 5001
 
