@@ -12,9 +12,12 @@ ENGINE ?=
 ENDPOINT ?=
 ACCOUNT ?=
 API_URL ?=
+# Of report: json prints the facts as data, and nothing else, on standard output; WATCH=1 serves the page on this machine and keeps it live.
+FORMAT ?=
+WATCH ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := ARGS BLUEPRINT DIR ENV API_URL IMAGE ENGINE ENDPOINT ACCOUNT
+GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT IMAGE ENGINE ENDPOINT ACCOUNT
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
@@ -37,7 +40,7 @@ export LC_ALL := C.UTF-8
 endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
-.PHONY: help up verify status down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
+.PHONY: help up verify status report down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
 	compat generate molecule refusals faults parts what-failed all-checks all-clusters setup setup-test clean-cache
 
 help: ## what there is
@@ -52,6 +55,11 @@ verify: setup ## prove the running stack again, by facts and an event
 
 status: setup ## look at the running stack without touching it
 	$(PLAY) playbooks/status.yml
+
+report: ## one page that shows all of it, .localcloud/report.html; FORMAT=json prints it as data, WATCH=1 serves it live
+	@case "$$FORMAT" in ""|json) ;; *) echo "FORMAT=$$FORMAT is unknown. Take FORMAT=json, or none for the page." >&2; exit 2;; esac
+	@$(PYTHON) scripts/setup_environment.py >&2
+	@$(if $(WATCH),python scripts/report_watch.py ,)$(PLAY) playbooks/report.yml $(if $(FORMAT),>&2 && cat "$${LOCALCLOUD_DIR:-$(CURDIR)}/.localcloud/report.json")
 
 down: setup ## take everything away again, or the one BLUEPRINT
 	$(PLAY) playbooks/teardown.yml

@@ -10,6 +10,8 @@ To add a kind or an engine, describe it in its file and run `make generate`.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import re
 import sys
@@ -417,7 +419,26 @@ def blueprint_schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
 
 
-WHOLE_FILES: dict[Path, Callable[[], str]] = {Path("docs/blueprint.schema.json"): blueprint_schema}
+def report_schema() -> str:
+    """The JSON schema of what `make report FORMAT=json` prints."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.report import model
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(model.Report).json_schema()
+    classes = {name: one for name, one in vars(model).items() if dataclasses.is_dataclass(one)}
+    for name, one in {"Report": schema, **schema["$defs"]}.items():
+        one["description"] = inspect.getdoc(classes[name]) or ""
+        # All of it is always there.
+        one |= {"required": list(one["properties"]), "additionalProperties": False}
+        one["description"] = re.sub(r"C\((.*?)\)", r"\1", one["description"])
+    schema["properties"]["schema_version"] = {"const": model.SCHEMA_VERSION, "title": "Schema Version"}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2) + "\n"
+
+
+WHOLE_FILES: dict[Path, Callable[[], str]] = {
+    Path("docs/blueprint.schema.json"): blueprint_schema,
+    Path("docs/report.schema.json"): report_schema,
+}
 SECTIONS = (
     Section(Path("docs/blueprints.md"), "keys", blueprint_keys),
     Section(Path("plugins/modules/blueprint.py"), "keys", blueprint_documentation),

@@ -11,6 +11,8 @@ short_description: Seconds of each phase of a run
 version_added: 0.1.0
 description:
   - Writes the seconds that each role (phase) of the run has taken so far to a JSON file, after each phase, and the tasks that took longest.
+  - A play with the variable C(timings_kept), a file's name, has the same kept in a file of that name beside it, which later runs of other
+    playbooks leave as it is. Check mode keeps nothing.
 author:
   - localcloud.stack contributors (@localcloud)
 options:
@@ -25,11 +27,13 @@ options:
         key: file
 """
 
+import datetime
 import json
 import time
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 # Shorter tasks are not listed one by one.
@@ -49,39 +53,60 @@ class CallbackModule(CallbackBase):
         self.begin = self.last = time.monotonic()
         self.phase = "playbook"
         self.playbook = ""
-        self.task = ""
+        self.task = self.action = ""
+        self.started = datetime.datetime.now(datetime.UTC)
+        # The name of the file that this run is kept in besides; empty for none.
+        self.kept = ""
         self.phases: dict[str, float] = {}
         self.tasks: list[dict[str, Any]] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         self.playbook = Path(playbook._file_name).stem
 
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        kept = play.get_vars().get("timings_kept")
+        if kept and not context.CLIARGS.get("check"):
+            self.kept = Path(str(kept)).name
+
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         role = task._role.get_name() if task._role else "playbook"
-        self._enter(role.rpartition(".")[2], task.get_name().rpartition(" : ")[2])
+        self._enter(role.rpartition(".")[2], task.get_name().rpartition(" : ")[2], str(task.action))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        self._enter("playbook", "")
-        self._write()
+        self._enter("playbook", "", "")
+        # What failed ended the run before its end.
+        self._write(finished=not (stats.failures or stats.dark))
 
-    def _enter(self, phase: str, task: str) -> None:
+    def _enter(self, phase: str, task: str, action: str) -> None:
         now = time.monotonic()
         took = now - self.last
         self.phases[self.phase] = self.phases.get(self.phase, 0.0) + took
         if took >= SHOWN_SECONDS and self.task:
-            self.tasks.append({"phase": self.phase, "task": self.task, "seconds": round(took, 1)})
-        self.last, self.task = now, task
+            begin = round(self.last - self.begin, 1)
+            self.tasks.append(
+                {
+                    "phase": self.phase,
+                    "task": self.task,
+                    "action": self.action,
+                    "begin": begin,
+                    "seconds": round(took, 1),
+                }
+            )
+        self.last, self.task, self.action = now, task, action
         if phase != self.phase:
             self.phase = phase
             self._write()
 
-    def _write(self) -> None:
+    def _write(self, finished: bool = False) -> None:
         path = Path(self.get_option("file"))
         if path.parent.is_dir():
             document = {
                 "playbook": self.playbook,
+                "started": self.started.isoformat(timespec="milliseconds"),
+                "finished": finished,
                 "seconds": round(self.last - self.begin, 1),
                 "phases": {name: round(value, 1) for name, value in self.phases.items()},
                 "tasks": self.tasks,
             }
-            path.write_text(json.dumps(document, indent=2) + "\n")
+            for file in [path, *([path.with_name(self.kept)] if self.kept else [])]:
+                file.write_text(json.dumps(document, indent=2) + "\n")

@@ -181,6 +181,10 @@ resources:
       description: Seconds from the start of the wait until it was as wanted, empty if it is not.
       type: float
       sample: 4.21
+    created_at:
+      description: When it was created, by the cluster's clock. Empty for what is not there.
+      type: str
+      sample: "2026-01-01T11:59:58Z"
     created_to_ready_seconds:
       description: Seconds from its creation until its conditions were met, by the cluster's clock. Empty if they are
         not.

@@ -140,6 +140,14 @@ pods:
       description: When the last of its containers started, by the cluster's clock. Empty while one does not run.
       type: str
       sample: "2026-01-01T12:00:00Z"
+    created_at:
+      description: When it was made, by the cluster's clock.
+      type: str
+      sample: "2026-01-01T11:59:58Z"
+    ready_at:
+      description: Since when it is ready, by the cluster's clock. Empty while it is not.
+      type: str
+      sample: "2026-01-01T12:00:01Z"
     images:
       description: Images of its containers, as the pod asks for them.
       type: list
@@ -154,9 +162,14 @@ waited_seconds:
   returned: when the cluster could be asked
   type: float
   sample: 2.35
+unseen:
+  description: Why nothing could be seen.
+  returned: in check mode, when the cluster could not be asked
+  type: str
+  sample: "The cluster can't be looked at: it does not answer"
 problems:
   description: What no waiting heals, once for all replicas that suffer from the same. Empty when only the time was up.
-  returned: when workloads did not roll out
+  returned: when workloads did not roll out, and in check mode
   type: list
   elements: dict
   contains:
@@ -233,6 +246,7 @@ def main() -> None:
         module.fail_json(msg=error.message, **error.details)
     if unseen:
         module.warn(printable(unseen))
+        result["unseen"] = printable(unseen)
     module.exit_json(changed=False, **result)
 
 

@@ -438,6 +438,7 @@ class Waiter:
             "namespace": key[0],
             "ready": verdict.ready,
             "seconds": since,
+            "created_at": metadata.get("creationTimestamp"),
             "created_to_ready_seconds": rules.ready_seconds(obj, want.conditions) if obj and verdict.ready else None,
             "external_name": (metadata.get("annotations") or {}).get(EXTERNAL_NAME),
             "arn": ((obj or {}).get("status", {}).get("atProvider") or {}).get("arn"),

@@ -45,7 +45,7 @@ DONE = Rollout(True, "rolled out")
 # --- what is kept ---------------------------------------------------------------------------------------------------
 
 
-_METADATA = ("name", "namespace", "uid", "generation", "deletionTimestamp", "ownerReferences")
+_METADATA = ("name", "namespace", "uid", "generation", "creationTimestamp", "deletionTimestamp", "ownerReferences")
 _SPEC = ("replicas", "paused", "updateStrategy", "nodeName", "readinessGates")
 _EVENT = ("involvedObject", "reason", "message", "firstTimestamp", "lastTimestamp", "eventTime", "series")
 
@@ -229,6 +229,11 @@ def started(pod: Json) -> str | None:
     return max(moments) if moments and all(moments) else None
 
 
+def ready_at(pod: Json) -> str | None:
+    """Since when it is ready; None while it is not."""
+    return condition(pod, "Ready").get("lastTransitionTime") if is_ready(pod) else None
+
+
 def image_of(pod: Json, container: str) -> str:
     """The image as the pod asks for it; the status may name it otherwise."""
     every = [*(pod["spec"].get("initContainers") or []), *(pod["spec"].get("containers") or [])]
@@ -243,6 +248,8 @@ def pod_row(pod: Json) -> Json:
         "ready": is_ready(pod),
         "restarts": restarts(pod),
         "started": started(pod),
+        "created_at": pod["metadata"].get("creationTimestamp"),
+        "ready_at": ready_at(pod),
         "images": [one["image"] for one in pod["spec"].get("containers") or []],
         "node": pod["spec"].get("nodeName"),
     }

@@ -60,7 +60,7 @@ class Waiter:
         self._done_at: dict[str, float] = {}
 
     def look(self) -> tuple[Json, str | None]:
-        """One look without waiting. Never fails: C(unseen) says why nothing could be seen."""
+        """One look without waiting, with the problems known so far. Never fails: C(unseen) says why nothing could be seen."""
         unseen = None
         try:
             self.api.connect()
@@ -71,7 +71,12 @@ class Waiter:
         with self.board.changed:
             snapshot = self._snapshot()
         self._note_done(snapshot)
-        return self._result(snapshot), unseen
+        problems = [
+            report.problem_row(problem, one)
+            for one in snapshot.workloads
+            for problem in distinct(self._problems(one, snapshot))
+        ]
+        return {**self._result(snapshot), "problems": problems}, unseen
 
     def wait(self) -> Json:
         """Wait until all is rolled out. Raises KubernetesError when that can't be or the time is up."""

@@ -39,6 +39,7 @@ FLOORS = (
     ("drift.*",),
     ("probe.*",),
     ("blueprint.*",),
+    ("report.*",),
 )
 ALONE = {"boto3": {"aws.client"}, "botocore": {"aws.client"}, "pydantic": {"aws_resources.models"}}
 FILES = {

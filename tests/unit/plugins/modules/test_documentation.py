@@ -22,6 +22,7 @@ WITHOUT_ARGUMENTS = {
     "k8s_info",
     "kubectl",
     "run_lock",
+    "stack_report",
     "summary",
     "toolchain",
 }

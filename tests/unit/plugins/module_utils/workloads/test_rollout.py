@@ -141,6 +141,19 @@ def test_environment_and_commands_are_not_kept():
     assert slim(pod, "Pod")["spec"]["containers"] == [{"name": "a", "image": "b"}]
 
 
+def test_a_pod_tells_since_when_it_is_ready():
+    since = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:05Z"}
+    pod = {
+        "metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {},
+        "status": {"conditions": [since]},
+    }
+    row = rules.pod_row(slim(pod, "Pod"))
+    assert (row["created_at"], row["ready_at"]) == ("2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z")
+    since["status"] = "False"
+    assert rules.pod_row(slim(pod, "Pod"))["ready_at"] is None
+
+
 def test_a_pod_as_it_is_returned():
     assert rules.pod_row(snapshot(MADE["sts"]).pods[0]) == {
         "name": "sts-0",
@@ -148,6 +161,8 @@ def test_a_pod_as_it_is_returned():
         "ready": True,
         "restarts": 0,
         "started": None,
+        "created_at": None,
+        "ready_at": None,
         "images": ["localhost/localcloud/pause:1"],
         "node": "node-1",
     }

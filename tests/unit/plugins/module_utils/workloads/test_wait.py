@@ -259,6 +259,7 @@ def test_one_look_never_fails():
     result, unseen = waiter(Cluster("crash"), "crash").look()
     assert unseen is None
     assert (result["workloads"][0]["rolled_out"], result["workloads"][0]["seconds"]) == (False, None)
+    assert [one["reason"] for one in result["problems"]] == ["CrashLoopBackOff"]
     cluster = Cluster("crash")
     cluster.failures = {DEPLOYMENTS: [ApiError(0, "connection refused")]}
     result, unseen = waiter(cluster, "crash").look()

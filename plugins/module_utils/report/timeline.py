@@ -1,0 +1,119 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the last C(make up) spent its time, and which of it the next one would have to save. Pure.
+
+A run does one task after the other, while resources and pods become ready side by side. The critical path is followed from the end: a task
+that waited ended when the last thing did that it waited for, and that one began with the task that made it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .model import Bar, Timeline
+
+Json = Mapping[str, Any]
+# Modules that end when something is ready, with what that is.
+WAITS = {"crossplane_wait": "resource", "crossplane_diff": "resource", "workload_wait": "pod", "argocd_wait": "pod"}
+# Kubernetes' times are whole seconds.
+RESOLUTION = 1.0
+# So much later at most a task ends than what it waited for.
+NOTICED = 3.0
+
+
+class Stretch(NamedTuple):
+    """A bar that may be critical. C(waits): of which kind the bars are with whose end it ends; empty for none."""
+
+    bar: Bar
+    waits: str = ""
+
+    @property
+    def end(self) -> float:
+        return self.bar.begin + self.bar.seconds
+
+
+def timeline(timings: Json, resources: Sequence[Json], pods: Sequence[Json]) -> Timeline | None:
+    """The last run; None where nothing was recorded of it.
+
+    timings: as the callback C(timings) writes it. resources: rows of crossplane_wait. pods: rows of workload_wait. What was made before the run,
+    or got ready after it, is left out.
+    """
+    started = moment(timings.get("started"))
+    if started is None:
+        return None
+    whole = float(timings["seconds"])
+    tasks = [
+        Stretch(
+            Bar(f"{one['phase']}: {title(one['task'])}", "task", float(one["begin"]), float(one["seconds"])),
+            WAITS.get(str(one.get("action", "")).rpartition(".")[2], ""),
+        )
+        for one in timings.get("tasks") or []
+    ]
+    made = [*_made(resources, started, whole), *_made_pods(pods, started, whole)]
+    critical = set(critical_path(tasks, made))
+    bars = [one.bar for one in (*tasks, *made)]
+    marked = [bar if bar not in critical else Bar(bar.name, bar.kind, bar.begin, bar.seconds, True) for bar in bars]
+    return Timeline(
+        started.strftime("%Y-%m-%dT%H:%M:%SZ"), whole, bool(timings.get("finished")),
+        sorted(marked, key=lambda bar: (bar.begin, bar.name)),
+    )  # fmt: skip
+
+
+def title(task: str) -> str:
+    """A task's name; Ansible puts its own words before that of a check of arguments."""
+    return re.sub(r"^Validating arguments against arg spec '.*?' - ", "arguments of ", task)
+
+
+def critical_path(tasks: Sequence[Stretch], made: Sequence[Stretch]) -> Iterator[Bar]:
+    """The bars that the run's length is made of, from the last to the first."""
+    moment_now = max((one.end for one in tasks), default=0.0)
+    while running := [one for one in tasks if one.bar.begin < moment_now]:
+        task = max(running, key=lambda one: one.bar.begin)
+        yield task.bar
+        moment_now = task.bar.begin
+        ended = [one for one in made if one.bar.kind == task.waits and _awaited(one, task)]
+        if ended:
+            last = max(ended, key=lambda one: one.end)
+            yield last.bar
+            moment_now = last.bar.begin
+
+
+def _awaited(one: Stretch, task: Stretch) -> bool:
+    """Whether the task may have ended because this one did."""
+    return one.bar.begin < task.bar.begin and -NOTICED <= one.end + RESOLUTION - task.end <= 2 * RESOLUTION
+
+
+def _made(resources: Iterable[Json], started: datetime.datetime, whole: float) -> Iterator[Stretch]:
+    for one in resources:
+        created, took = moment(one.get("created_at")), one.get("created_to_ready_seconds")
+        if created is not None and took is not None:
+            begin = (created - started).total_seconds()
+            yield from _within(f"{one['kind']} {one['name']}", "resource", begin, float(took), whole)
+
+
+def _made_pods(pods: Iterable[Json], started: datetime.datetime, whole: float) -> Iterator[Stretch]:
+    for one in pods:
+        created, ready = moment(one.get("created_at")), moment(one.get("ready_at"))
+        if created is not None and ready is not None:
+            begin = (created - started).total_seconds()
+            yield from _within(f"Pod {one['name']}", "pod", begin, (ready - created).total_seconds(), whole)
+
+
+def _within(name: str, kind: Any, begin: float, seconds: float, whole: float) -> Iterator[Stretch]:
+    """The bar, if it is one of this run: a pod that became ready once more later is not."""
+    if begin >= -RESOLUTION and begin + seconds <= whole + RESOLUTION:
+        yield Stretch(Bar(name, kind, round(max(0.0, begin), 1), round(max(0.0, seconds), 1)))
+
+
+def moment(text: Any) -> datetime.datetime | None:
+    """A time with its zone; None for anything else."""
+    try:
+        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
