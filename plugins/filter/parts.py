@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster import docker_network
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
@@ -32,5 +33,6 @@ class FilterModule:
             {
                 "part_images": part_images,
                 "command_paths": command_paths,
+                "ipv4_gateway": docker_network.ipv4_gateway,
             }
         )
