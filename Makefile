@@ -17,7 +17,7 @@ FORMAT ?=
 WATCH ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT IMAGE ENGINE ENDPOINT ACCOUNT
+GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).

@@ -1,8 +1,9 @@
 """Take the pictures of the documentation by headless Chromium, after making sure that the page shows what it should.
 
-    screenshot.py [dynamodb-admin|users-api|config-api] [--url URL] [FILE]      default docs/<name>.png
+    screenshot.py [dynamodb-admin|report|users-api|config-api] [--url URL] [FILE]      default docs/<name>.png
 
-dynamodb-admin needs a running stack of this checkout (make up), the others USERS_API_URL or CONFIG_API_DEV_URL in .localcloud/env, or --url.
+dynamodb-admin needs a running stack of this checkout (make up), report what `make report` wrote, the others USERS_API_URL or CONFIG_API_DEV_URL in
+.localcloud/env, or --url.
 Needs the Debian package chromium, which is kept from every host but the page's own: a page that needs the internet fails.
 """
 
@@ -50,6 +51,14 @@ def dynamodb_admin(url: str | None) -> Page:
     return Page(url, (table,), "1200,620")
 
 
+def report(url: str | None) -> Page:
+    """The page that `make report` wrote."""
+    path = STATE / "report.html"
+    if url is None and not path.exists():
+        raise NoPictureError("There is no report here. Run `make report`, then run again.")
+    return Page(url or path.as_uri(), ("as declared", "SNS topic", "Last proof"), "1292,760")
+
+
 def users_api(url: str | None) -> Page:
     """The interactive page of the running users API."""
     return swagger(url or variable("USERS_API_URL"), "users API", ("Users API", "/user/{email}/avatar", "Create User"))
@@ -70,7 +79,7 @@ def swagger(url: str, name: str, texts: tuple[str, ...]) -> Page:
     return Page(f"{url.rstrip('/')}/swagger/", texts, "1200,1000")
 
 
-PAGES = {"dynamodb-admin": dynamodb_admin, "users-api": users_api, "config-api": config_api}
+PAGES = {"dynamodb-admin": dynamodb_admin, "report": report, "users-api": users_api, "config-api": config_api}
 
 
 def variable(name: str) -> str:

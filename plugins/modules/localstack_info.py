@@ -52,6 +52,10 @@ options:
     description: Whether to read the values of parameters, but for those of type C(SecureString).
     type: bool
     default: false
+  count_objects:
+    description: Whether to count the objects of each bucket, as far as one request lists them (1000).
+    type: bool
+    default: false
   on_error:
     description:
       - What to do where a service or a single thing cannot be read, for example for lack of a permission.
@@ -351,6 +355,11 @@ buckets:
   type: list
   elements: dict
   contains:
+    object_count:
+      description: How many objects it has; empty for more than 1000, or where they can't be listed.
+      returned: with O(count_objects=true)
+      type: int
+      sample: 12
     name:
       description: The bucket's name.
       type: str
@@ -555,6 +564,7 @@ def main() -> None:
             newest_items={"type": "int", "default": 0},
             sort_by={"type": "str", "default": "CreatedAt"},
             parameter_values={"type": "bool", "default": False},
+            count_objects={"type": "bool", "default": False},
             on_error={"type": "str", "choices": ["fail", "warn"], "default": "fail"},
         ),
         required_together=AWS_REQUIRED_TOGETHER,

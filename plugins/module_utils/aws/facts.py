@@ -235,6 +235,11 @@ def table_facts(
     }
 
 
+def object_count(answer: Json | None) -> int | None:
+    """How many objects a bucket has; None where one page does not hold them all, or they can't be listed."""
+    return None if answer is None or answer.get("IsTruncated") else len(answer.get("Contents", []))
+
+
 def versioning(answer: Json | None) -> str | None:
     """V(Enabled), V(Suspended), or V(Disabled), which S3 itself leaves out of its answer."""
     return None if answer is None else str(answer.get("Status") or "Disabled")

@@ -32,6 +32,7 @@ class Query(t.NamedTuple):
     newest_items: int = 0
     sort_by: str = "CreatedAt"
     parameter_values: bool = False
+    count_objects: bool = False
     on_error: str = "fail"
 
 

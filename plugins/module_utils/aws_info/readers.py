@@ -153,6 +153,8 @@ BUCKET_SETTINGS: list[BucketSetting] = [
     ("get_bucket_cors", "cors", lambda answer: (answer or {}).get("CORSRules", [])),
     ("get_bucket_policy", "policy", lambda answer: facts.parse_document((answer or {}).get("Policy"))),
 ]
+# Only where it is asked for, as real AWS charges for it.
+OBJECTS: BucketSetting = ("list_objects_v2", "object_count", facts.object_count)
 
 
 def buckets(reading: Reading) -> dict[str, list[Json]]:
@@ -170,7 +172,8 @@ def buckets(reading: Reading) -> dict[str, list[Json]]:
         bucket, (operation, fact, made_of) = asked
         bucket[fact] = made_of(reading.ask(bucket["name"], operation, Bucket=bucket["name"]))
 
-    reading.each(setting, itertools.product(found, BUCKET_SETTINGS))
+    wanted = [*BUCKET_SETTINGS, OBJECTS] if reading.query.count_objects else BUCKET_SETTINGS
+    reading.each(setting, itertools.product(found, wanted))
     return {"buckets": found}
 
 

@@ -192,4 +192,6 @@ def counts_of(kind: str, facts: Json) -> dict[str, int]:
         return {"waiting": depth["visible"], "in flight": depth["in_flight"], "delayed": depth["delayed"]}
     if kind == "table" and facts.get("item_count") is not None:
         return {"items": facts["item_count"]}
+    if kind == "bucket" and facts.get("object_count") is not None:
+        return {"objects": facts["object_count"]}
     return {}

@@ -111,6 +111,24 @@ def test_without_a_value_none_is_given(programs: str) -> None:
     assert given(make("verify", "PYTHON=true", f"PATH={programs}")) == ["playbooks/verify.yml"]
 
 
+def test_the_report_as_data_is_all_that_is_printed(programs: str, tmp_path: Path) -> None:
+    """What Ansible prints goes elsewhere."""
+    (tmp_path / ".localcloud").mkdir()
+    (tmp_path / ".localcloud/report.json").write_text('{"state": "ok"}')
+    common = ("report", "PYTHON=true", f"PATH={programs}")
+    assert make(*common, "FORMAT=json", LOCALCLOUD_DIR=str(tmp_path)) == '{"state": "ok"}'
+    assert given(make(*common)) == ["playbooks/report.yml"]
+
+
+@pytest.mark.parametrize("given_format", ["xml", "json ", HOSTILE])
+def test_an_unknown_format_is_refused(programs: str, given_format: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        make("report", "PYTHON=true", f"PATH={programs}", FORMAT=given_format)
+    assert "is unknown. Take FORMAT=json" in refused.value.stderr
+    assert not refused.value.stdout
+    assert not (PROJECT / "made").exists()
+
+
 def test_a_dry_run_leaves_the_logs_of_the_last_run(planned: str, jobs: Path) -> None:
     assert "molecule test" in planned
     assert {path.name: path.read_text() for path in jobs.iterdir()} == dict.fromkeys(

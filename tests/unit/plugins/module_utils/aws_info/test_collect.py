@@ -253,6 +253,15 @@ def test_ways_to_count(clients, how, count):
     assert table["newest_items"] == []
 
 
+def test_objects_are_counted_where_that_is_asked_for(clients):
+    fill(clients)
+    for key in ("a", "b/c"):
+        clients.get("s3").put_object(Bucket="orders", Key=key, Body=b"x")
+    counted = aws_gather.gather(clients, Query(("s3",), count_objects=True))["buckets"]
+    assert {one["name"]: one["object_count"] for one in counted} == {"orders": 2, "plain": 0}
+    assert "object_count" not in aws_gather.gather(clients, Query(("s3",)))["buckets"][0]
+
+
 def test_pages_are_read_to_the_end(clients):
     for number in range(105):  # SNS lists 100 a page
         clients.get("sns").create_topic(Name=f"topic-{number:03}")
