@@ -497,6 +497,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, Observe, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive, kinds
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.identity import cluster_uid, kinds_with_tags
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.plan import (
@@ -527,7 +528,7 @@ TARGET: dict[str, t.Any] = {
 def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
     """The objects that are given, or derived from lists. Ends the module if something is wrong with these."""
     if module.params["declared"] is None:
-        return list(module.params["resources"])
+        return list(undated(module.params["resources"]))
     if missing := missing_packages("pydantic"):
         module.fail_json(msg=missing)
     declared = module.params["declared"]

@@ -156,6 +156,7 @@ gone:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
@@ -193,7 +194,7 @@ def main() -> None:
         module.fail_json(msg=problem)
     params = module.params
     # Taken out of what -vvv shows of the arguments, as values may be secrets. As Helm has them, which knows no other than JSON's.
-    values = json.loads(json.dumps(params.pop("values")))
+    values = json.loads(json.dumps(undated(params.pop("values"))))
     try:
         chart, labels = chart_of(params["chart"], params["chart_version"]), chart_labels(params["chart"])
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ import re
 import typing as t
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -37,7 +38,7 @@ def refused(run: Run, helm: str, chart: str, values: t.Mapping[str, t.Any]) -> l
     if not (folder / "Chart.yaml").is_file():
         return []
     # Only whether it is a schema's refusal counts: what templates say may depend on the cluster.
-    code, _output, errors = run([helm, "template", "values", chart, "--values", "-"], json.dumps(values))
+    code, _output, errors = run([helm, "template", "values", chart, "--values", "-"], json.dumps(undated(values)))
     name = str((yaml.safe_load((folder / "Chart.yaml").read_text()) or {}).get("name"))
     return problems(errors, name) if code else []
 
