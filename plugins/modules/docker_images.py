@@ -111,8 +111,13 @@ def main() -> None:
         module.fail_json(msg="\n".join(problems))
     arguments = {name: str(value) for name, value in wanted["build_arguments"].items()}
     images = declared_images(wanted["images"])
+
+    def run(command: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
+        code, output, errors = module.run_command(command, environ_update=variables)
+        return code, output, errors
+
     try:
-        found = bring(images, project, arguments, wanted["kind_cluster"], module.check_mode, module.run_command)
+        found = bring(images, project, arguments, wanted["kind_cluster"], module.check_mode, run)
     except (ImageError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=bool(found.made or found.loaded), **found._asdict())

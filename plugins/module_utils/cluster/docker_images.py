@@ -23,7 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.images.sources im
     last_line,
 )
 
-from ..toolchain.declared import context_files, fingerprint, own_build
+from ..toolchain.declared import build_words, context_files, fingerprint, own_build
 from ..toolchain.parts import project_parts
 from .images_declared import BuildInput, DeclaredImage
 
@@ -32,7 +32,8 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 
 REPOSITORY = "localcloud.local"
 
-Run = t.Callable[[list[str]], tuple[int, str, str]]
+# A command, and variables that it gets besides; exit code, output, errors.
+Run = t.Callable[[list[str], dict[str, str]], tuple[int, str, str]]
 
 
 class DockerImages(t.NamedTuple):
@@ -105,8 +106,9 @@ def _reference(image: DeclaredImage, build: BuildInput | None) -> str:
 
 def _make(image: DeclaredImage, reference: str, build: BuildInput | None, run: Run) -> None:
     if build:
-        given = [word for name, value in build.arguments.items() for word in ("--build-arg", f"{name}={value}")]
-        _do(run, "docker", "build", "--tag", reference, "--file", str(build.dockerfile), *given, str(build.context))
+        given, variables = build_words(build.arguments)
+        command = ("docker", "build", "--tag", reference, "--file", str(build.dockerfile), *given, str(build.context))
+        _do(run, *command, **variables)
         return
     if image.way == "archive":
         loaded = re.search(r"Loaded image(?: ID)?: (\S+)", _do(run, "docker", "load", "--input", image.source))
@@ -117,7 +119,7 @@ def _make(image: DeclaredImage, reference: str, build: BuildInput | None, run: R
         name = loaded[1]
     else:
         name = image.source
-        status, out, err = run(["docker", "pull", "--quiet", name])
+        status, out, err = run(["docker", "pull", "--quiet", name], {})
         if status:
             raise ImageError(explain_pull(name, err or out))
     _do(run, "docker", "tag", name, reference)
@@ -145,8 +147,8 @@ def _load(references: list[str], cluster: str, run: Run) -> None:
         _do(run, "kind", "load", "image-archive", archive, "--name", cluster)
 
 
-def _do(run: Run, *command: str) -> str:
-    status, out, err = run(list(command))
+def _do(run: Run, *command: str, **variables: str) -> str:
+    status, out, err = run(list(command), variables)
     if status:
         raise ImageError(f"`{' '.join(command[:3])} …` failed: {last_line(err or out)}")
     return out

@@ -38,3 +38,8 @@ def masked(text: str, known: t.Iterable[str] = ()) -> str:
 def names_secret(name: str) -> bool:
     """Whether a field or header of this name holds a secret."""
     return bool(_SECRET_NAME.search(name))
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a value looks like a secret, by its name or by itself, as a URL with a password does."""
+    return names_secret(name) or masked(value) != printable(value)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import holds_secret
+
 from ..cluster.images_declared import BuildInput, DeclaredImage, full_reference
 from . import dockerfile
 from .parts import Part
@@ -218,3 +220,15 @@ def with_builds(project: Path, parts: Mapping[str, Part]) -> Wanted:
             for one in build_parts(part.name, own_build(project, part), {"image": part.spec["image"]}, {}):
                 result.add(one)
     return result
+
+
+def build_words(arguments: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """A build's arguments as words of its command, and the variables from which it takes those that look like secrets.
+
+    Every user of a machine sees the commands of others, and nobody another one's environment.
+    """
+    secret = {name: value for name, value in arguments.items() if holds_secret(name, value)}
+    words = [
+        f"--build-arg={name}" if name in secret else f"--build-arg={name}={value}" for name, value in arguments.items()
+    ]
+    return words, secret

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 from . import image_layers
 from .cache import Cache, remove
-from .declared import node_arguments
+from .declared import build_words, node_arguments
 from .dockerfile import Copy, with_bases
 from .parts import Part
 from .registries import skopeo, tls
@@ -439,10 +439,10 @@ def make_image(shop: Workshop, out: Path, context: Path, containerfile: Path, **
         shop.run(*buildah, "pull", "--quiet", f"docker-archive:{base}")
         name = "BUILD_IMAGE" if "-build-" in base.parent.name else "BASE_IMAGE"
         arguments[name] = (base.parent / "image").read_text()
-    build_arguments = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+    build_arguments, variables = build_words(arguments)
     shop.run(
         *buildah, "build", "--isolation=chroot", "--pull-never", "--timestamp=0", *build_arguments,
-        f"--tag={image}", f"--file={containerfile}", context,
+        f"--tag={image}", f"--file={containerfile}", context, cwd=None, **variables,
     )  # fmt: skip
     shop.run(*buildah, "push", "--quiet", image, f"docker-archive:{out / 'image.tar'}:{image}")
     (out / "image").write_text(image)

@@ -25,11 +25,13 @@ class Docker:
         self.store: set[str] = set()
         self.nodes: dict[str, set[str]] = {"one": set(), "two": set()}
         self.commands: list[list[str]] = []
+        self.variables: dict[str, str] = {}
         self.saved: list[str] = []
         self.fails: tuple[str, ...] = ()
 
-    def run(self, command: list[str]) -> tuple[int, str, str]:
+    def run(self, command: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
         self.commands.append(command)
+        self.variables |= variables
         if any(word in self.fails for word in command):
             return 1, "", "Error response from daemon: manifest unknown"
         match command[1:]:
@@ -69,13 +71,25 @@ def test_only_what_is_missing_is_made_and_loaded() -> None:
     assert found.made == found.loaded == ["consumer", "db"]
     (build,) = (command for command in docker.commands if command[1] == "build")
     assert build[-1] == str(PROJECT)
-    assert "PIP_INDEX_URL=mirror" in build
+    assert "--build-arg=PIP_INDEX_URL=mirror" in build
     assert docker.nodes["two"] == set(found.images.values())
     again = docker.bring(images, kind="kind")
     assert (again.made, again.loaded) == ([], [])
     docker.nodes["two"].remove(found.images["db"])
     assert docker.bring(images, kind="kind").loaded == ["db"]
     assert docker.saved == [found.images["db"]]
+
+
+def test_a_secret_of_a_build_is_in_no_command(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM redis:7\nARG NPM_TOKEN PIP_INDEX_URL LEVEL\n")
+    arguments = {"NPM_TOKEN": "hush", "PIP_INDEX_URL": "https://me:hush@mirror/simple", "LEVEL": "3"}
+    docker = Docker()
+    docker.bring({"web": {"build": {"context": str(tmp_path), "arguments": arguments}}})
+    assert "hush" not in str(docker.commands)
+    assert docker.variables == {name: arguments[name] for name in ("NPM_TOKEN", "PIP_INDEX_URL")}
+    (build,) = (command for command in docker.commands if command[1] == "build")
+    given = {word for word in build if word.startswith("--build-arg")}
+    assert given == {"--build-arg=NPM_TOKEN", "--build-arg=PIP_INDEX_URL", "--build-arg=LEVEL=3"}
 
 
 def test_a_tag_is_a_digest_of_what_is_built(tmp_path: Path) -> None:

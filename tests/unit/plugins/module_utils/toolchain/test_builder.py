@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder
     explain,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import RECIPES, Workshop
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import Part
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import RECIPES, Workshop, make_image
 
 PARTS = "parts:\n  one: {recipe: go}\n  two: {recipe: image, needs: [one]}\n"
 
@@ -138,6 +140,17 @@ def test_arguments_and_passwords_are_not_in_the_log(
     assert "secret" not in str(caught.value)
     assert "--build-arg=PIP_INDEX_URL=" in (tmp_path / "cache/logs/one.log").read_text()
     assert "secret" not in (tmp_path / "cache/logs/one.log").read_text()
+
+
+def test_a_secret_of_a_build_is_in_no_command(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[tuple[object, ...], dict[str, str]]] = []
+    shop = Workshop(Part("web", "build"), "localhost/web:1", project, Cache(tmp_path / "cache"), {}, sys.stdout)
+    monkeypatch.setattr(Workshop, "run", lambda _self, *words, **variables: ran.append((words, variables)))
+    make_image(shop, tmp_path, tmp_path, tmp_path / "Dockerfile", NPM_TOKEN="hush", LEVEL="3")
+    ((words, variables), _push) = ran
+    assert "hush" not in str(words)
+    assert {"--build-arg=NPM_TOKEN", "--build-arg=LEVEL=3"} <= set(words)
+    assert {name: one for name, one in variables.items() if one} == {"NPM_TOKEN": "hush"}
 
 
 def test_an_image_that_can_not_be_fetched_is_named(
