@@ -79,7 +79,7 @@ def page(report: Report, live: bool = False) -> str:
         # Also what would reorder a line or act on a terminal is shown as its escape.
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"counts": counts, "seconds": seconds}
+    environment.filters |= {"counts": counts, "one_of": one_of, "seconds": seconds}
     environment.tests["web_address"] = is_web_address
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -153,9 +153,12 @@ def wrapped(text: str, length: int = NAME_LENGTH) -> list[str]:
 def counts(values: Mapping[str, int]) -> str:
     """Counts in a line. Of what waits, what is zero is left out but for the first."""
     shown = [(name, number) for index, (name, number) in enumerate(values.items()) if number or not index]
-    return " · ".join(
-        f"{number:,} {name[:-1] if number == 1 and name.endswith('s') else name}" for name, number in shown
-    )
+    return " · ".join(f"{number:,} {one_of(name, number)}" for name, number in shown)
+
+
+def one_of(name: str, number: int) -> str:
+    """What is counted, in the singular for one."""
+    return name.removesuffix("s") if number == 1 else name
 
 
 def seconds(value: float) -> str:
