@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-APPS = ("events", "producer", "consumer", "web", "main_api", "auxiliary_service")
+APPS = ("events", "producer", "consumer", "queue_exporter", "web", "main_api", "auxiliary_service")
 SOURCES = [str(Path(__file__).parent / app / "src") for app in APPS]
 sys.path[:0] = SOURCES
 REGION = "eu-central-1"

@@ -137,10 +137,10 @@ def build(workshop: Workshop, out: Path) -> None:
 
 
 def build_go(shop: Workshop, out: Path) -> None:
-    """The `tool` commands of the part's go.mod, or the packages named in its entry."""
-    shop.go(
-        "build", "-ldflags", shop.stamp(), "-o", f"{out}/", *shop.part.spec.get("packages", ["tool"]), cwd=shop.folder
-    )
+    """The `tool` commands of the part's go.mod, or the packages named in its entry, with the entry's build tags."""
+    tags = [f"-tags={','.join(shop.part.spec['tags'])}"] if "tags" in shop.part.spec else []
+    packages = shop.part.spec.get("packages", ["tool"])
+    shop.go("build", *tags, "-ldflags", shop.stamp(), "-o", f"{out}/", *packages, cwd=shop.folder)
     for built, wanted in shop.part.spec.get("names", {}).items():
         (out / built).rename(out / wanted)
 
@@ -196,10 +196,16 @@ def build_provider(shop: Workshop, out: Path) -> None:
 
 
 def build_module(shop: Workshop, out: Path) -> None:
-    """A command of a module that must be built within itself, and files of its source."""
+    """A command of a module that must be built within itself, and files of its source.
+
+    `placeholders` are files that upstream generates and the module lacks, path to text.
+    """
     sources = out / ".sources"
     shutil.copytree(shop.module_source(shop.part.spec["module"]), sources, copy_function=shutil.copyfile)
     shop.run("chmod", "-R", "u+w", sources)
+    for path, text in shop.part.spec.get("placeholders", {}).items():
+        (sources / path).parent.mkdir(parents=True, exist_ok=True)
+        (sources / path).write_text(text)
     shop.go("build", "-ldflags", shop.stamp(), "-o", f"{out}/", shop.part.spec["package"], cwd=sources)
     for name, path in shop.part.spec.get("files", {}).items():
         shutil.copyfile(sources / path, out / name)

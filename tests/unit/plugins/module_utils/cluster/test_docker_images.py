@@ -119,7 +119,14 @@ def test_all_that_fails_is_named_before_anything_is_built() -> None:
 
 
 def test_parts_that_docker_can_build() -> None:
-    assert set(docker_parts(PROJECT)) == {"producer", "consumer", "users-api", "main-api", "auxiliary-service"}
+    assert set(docker_parts(PROJECT)) == {
+        "producer",
+        "consumer",
+        "queue-exporter",
+        "users-api",
+        "main-api",
+        "auxiliary-service",
+    }
 
 
 def test_how_images_get_into_a_cluster() -> None:

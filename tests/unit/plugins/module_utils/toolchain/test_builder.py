@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import builder as builder_module
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import (
     Builder,
@@ -60,6 +62,41 @@ def test_temporary_files_go_with_the_build(project: Path, tmp_path: Path, monkey
     built = make(project, tmp_path, []).require(["one"])["one"].path
     assert [path.name for path in built.iterdir()] == ["result"]
     assert (built / "result").read_text().startswith(str(tmp_path / "cache"))
+
+
+def command_of(
+    monkeypatch: pytest.MonkeyPatch, project: Path, tmp_path: Path, recipe: str, **spec: Any
+) -> tuple[str, ...]:
+    """How Go is called for a part; its source has one file."""
+    called: list[tuple[str, ...]] = []
+    source = tmp_path / "source"
+    source.mkdir(exist_ok=True)
+    (source / "main.go").write_text("package main")
+
+    def go(shop: Workshop, *arguments: str | Path, cwd: Path) -> None:
+        called.append((*map(str, arguments), *sorted(str(one.relative_to(cwd)) for one in cwd.rglob("*.html"))))
+
+    monkeypatch.setattr(Workshop, "go", go)
+    monkeypatch.setattr(Workshop, "module_source", lambda shop, module: source)
+    entry = {"recipe": recipe, "module": "m", "version": "v1", **spec}
+    (project / "toolchain/parts.yml").write_text(yaml.safe_dump({"parts": {"one": entry}}))
+    make(project, tmp_path, []).require(["one"])
+    (only,) = called
+    return only
+
+
+def test_a_part_is_built_with_its_tags(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = command_of(monkeypatch, project, tmp_path, "go")
+    tagged = command_of(monkeypatch, project, tmp_path, "go", tags=["netgo", "remove_all_sd"])
+    assert "-tags=netgo,remove_all_sd" in tagged
+    assert not [word for word in plain if word.startswith("-tags")]
+
+
+def test_what_a_module_lacks_is_put_there_before_it_is_built(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = {"package": "./cmd", "placeholders": {"ui/dist/index.html": "no page"}}
+    assert command_of(monkeypatch, project, tmp_path, "module", **spec)[-1] == "ui/dist/index.html"
 
 
 def test_a_failing_command_names_part_cause_and_log(

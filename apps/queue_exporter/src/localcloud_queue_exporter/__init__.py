@@ -1,0 +1,1 @@
+"""Exports the depth of SQS queues and of their dead-letter queues."""
