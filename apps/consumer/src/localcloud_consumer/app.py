@@ -14,6 +14,7 @@ from localcloud_consumer.queue import Queue
 from localcloud_consumer.settings import ConsumerSettings
 from localcloud_consumer.table import Outcome, Table
 from localcloud_events.aws import LONG_POLL_SECONDS, client_arguments, session
+from localcloud_events.calls import Calls
 from localcloud_events.lifecycle import Stop
 from localcloud_events.message import epoch_ms
 from localcloud_events.problems import PROBLEMS, NothingDoneError
@@ -140,8 +141,12 @@ def build(settings: ConsumerSettings, stop: Stop, registry: CollectorRegistry, l
     """Make the consumer with its AWS clients."""
     aws = session()
     # An idle long poll is no slow answer: its time-out must be the longer one.
-    queue = Queue(aws.client("sqs", **client_arguments(settings, LONG_POLL_SECONDS + 5)), settings.queue)
-    table = Table(aws.client("dynamodb", **client_arguments(settings)), settings.table)
+    sqs = aws.client("sqs", **client_arguments(settings, LONG_POLL_SECONDS + 5))
+    dynamodb = aws.client("dynamodb", **client_arguments(settings))
+    calls = Calls(registry)
+    calls.watch(sqs)
+    calls.watch(dynamodb)
+    queue, table = Queue(sqs, settings.queue), Table(dynamodb, settings.table)
     return Consumer(queue, table, stop, Metrics(registry), log)
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from prometheus_client import CollectorRegistry, Counter
 
 from localcloud_events.aws import client_arguments, session
+from localcloud_events.calls import Calls
 from localcloud_events.lifecycle import Stop
 from localcloud_events.message import Event, new_event
 from localcloud_events.problems import PROBLEMS, NothingDoneError
@@ -105,7 +106,9 @@ class Producer:
 
 def build(settings: ProducerSettings, stop: Stop, registry: CollectorRegistry, log: FilteringBoundLogger) -> Producer:
     """Make the producer with its AWS client."""
-    topic = Topic(session().client("sns", **client_arguments(settings)), settings.topic)
+    sns = session().client("sns", **client_arguments(settings))
+    Calls(registry).watch(sns)
+    topic = Topic(sns, settings.topic)
     return Producer(topic, Pace(settings.rate, time.monotonic), settings.count, stop, Metrics(registry), log)
 
 

@@ -14,7 +14,7 @@ from localcloud_events.settings import BadSettingsError
 from localcloud_users_api.clients import build_store
 from localcloud_users_api.settings import Settings, load
 from localcloud_users_api.store import Store
-from localcloud_users_api.web import build_app
+from localcloud_users_api.web import UsersMetrics, build_app
 from localcloud_web.outages import explain
 from localcloud_web.readiness import Readiness
 from localcloud_web.server import CannotListenError, log_libraries, refuse, serve
@@ -51,8 +51,11 @@ def run(arguments: Sequence[str], stop: Stop) -> int:
 def _serve(store: Store, settings: Settings, stop: Stop, log: FilteringBoundLogger) -> int:
     readiness = Readiness()
     log.info("started", endpoint=settings.endpoint or "AWS", region=settings.region, port=settings.port)
+    metrics = UsersMetrics()
+    for client in (store.dynamodb, store.s3):
+        metrics.calls.watch(client)
     try:
-        serve(build_app(settings, store, readiness, log), settings, stop, readiness)
+        serve(build_app(settings, store, readiness, log, metrics), settings, stop, readiness)
     except CannotListenError:
         return refuse(APP, f"PORT: cannot listen on {settings.port}; the log has the cause")
     log.info("stopped")

@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from localcloud_events.calls import Calls
 from localcloud_events.problems import PROBLEMS
 from localcloud_users_api import __version__, errors
 from localcloud_users_api.images import recognise
@@ -63,6 +64,7 @@ class UsersMetrics(Metrics):
 
     def __init__(self) -> None:
         super().__init__("localcloud_users_api")
+        self.calls = Calls(self.registry)
         self.swept = Counter(
             "localcloud_users_api_orphaned_avatars_removed", "Avatars without a user removed.", registry=self.registry
         )
@@ -128,15 +130,21 @@ class PlainRoute(APIRoute):
         return handle
 
 
-def build_app(settings: Settings, store: Store, readiness: Readiness, log: FilteringBoundLogger) -> FastAPI:
-    """Make the ASGI application."""
+def build_app(
+    settings: Settings,
+    store: Store,
+    readiness: Readiness,
+    log: FilteringBoundLogger,
+    metrics: UsersMetrics | None = None,
+) -> FastAPI:
+    """Make the ASGI application, with metrics of its own unless they are given."""
     service = Service(
         settings,
         store,
         Pool(settings.aws_concurrency),
         Links(settings.public_url, settings.trusted_networks),
         readiness,
-        UsersMetrics(),
+        metrics or UsersMetrics(),
         log,
     )
     app = FastAPI(
