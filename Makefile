@@ -118,8 +118,9 @@ lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ansible-lint
 	antsibull-changelog lint
 
-generate: setup-test ## write what follows from AWS kinds, engines and the schema of blueprints into the files that say it too
+generate: setup-test ## write what follows from AWS kinds, engines, the schema of blueprints and dashboards into the files that say it too
 	python scripts/generate.py
+	python scripts/dashboards.py
 	ruff format --quiet plugins/module_utils/aws_resources/kinds plugins/module_utils/emulators/engines
 
 unit: setup-test ## fast tests without a cluster
@@ -138,7 +139,7 @@ bench-api: setup-test ## what the users API costs beside boto3 alone, by a MiniS
 build-image: ## build the users API's image with Docker
 	docker build --tag "$$IMAGE" --file apps/users_api/Dockerfile .
 
-check-charts: setup-test ## charts and Dockerfiles: helm lint, helm-unittest, kubeconform, kube-score, Checkov
+check-charts: setup-test ## charts, rules and Dockerfiles: helm lint, helm-unittest, promtool, kubeconform, kube-score, Checkov
 	python scripts/check_charts.py
 	pytest tests/checks/test_check_charts.py
 

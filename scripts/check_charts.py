@@ -32,7 +32,10 @@ from ansible_collections.localcloud.stack.scripts.kubernetes_schemas import from
 PROJECT = Path(__file__).resolve().parent.parent
 CHECKOV = PROJECT / ".venv/checkov"
 RELEASE = "check"
-CRDS = {"gateway-api-schemas": "httproute.yml", "prometheus-operator-schemas": "servicemonitor.yml"}
+CRDS = {
+    "gateway-api-schemas": ("httproute.yml",),
+    "prometheus-operator-schemas": ("servicemonitor.yml", "podmonitor.yml", "prometheusrule.yml", "prometheus.yml"),
+}
 COMMANDS = ("helm", "kubeconform", "kube-score", "helm-unittest")
 
 
@@ -53,11 +56,17 @@ def main() -> int:
     try:
         results = Builder(
             Inventory.read(PROJECT), Cache(default_root()), lambda line: print(line, file=sys.stderr)
-        ).require([*COMMANDS, "kubernetes-schemas", *CRDS])
+        ).require([*COMMANDS, "prometheus", "kubernetes-schemas", *CRDS])
         parts = {name: result.path for name, result in results.items()}
         version = Inventory.read(PROJECT).parts["kubernetes"].spec["version"]
         with tempfile.TemporaryDirectory() as folder:
-            findings = check(charts, {name: parts[name] / name for name in COMMANDS}, parts, version, Path(folder))
+            findings = check(
+                charts,
+                {name: parts[name] / name for name in COMMANDS} | {"promtool": parts["prometheus"] / "promtool"},
+                parts,
+                version,
+                Path(folder),
+            )
         problems = judge(findings, accepted(yaml.safe_load((charts / "accepted-findings.yml").read_text()) or []))
     except (BuildError, CheckError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -83,6 +92,7 @@ def check(
         environment = pool.submit(install_checkov)
         linted = [pool.submit(lint, commands["helm"], chart) for chart in applications]
         tested = [pool.submit(unittest, commands["helm-unittest"], chart) for chart in applications]
+        ruled = [pool.submit(rules, commands["promtool"], chart) for chart in applications]
         schemas = pool.submit(write_schemas, parts, work / "schemas")
         renders = [one for chart in applications for one in render(commands["helm"], chart, work / "renders")]
         dockerfiles = stage_dockerfiles(work / "renders")
@@ -91,7 +101,7 @@ def check(
         schemas.result()
         fitted = [pool.submit(kubeconform, commands["kubeconform"], one, work / "schemas") for one in renders]
         scored = [pool.submit(kube_score, commands["kube-score"], one, version) for one in renders]
-        return {finding for job in [*linted, *tested, *fitted, *scored, scanned] for finding in job.result()}
+        return {finding for job in [*linted, *tested, *ruled, *fitted, *scored, scanned] for finding in job.result()}
 
 
 def is_application(chart: Path) -> bool:
@@ -139,6 +149,19 @@ def unittest(command: Path, chart: Path) -> list[Finding]:
     return [Finding("helm-unittest", "test", chart.name, done.stdout + done.stderr)]
 
 
+def rules(promtool: Path, chart: Path) -> list[Finding]:
+    """What promtool finds in a chart's rules/ (each with its file and line), and which of tests/rules/ fail."""
+    checks = {path: ["check", "rules", "--lint=all", "--lint-fatal"] for path in sorted(chart.glob("rules/*.yml"))}
+    checks |= {path: ["test", "rules"] for path in sorted(chart.glob("tests/rules/*.yml"))}
+    found = []
+    for path, words in checks.items():
+        done = subprocess.run([promtool, *words, path], capture_output=True, text=True, check=False)
+        if done.returncode:
+            where = str(path.relative_to(chart.parent))
+            found.append(Finding("promtool", words[0], where, done.stdout + done.stderr))
+    return found
+
+
 def render(helm: Path, chart: Path, target: Path) -> list[Render]:
     target.mkdir(exist_ok=True)
     made = []
@@ -162,8 +185,9 @@ def render(helm: Path, chart: Path, target: Path) -> list[Render]:
 def write_schemas(parts: Mapping[str, Path], target: Path) -> None:
     target.mkdir()
     schemas = dict(from_swagger(json.loads((parts["kubernetes-schemas"] / "swagger.json").read_text())))
-    for part, file in CRDS.items():
-        schemas |= from_crd(yaml.safe_load((parts[part] / file).read_text()))
+    for part, files in CRDS.items():
+        for file in files:
+            schemas |= from_crd(yaml.safe_load((parts[part] / file).read_text()))
     for name, schema in schemas.items():
         (target / f"{name}.json").write_text(json.dumps(schema))
 

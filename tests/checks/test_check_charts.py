@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,10 @@ POD = {
     },
 }
 SUITE = {"tests": [{"it": "fails", "asserts": [{"equal": {"path": "metadata.name", "value": "good"}}]}]}
+RULES = {"groups": [{"name": "g", "rules": [{"record": "a:b", "expr": "sum(a"}]}]}
+GOOD = {"groups": [{"name": "g", "rules": [{"record": "a:b", "expr": "vector(1)"}]}]}
+EXPECTED = {"expr": "a:b", "eval_time": "1m", "exp_samples": [{"labels": "a:b", "value": 2}]}
+RULE_TEST = {"rule_files": ["../../rules/good.yml"], "tests": [{"promql_expr_test": [EXPECTED]}]}
 
 
 def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
@@ -28,6 +33,9 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
         "bad/Chart.yaml": CHART,
         "bad/templates/pod.yaml": POD,
         "bad/tests/pod_test.yaml": SUITE,
+        "bad/rules/bad.yml": RULES,
+        "bad/rules/good.yml": GOOD,
+        "bad/tests/rules/good.yml": RULE_TEST,
         "accepted-findings.yml": [{"tool": "t", "check": "c", "where": ["Pod/gone"], "reason": "r"}],
     }
     for name, content in files.items():
@@ -39,6 +47,8 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
     for told in (
         "helm lint: bad: ",
         "helm-unittest test: bad: ",
+        "promtool check: bad/rules/bad.yml: ",
+        "promtool test: bad/tests/rules/good.yml: ",
         "kubeconform schema: Pod/check-bad: ",
         "kube-score container-security-context-privileged: Pod/check-bad: ",
         "checkov CKV_K8S_16: Pod/check-bad: ",
@@ -47,3 +57,5 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
     ):
         assert told in done.stdout, told
     assert "restartPolcy" in done.stdout
+    # The mistake's line.
+    assert re.search(r"bad\.yml: 5:\d+: .*unclosed left parenthesis", done.stdout), done.stdout
