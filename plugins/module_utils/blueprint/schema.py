@@ -17,7 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.cat
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.fields import Flag, Model, Whole, short
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.models import AfterValidator, Field
 
-ADDITIONS = ("ingress", "metrics-server", "argocd")
+ADDITIONS = ("ingress", "metrics-server", "monitoring", "argocd")
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names
 DNS_LABEL = re.compile(r"(?=.{1,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 # https://helm.sh/docs/chart_template_guide/builtin_objects/: at most 53, as charts append to it.
@@ -217,7 +217,7 @@ class Blueprint(Model):
     gitops: GitOps | None = Field(
         None, description="Follow a Git repository by Argo CD, instead of Helm releases by Ansible."
     )
-    additions: list[Literal["ingress", "metrics-server", "argocd"]] = Field(
+    additions: list[Literal["ingress", "metrics-server", "monitoring", "argocd"]] = Field(
         default_factory=list, description="What the embedded node gets besides."
     )
     addresses: dict[str, Address] = Field(
