@@ -376,7 +376,8 @@ to_clear:
   elements: dict
 to_replace:
   description:
-    - Objects that are deleted and declared again; they are among RV(to_apply). What AWS has stays, until the new one takes its place.
+    - Objects that are deleted and declared again. What AWS has stays, until the new one takes its place. They are among RV(to_apply), but
+      for those of a composite resource, which Crossplane declares again. Each has its C(uid) besides.
     - Those whose values of Kubernetes Secrets were rotated, and which AWS can't change; and subscriptions that AWS no longer has, but may
       still answer for.
   returned: success

@@ -44,7 +44,10 @@ class Api(t.Protocol):
 
 
 class Want(t.NamedTuple):
-    """What to wait for: one object, or without a name all objects of a kind with a label."""
+    """What to wait for: one object, or without a name all objects of a kind with a label.
+
+    With C(uid) another object of that name is not it.
+    """
 
     api_version: str
     kind: str
@@ -52,6 +55,7 @@ class Want(t.NamedTuple):
     name: str | None = None
     namespace: str | None = None
     label_selector: str | None = None
+    uid: str | None = None
 
 
 class Options(t.NamedTuple):
@@ -179,6 +183,7 @@ def wants_of(params: t.Mapping[str, t.Any]) -> list[Want]:
             name=one.get("name"),
             namespace=one.get("namespace"),
             label_selector=params.get("label_selector"),
+            uid=one.get("uid"),
         )
         for one in params.get("resources") or params.get("kinds") or []
     ]
@@ -420,6 +425,8 @@ class Waiter:
 
     def _row(self, which: Watched, want: Want, key: Key, state: State) -> Json:
         obj = state.objects.get(key)
+        if obj and want.uid and obj["metadata"].get("uid") != want.uid:
+            obj = None
         known = (id(obj), state.served, state.listed, state.problem)
         before = self._judged.get((want, key))
         if before is None or before[0] != known:

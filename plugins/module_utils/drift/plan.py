@@ -114,7 +114,8 @@ def diff(
     there = [found.objects.get(key) for key in keys]
     own = [(completed(obj, live), live) for obj, live in zip(declared, there, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
-    pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
+    composed, lacking = _composed(api, [live for _obj, live in own if live], settings)
+    pairs = [*own, *((obj, obj) for obj in composed)]
     in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
     cases = [
         Case(obj, live, not (live and _unfinished(obj, live, aws)))
@@ -137,15 +138,17 @@ def diff(
     ]
     cleared = [one for one in clearing if observe]
     replaced = [
-        obj for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True) if _is_replaced(name, obj, live)
+        (obj, live)
+        for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True)
+        if _is_replaced(name, obj, live)
     ]
     open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
-        **_sorted([*rows, *expected], {_identity(obj) for obj in replaced}),
-        "unready": _unready(api, pairs),
+        **_sorted([*rows, *expected], {_identity(obj): obj is not live for obj, live in replaced}),
+        "unready": [*_unready(api, pairs), *(_not_composed(composite, one) for composite, one in lacking)],
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
-        "to_replace": [reference(obj) for obj in replaced],
+        "to_replace": [{**reference(obj), "uid": live["metadata"]["uid"]} for obj, live in replaced if live],
         "to_unset": [patch for name, row, obj in rows if name == "drifted" and (patch := _unset(row, obj))],
         "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
         "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
@@ -156,7 +159,7 @@ def diff(
             for one in found_settings
         ],
         "surplus": [{**reference(one), "protected": label_of(one, PROTECTION) == "true"} for one in surplus],
-        "held_by_others": removal_problems([*surplus, *_composed(api, surplus, settings)], settings.us, observe),
+        "held_by_others": removal_problems([*surplus, *_composed(api, surplus, settings)[0]], settings.us, observe),
         "not_served": sorted(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
@@ -222,25 +225,30 @@ def look(
         }
 
 
-def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[Json]:
-    """The objects that composites among these are made of. They may take over what these may."""
-    adopting = [
-        (one, (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true")
+def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> tuple[list[Json], list[tuple[Json, Json]]]:
+    """The objects that composites among these are made of, and those that are not there, as (composite, its reference).
+
+    They may take over what their composites may.
+    """
+    references = [
+        (obj, one)
         for obj in objects
         for one in ((obj.get("spec") or {}).get("crossplane") or {}).get("resourceRefs") or []
         if one.get("name")
     ]
-    references = [one for one, _adopts in adopting]
     if not references:
-        return []
-    kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for one in references}
+        return [], []
+    kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for _obj, one in references}
     found = look(api, serving(api, kinds), kinds, settings.field_manager, {})
-    keys = [((one["apiVersion"], one["kind"], one.get("namespace"), one["name"]), adopts) for one, adopts in adopting]
-    return [
-        {**_adopting(found[key], adopts), "apiVersion": key[0], "kind": key[1], "owned": {}}
-        for key, adopts in keys
-        if key in found
-    ]
+    composed, lacking = [], []
+    for obj, one in references:
+        key = (one["apiVersion"], one["kind"], one.get("namespace"), one["name"])
+        if key in found:
+            adopts = (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
+            composed.append({**_adopting(found[key], adopts), "apiVersion": key[0], "kind": key[1], "owned": {}})
+        else:
+            lacking.append((obj, one))
+    return composed, lacking
 
 
 def _adopting(obj: Json, adopts: bool) -> Json:
@@ -253,7 +261,7 @@ def _adopting(obj: Json, adopts: bool) -> Json:
 def _slim(obj: Json, field_manager: str) -> Json:
     """An object without what is not compared."""
     metadata = obj["metadata"]
-    kept = ("name", "namespace", "labels", "annotations", "generation", "deletionTimestamp", "finalizers")
+    kept = ("name", "namespace", "uid", "labels", "annotations", "generation", "deletionTimestamp", "finalizers")
     owned = [
         one.get("fieldsV1") or {}
         for one in metadata.get("managedFields") or []
@@ -558,16 +566,19 @@ def _named(obj: Json, aws: Json | None, external_name: str | None = None) -> Jso
 
 
 def _is_replaced(name: str, obj: Json, live: Json | None) -> bool:
-    """Whether an object in this list is deleted and declared again. Not one of a composite's, which Crossplane declares."""
-    if live is None or obj is live:
+    """Whether an object in this list is deleted, and declared again: by us, or where a composite has it, by Crossplane."""
+    if live is None:
         return False
-    return (
-        is_replaced(obj, live) if name == "drifted" else name == "gone" and service_kind_of(obj) in REPLACED_WHEN_GONE
-    )
+    if name == "gone":
+        return service_kind_of(obj) in REPLACED_WHEN_GONE
+    return name == "drifted" and obj is not live and is_replaced(obj, live)
 
 
-def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Collection[tuple[str, ...]]) -> Json:
-    """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
+def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Mapping[tuple[str, ...], bool]) -> Json:
+    """The rows by list; what must be applied, and what Crossplane must look at again, as objects.
+
+    C(replaced): the objects that are deleted, by identity, and whether we declare them again.
+    """
     by_name: dict[str, list[Json]] = {
         name: []
         for name in (
@@ -600,7 +611,7 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Collection[tup
         "to_apply": [
             obj
             for name, _row, obj in rows
-            if name in ("missing", "drifted", "leaving") or (name == "gone" and _identity(obj) in replaced)
+            if name in ("missing", "drifted", "leaving") or (name == "gone" and replaced.get(_identity(obj)))
         ],
         "to_look_at": [
             _look_again(obj, now, row)
@@ -707,6 +718,22 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
             }
         )
     return found
+
+
+def _not_composed(composite: Json, one: Json) -> Json:
+    """A composite's row among the unready: Crossplane has not made this part of it (again) yet."""
+    return {
+        **reference(composite),
+        "ready": False,
+        "condition": "Ready",
+        "reason": conditions.NOT_FOUND,
+        "message": f"{one['kind']}/{one['name']}, which it is made of, is not there",
+        "last_event": None,
+        "cause": None,
+        "next_step": None,
+        "permanent": False,
+        "under_way": False,
+    }
 
 
 def _reconciled(obj: Json, live: Json) -> bool:

@@ -310,6 +310,13 @@ def test_absent_waits_until_the_last_is_gone():
     assert result["resources"][0]["ready"] is True
 
 
+def test_another_object_of_the_same_name_is_not_the_one_that_is_to_go():
+    absent, there = SOON._replace(state="absent"), thing(uid="second")
+    assert wait(script(listed(there)), [TOPIC._replace(uid="first")], absent)["ready"] is True
+    with pytest.raises(KubernetesError):
+        wait(script(listed(there)), [TOPIC._replace(uid="second")], absent)
+
+
 def test_absent_is_reached_where_the_kind_is_not_served():
     assert wait(Script({}), options=PATIENT._replace(state="absent"))["ready"] is True
 

@@ -58,7 +58,7 @@ def topic(name="orders", labels=None, annotations=None, **parameters):
 def live(declared, conditions=READY, at_provider=None, **metadata):
     """The cluster's object for a declared one."""
     obj = copy.deepcopy(declared)
-    obj["metadata"] |= metadata
+    obj["metadata"] |= {"uid": f"uid-of-{obj['metadata']['name']}", **metadata}
     obj["status"] = {"conditions": list(conditions), "atProvider": at_provider or {}}
     return obj
 
@@ -520,28 +520,59 @@ def test_what_has_no_conditions_of_crossplane_is_not_unready():
     assert diff(Cluster(live(service, conditions=())), [service], [], SETTINGS)["unready"] == []
 
 
+PIPELINE = {
+    "apiVersion": "localcloud.dev/v1alpha1",
+    "kind": "EventPipeline",
+    "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
+    "spec": {"topic": "orders"},
+}
+
+
+class Composites(Cluster):
+    """A cluster with a composite that refers to its parts, whether they are there or not."""
+
+    def __init__(self, *parts, kind="Topic"):
+        super().__init__(*parts)
+        self.kind = kind
+
+    def get(self, path, params):
+        if path == "/apis/localcloud.dev/v1alpha1":
+            return {"resources": [{"kind": "EventPipeline", "name": "eventpipelines"}]}
+        if path == "/apis/localcloud.dev/v1alpha1/eventpipelines":
+            there = live(PIPELINE)
+            references = [{"apiVersion": SNS, "kind": self.kind, "name": "p-orders"}]
+            spec = {**there["spec"], "crossplane": {"resourceRefs": references}}
+            return {"items": [{**there, "spec": spec}], "metadata": {}}
+        found = super().get(path.replace("topicsubscriptions", "topics"), params)
+        return json.loads(json.dumps(found).replace('"Topic"', f'"{self.kind}"'))
+
+
+def composed(kind="Topic"):
+    return {**live(topic("p-orders", labels={"localcloud.dev/owner": None}, annotations=CREATED)), "kind": kind}
+
+
 def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
-    composite = {
-        "apiVersion": "localcloud.dev/v1alpha1",
-        "kind": "EventPipeline",
-        "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
-        "spec": {"topic": "orders"},
-    }
-    made = live(topic("p-orders", labels={"localcloud.dev/owner": None}, annotations=CREATED))
-    references = {"crossplane": {"resourceRefs": [{"apiVersion": SNS, "kind": "Topic", "name": "p-orders"}]}}
-
-    class Composites(Cluster):
-        def get(self, path, params):
-            if path == "/apis/localcloud.dev/v1alpha1":
-                return {"resources": [{"kind": "EventPipeline", "name": "eventpipelines"}]}
-            if path == "/apis/localcloud.dev/v1alpha1/eventpipelines":
-                there = live(composite)
-                return {"items": [{**there, "spec": {**there["spec"], **references}}], "metadata": {}}
-            return super().get(path, params)
-
-    found = diff(Composites(made), [composite], [], SETTINGS, aws_has({}, None))
+    found = diff(Composites(composed()), [PIPELINE], [], SETTINGS, aws_has({}, None))
     assert report(found) == ["Topic/p-orders is gone from AWS"]
     assert [one["kind"] for one in found["to_look_at"]] == ["Topic"]
+
+
+def test_a_composites_subscription_that_is_gone_is_deleted_and_left_to_crossplane_to_declare():
+    kind = "TopicSubscription"
+    found = diff(Composites(composed(kind), kind=kind), [PIPELINE], [], SETTINGS, aws_has({}, None))
+    assert names(found, "gone") == ["p-orders"]
+    assert [(one["name"], one["uid"]) for one in found["to_replace"]] == [("p-orders", "uid-of-p-orders")]
+    assert (found["to_apply"], found["to_look_at"]) == ([], [])
+
+
+def test_a_composite_is_not_ready_before_all_its_parts_are_there():
+    found = diff(Composites(), [PIPELINE], [], SETTINGS, aws_has({}))
+    (unready,) = found["unready"]
+    assert (unready["kind"], unready["message"]) == (
+        "EventPipeline",
+        "Topic/p-orders, which it is made of, is not there",
+    )
+    assert not converged(found)
 
 
 def test_a_busy_api_server_is_asked_again_and_a_refusal_is_not():
