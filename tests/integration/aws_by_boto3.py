@@ -138,7 +138,11 @@ FIELDS = [
     Field("queue's wait", queue("ReceiveMessageWaitTimeSeconds"), ("5", "6", "0")),
     Field("queue's message size", queue("MaximumMessageSize"), ("65536", "65537", "262144")),
     Field("queue's dead letters", dead_letters, (("-dlq", 3), ("-dlq", 4), None)),
-    Field("queue's policy", statements, (["Own", "TopicsSend"], ["Own", "TopicsSend"], ["TopicsSend"])),
+    Field(
+        "queue's policy",
+        statements,
+        (["Own", "RulesSend", "TopicsSend"], ["Own", "RulesSend", "TopicsSend"], ["TopicsSend"]),
+    ),
     Field("subscription's raw delivery", subscription("RawMessageDelivery"), ("true", "true", "false")),
     Field(
         "subscription's filter",

@@ -71,16 +71,16 @@ def observed(changes: Changes) -> Changes:
 
 def told(difference: dict[str, Any]) -> Changes:
     """What a run in check mode says would change."""
-    changes = strayed(difference)
-    for one in (*difference["missing"], *difference["surplus"]):
+    changes = drifted(difference)
+    for one in (*difference["missing"], *difference["orphaned"]):
         changes[_object(one)] = None
     return changes
 
 
-def strayed(difference: dict[str, Any], where: tuple[str, ...] = ("spec", "aws", "provider")) -> Changes:
+def drifted(difference: dict[str, Any], where: tuple[str, ...] = ("spec", "aws", "provider")) -> Changes:
     """The fields that differ in one of these places."""
     changes: Changes = {}
-    for one in (*difference["drifted"], *difference["strayed"]):
+    for one in (*difference["modified"], *difference["drifted"]):
         fields = {
             field["path"].removeprefix("spec.forProvider.").split(".")[0].split("[")[0].removesuffix("Ref")
             for field in one["fields"]

@@ -128,7 +128,7 @@ def test_what_is_changed_behind_crossplanes_back_is_named_and_repaired(declaring
     lists = declaring.lists(SET)
     with declaring.paused():
         declaring.run(lists, **ONLY_ASKED)
-        found = every_field.strayed(declaring.check(lists), where=("aws",))
+        found = every_field.drifted(declaring.check(lists), where=("aws",))
     expected = every_field.observed(every_field.expected(declaring.before, lists))
     assert {key: found.get(key, set()) & (fields or set()) for key, fields in expected.items()} == expected
     declaring.run(lists)

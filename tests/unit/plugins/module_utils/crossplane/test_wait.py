@@ -280,17 +280,17 @@ def test_it_ends_where_nothing_is_left_but_what_the_provider_lost():
 
 
 def test_what_did_not_change_is_not_judged_again(monkeypatch):
-    judged, judge = [], watching.rules.judge
+    evaluated, evaluate = [], watching.rules.evaluate
     monkeypatch.setattr(
-        watching.rules, "judge", lambda obj, wanted: judged.append(obj["metadata"]["name"]) or judge(obj, wanted)
+        watching.rules, "evaluate", lambda obj, wanted: evaluated.append(obj["metadata"]["name"]) or evaluate(obj, wanted)
     )
     waiter = Waiter(None, [TOPIC, TOPIC._replace(name="late")], PATIENT)
     (topics,) = waiter.groups
-    waiter.board.replace(topics, [thing(), thing("late", ready=False)], namespaced=False)
+    waiter.store.replace(topics, [thing(), thing("late", ready=False)], namespaced=False)
     assert [one["ready"] for one in waiter._rows()] == [True, False]
-    waiter.board.apply(topics, "MODIFIED", thing("late", version="2"))
+    waiter.store.apply(topics, "MODIFIED", thing("late", version="2"))
     assert [one["ready"] for one in waiter._rows()] == [True, True]
-    assert judged == ["orders", "late", "late"]
+    assert evaluated == ["orders", "late", "late"]
 
 
 @pytest.mark.parametrize("error", [ApiError(403, "topics is forbidden"), UntrustedError("certificate verify failed")])

@@ -72,7 +72,7 @@ def test_a_rotated_value_is_a_change_and_a_version_is_made_again():
     same = diff(Cluster("7", *before), OBJECTS, [], Settings("me"))
     assert (same["same"], same["to_replace"]) == (3, [])
     found = diff(Cluster("8", *before), OBJECTS, [], Settings("me"))
-    assert [one["kind"] for one in found["drifted"]] == ["SecretVersion", "Parameter"]
+    assert [one["kind"] for one in found["modified"]] == ["SecretVersion", "Parameter"]
     assert [one["kind"] for one in found["to_replace"]] == ["SecretVersion"]
     (again,) = (one for one in found["to_apply"] if one["kind"] == "SecretVersion")
     # A version of its own, and not the old one under that name.
