@@ -110,7 +110,7 @@ parts: setup-test ## build everything that clusters of the tests are made of
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
-	mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
+	mypy plugins scripts toolchain/provider-aws
 	mypy compat
 	cd apps && mypy
 	cd crossplane/event_pipeline/function && mypy

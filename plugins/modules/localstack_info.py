@@ -579,8 +579,8 @@ def main() -> None:
         result = gather(Clients(Connection.from_params(module.params)), query)
     except AwsError as error:
         module.fail_json(msg=error.message, **error.details)
-    for error in result["errors"]:
-        module.warn(printable(error["message"]))
+    for unread in result["errors"]:
+        module.warn(printable(unread["message"]))
     module.exit_json(changed=False, **result)
 
 
