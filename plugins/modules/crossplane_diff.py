@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Asks for one list of each kind, of the objects of O(owner), however many resources there are. All objects of a kind are read only
     where something declared is not among these.
-  - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is no difference.
+  - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is not a difference.
   - Fields that were applied by O(field_manager) once and are no longer declared are differences.
   - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
   - What is derived from O(declared) gets the tags C(localcloud.dev/owner) and C(localcloud.dev/cluster), where its kind has tags.

@@ -18,7 +18,7 @@ description:
   - An object is deleted by its UID, so that another one that got its name meanwhile stays.
 options:
   resources:
-    description: The objects. What is not there, and a kind that is not served, is no error.
+    description: The objects. What is not there, and a kind that is not served, is not an error.
     type: list
     elements: dict
     required: true

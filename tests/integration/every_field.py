@@ -55,7 +55,7 @@ def expected(before: Lists, after: Lists) -> Changes:
             field.removesuffix("Ref")
             for field in old[key] | new[key]
             if old[key].get(field) != new[key].get(field)
-            # What AWS has without the field is no change where the field goes.
+            # What AWS has without the field is not a change where the field goes.
             and (field in new[key] or field not in rules or old[key][field] != rules[field].cleared)
         }
         if fields:

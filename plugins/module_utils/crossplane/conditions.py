@@ -271,7 +271,7 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
         ),
         Cause(
             "a field was changed that cannot be changed after creation",
-            "set the field back, or delete the resource and create it anew",
+            "set the field back, or delete the resource and create it again",
             permanent=True,
         ),
     ),
@@ -420,7 +420,7 @@ def _stuck_deletion(obj: Json, event: str | None) -> Cause:
             "its deletion waits for a finalizer, that is for its controller to remove what is in AWS",
             "look whether its provider's pod runs and its ProviderConfig still exists",
         )
-    return Cause("it is being deleted", "wait, or create it anew")
+    return Cause("it is being deleted", "wait, or create it again")
 
 
 def _known(text: str) -> Cause | None:

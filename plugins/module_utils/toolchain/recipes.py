@@ -27,7 +27,7 @@ from .registries import skopeo, tls
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
 
-# Raise a recipe's number when what it makes changes, so that its parts are built anew.
+# Raise a recipe's number when what it makes changes, so that its parts are built again.
 RECIPE_VERSIONS = {
     "go": 1,
     "provider": 3,

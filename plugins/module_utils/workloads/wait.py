@@ -221,7 +221,7 @@ class Waiter:
     # --- the result -------------------------------------------------------------------------------------------------
 
     def _snapshot_of_the_end(self, snapshot: Snapshot) -> Snapshot:
-        """With pods read anew: their watch may be behind that of the workloads."""
+        """With pods read again: their watch may be behind that of the workloads."""
         store = Store(self.sources)
         try:
             for source in (self.sources.pods, self.sources.replica_sets):

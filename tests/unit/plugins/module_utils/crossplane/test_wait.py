@@ -282,7 +282,9 @@ def test_it_ends_where_nothing_is_left_but_what_the_provider_lost():
 def test_what_did_not_change_is_not_judged_again(monkeypatch):
     evaluated, evaluate = [], watching.rules.evaluate
     monkeypatch.setattr(
-        watching.rules, "evaluate", lambda obj, wanted: evaluated.append(obj["metadata"]["name"]) or evaluate(obj, wanted)
+        watching.rules,
+        "evaluate",
+        lambda obj, wanted: evaluated.append(obj["metadata"]["name"]) or evaluate(obj, wanted),
     )
     waiter = Waiter(None, [TOPIC, TOPIC._replace(name="late")], PATIENT)
     (topics,) = waiter.groups
