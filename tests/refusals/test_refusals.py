@@ -245,7 +245,7 @@ def test_a_web_server_that_is_no_emulator(run: Run, tmp_path: Path, web_server: 
     }
     output = run(**EMULATOR, **endpoint)
     assert here in output
-    assert "no emulator" in output
+    assert "is not an emulator" in output
     assert list(tmp_path.iterdir()) == []
 
 
