@@ -345,6 +345,10 @@ def blueprint_keys() -> list[str]:
     return ["", "| key | what |", "|---|---|", *rows(Blueprint, ""), ""]
 
 
+# Keys that a template can't have by a dot, so that Ansible documents none of a module's.
+METHODS = {name for name in dir(dict) if not name.startswith("_")}
+
+
 def blueprint_documentation() -> list[str]:
     """The keys of a blueprint in the form of a module's RETURN, which `ansible-doc` shows."""
     from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.schema import Blueprint
@@ -356,13 +360,15 @@ def documented_keys(model: Any, indent: str) -> list[str]:
     """Each key of a model with description, type and, of maps with known keys, what they contain. For editors' own there is none."""
     found = []
     for name, field in model.model_fields.items():
-        if field.alias:
+        if field.alias or name in METHODS:
             continue
         kind, elements = documented_type(field.annotation)
         inner, form = inner_model(field.annotation)
         said = re.sub("`([^`]*)`", r"C(\1)", field.description or inner.__doc__ or name.capitalize())
         if form == ".<name>":
             said += " A map of names to maps with these keys."
+        for other in METHODS & set(inner.model_fields if inner else ()):
+            said += re.sub("`([^`]*)`", r"C(\1)", f" Also `{other}`: {inner.model_fields[other].description}")
         found += [f"{indent}{name}:", f"{indent}  description: >-"]
         found += textwrap.wrap(said, WIDTH, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    ")
         found += [f"{indent}  type: {kind}"] + ([f"{indent}  elements: {elements}"] if elements else [])
