@@ -31,6 +31,8 @@ REQUIREMENTS = PROJECT / "requirements"
 SUPPORT = PROJECT / "docs/support.yml"
 # At once; each is a process that waits for a registry.
 PARALLEL = 4
+# Has what is the oldest on purpose.
+OLDEST = "core-oldest"
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?P<extras>\[[^\]]*\])?==(?P<version>[^\s;]+)(?P<marker>\s*;.*)?$", re.M)
 COMPILED = re.compile(r"uv pip compile .*-o requirements/\S+\.txt")
 
@@ -61,7 +63,7 @@ class Found(NamedTuple):
     source: str
 
     def row(self, today: dt.date) -> list[str]:
-        behind = self.newest if self.newest not in ("", self.pin.version) else ""
+        behind = self.newest if self.newest and Version(self.newest) > Version(self.pin.version) else ""
         ended = "" if self.end is None else f"{self.end}{' (ended)' if self.end < today else ''}"
         return [self.pin.file, self.pin.name, self.pin.version, behind, self.next_major, ended, self.source]
 
@@ -168,9 +170,9 @@ def newest_module(module: str, run: Run = run) -> str:
 
 
 def newest_package(package: str, run: Run = run) -> str:
-    """The newest release of a package that the index serves for this Python; empty where it serves none."""
+    """The newest release of a package that the index serves, for whichever Python; empty where it serves none."""
     try:
-        said = run([sys.executable, "-m", "pip", "index", "versions", package], PROJECT)
+        said = run([sys.executable, "-m", "pip", "index", "versions", "--ignore-requires-python", package], PROJECT)
     except OutdatedError:
         return ""
     found = re.search(r"^Available versions: (.*)$", said, re.M)
@@ -197,7 +199,7 @@ def lift(name: str, version: str | None, run: Run = run) -> None:
     files = [
         path
         for path in sorted(REQUIREMENTS.glob("*.in"))
-        if any(one["name"] == name for one in PIN.finditer(path.read_text()))
+        if path.stem != OLDEST and any(one["name"] == name for one in PIN.finditer(path.read_text()))
     ]
     if not files:
         raise OutdatedError(
@@ -214,7 +216,7 @@ def lift_part(name: str, part: dict[str, Any], version: str, run: Run = run) -> 
     """Change a part's version, its stamps, and its go.mod and go.sum."""
     if not version:
         raise OutdatedError(
-            f"The Go proxy serves no release of {part['module']}. Give one: make raise PART={name} VERSION=v…"
+            f"The Go proxy serves no release of {part['module']}. Give one: make raise PART={name} TO=v…"
         )
     # First, as the proxy may not serve it.
     folder = PROJECT / "toolchain" / part.get("folder", name)
