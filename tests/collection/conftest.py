@@ -89,10 +89,16 @@ def python(request: pytest.FixtureRequest) -> Path:
 
 
 def interpreter(version: str) -> str | None:
-    """An installed Python of this minor version; none is fetched."""
-    command = [BIN / "uv", "python", "find", "--no-python-downloads", "--no-project", "--system", version]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or None
+    """An installed Python of this minor version, of the path or of pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    kept = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+    found = [shutil.which(f"python{version}"), *map(str, kept)]
+    return next((one for one in found if one and _works(one)), None)
+
+
+def _works(interpreter: str) -> bool:
+    """Whether it starts and has what environments need; pyenv's command of a version that is not chosen does not."""
+    return subprocess.run([interpreter, "-c", "import ssl, venv"], capture_output=True, check=False).returncode == 0
 
 
 def environment(name: str, interpreter: str, cache: Path) -> Path:

@@ -158,13 +158,15 @@ def test_everything_is_documented(python: Path, installed: Path) -> None:
         rendered = elsewhere(installed, python / "ansible-doc", "-t", kind, *wanted)
         for name in wanted:
             assert re.search(rf"^> {kind.upper()}\S* .*{re.escape(name)}\b", rendered, re.M), rendered
-        assert "WARNING" not in rendered
+        # ansible-core 2.21 says so of a collection inside of itself, whatever is asked.
+        warnings = [line for line in rendered.splitlines() if "WARNING" in line and "_protomatter" not in line]
+        assert warnings == []
         assert "ERROR" not in rendered
 
 
 def filters(path: Path) -> list[str]:
     """The filters of a file, by the names that Ansible knows them by."""
-    (_returned,) = re.findall(r"def filters\(self\).*?return told\.filters\(\s*\{(.*?)\}", path.read_text(), re.S)
+    (_returned,) = re.findall(r"def filters\(self\).*?return (?:[\w.]+\()?\s*\{(.*?)\}", path.read_text(), re.S)
     return re.findall(r'"(\w+)":', _returned)
 
 
