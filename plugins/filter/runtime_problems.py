@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common import supported
+from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
 def runtime_problems(core: str) -> list[str]:
@@ -19,6 +20,4 @@ class FilterModule:
     """Filters of this file."""
 
     def filters(self) -> dict[str, Any]:
-        return {
-            "runtime_problems": runtime_problems,
-        }
+        return told.filters({"runtime_problems": runtime_problems})

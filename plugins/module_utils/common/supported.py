@@ -110,12 +110,15 @@ def kubectl_problem(said: str, cluster: str) -> str | None:
 
 def runtime_problems(core: str, python: tuple[int, ...]) -> list[str]:
     """What is wrong with the ansible-core and the Python that run playbooks. A newer one than was tested is taken as it is."""
-    problems = []
-    for kind, version in ((ANSIBLE_CORE, core.split(".")), (PYTHON, python)):
-        found = (int(version[0]), int(version[1]))
-        if found < kind.oldest:
-            problems.append(f"{kind.problem(found)} Install one of these, then run again.")
-    return problems
+    known = re.match(r"(\d+)\.(\d+)", core)
+    if known is None:
+        return [f"ansible-core does not say its version; supported is ansible-core {ANSIBLE_CORE}."]
+    found = ((ANSIBLE_CORE, (int(known[1]), int(known[2]))), (PYTHON, (python[0], python[1])))
+    return [
+        f"{kind.problem(version)} Install one of these, then run again."
+        for kind, version in found
+        if version < kind.oldest
+    ]
 
 
 def _text(version: Version) -> str:
