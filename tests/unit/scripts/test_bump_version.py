@@ -88,7 +88,8 @@ def test_what_is_no_tag_is_refused(charts: Path, version: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"), [("stage", "no environment 'stage', only dev, prod"), ("../dev", "not an environment's name")]
+    ("environment", "says"),
+    [("stage", "no environment 'stage', only dev, prod"), ("../dev", "not an environment's name")],
 )
 def test_an_environment_that_is_not_there(charts: Path, environment: str, says: str) -> None:
     with pytest.raises(BumpError, match=says):
