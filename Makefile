@@ -11,13 +11,16 @@ ENV ?=
 ENGINE ?=
 ENDPOINT ?=
 ACCOUNT ?=
+# Of raise: which pin, and to which version instead of the newest.
+PART ?=
+TO ?=
 API_URL ?=
 # Of report: json prints the facts as data, and nothing else, on standard output; WATCH=1 serves the page on this machine and keeps it live.
 FORMAT ?=
 WATCH ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT
+GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT PART TO
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
@@ -41,7 +44,7 @@ endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
 .PHONY: help up verify status report down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	compat generate molecule refusals faults parts what-failed all-checks all-clusters setup setup-test clean-cache
+	compat generate molecule refusals faults parts what-failed all-checks all-clusters setup setup-test clean-cache outdated raise
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -110,7 +113,7 @@ parts: setup-test ## build everything that clusters of the tests are made of
 lint: setup-test ## ansible-lint, yamllint, ruff, mypy, antsibull-changelog
 	ruff check .
 	ruff format --check .
-	mypy plugins/module_utils plugins/plugin_utils plugins/action plugins/filter plugins/callback scripts toolchain/provider-aws
+	mypy plugins scripts toolchain/provider-aws
 	mypy compat
 	cd apps && mypy
 	cd crossplane/event_pipeline/function && mypy
@@ -176,6 +179,13 @@ setup-test:
 
 compat: setup-test ## what ENGINE=localstack|ministack (both without it), or ENDPOINT=http://… does as AWS documents it (4 min)
 	pytest compat $(if $(ENGINE),--engine="$$ENGINE") $(if $(ENDPOINT),--endpoint="$$ENDPOINT") $(if $(ACCOUNT),--account="$$ACCOUNT")
+
+outdated: setup-test ## every pin with its newest release and its upstream's end of support
+	python scripts/outdated.py
+
+raise: setup-test ## change a pin and what follows from it: PART=helm, or a requirement as PART=boto3; TO=v1.2.3 for another than the newest
+	@test -n "$$PART" || { echo "Which one? make raise PART=helm (make outdated lists all)"; exit 1; }
+	python scripts/outdated.py raise "$$PART" $${TO:+"$$TO"}
 
 bench: setup-test ## declared resources beside kubectl apply, a re-run beside a shell script (30 min)
 	python benchmarks/resources.py

@@ -44,10 +44,10 @@ def bumped(text: str, version: str, title: str) -> str:
 def bump(charts: Path, environment: str, version: str, services: Iterable[str]) -> list[Path]:
     """Change the files of an environment; gives those that differ now. Raises BumpError."""
     if not ENVIRONMENT.fullmatch(environment):
-        raise BumpError(f"{environment!r} is no environment's name: lower-case letters, digits and '-'.")
+        raise BumpError(f"{environment!r} is not an environment's name: lower-case letters, digits and '-'.")
     if not VERSION.fullmatch(version):
         raise BumpError(
-            f"{version!r} is no image's tag: 1 to 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'."
+            f"{version!r} is not an image's tag: 1 to 128 letters, digits, '_', '.' and '-', not beginning with '.' or '-'."
         )
     new: dict[Path, tuple[str, str]] = {}
     for service in services:

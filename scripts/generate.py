@@ -21,6 +21,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import yaml
+
 PROJECT = Path(__file__).resolve().parent.parent
 KINDS = Path("plugins/module_utils/aws_resources/kinds")
 INDEX = KINDS / "__init__.py"
@@ -140,6 +142,36 @@ def engine_rows() -> list[str]:
         for one in engine.choices
     ]
     return ["", "| engine | what it is | data after a restart | choose it for |", "|---|---|---|---|", *rows, ""]
+
+
+def support_rows() -> list[str]:
+    """What is supported, and which versions the tests run, by the pins that they take them from."""
+    from ansible_collections.localcloud.stack.plugins.module_utils.common import supported
+
+    parts = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]
+    oldest, newest = (
+        re.findall(r"^ansible-core==([^\s;]+)", (PROJECT / f"requirements/{name}.in").read_text(), re.M)
+        for name in ("core-oldest", "runtime")
+    )
+    (collection,) = yaml.safe_load((PROJECT / "requirements.yml").read_text())["collections"]
+    node = parts["kubernetes"]["version"].removeprefix("v")
+    rows = [
+        ("ansible-core", str(supported.ANSIBLE_CORE), ", ".join([*oldest, *newest])),
+        ("Python of the controller", str(supported.PYTHON), "3.11, and the newest that the machine has"),
+        (
+            "kubernetes.core",
+            "6.0 or later; with Helm 4 {}.{} or later".format(*supported.HELM_4_MODULES),
+            collection["version"],
+        ),
+        (
+            "Helm",
+            supported.HELM_SUPPORTED,
+            ", ".join(parts[name]["version"].removeprefix("v") for name in ("helm-3", "helm")),
+        ),
+        ("Kubernetes", str(supported.KUBERNETES), f"{node}, that of the embedded node"),
+        ("kubectl", "at most one minor version older than the cluster", node),
+    ]
+    return ["", "| | supported | run by the tests |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows), ""]
 
 
 def catalog() -> Any:
@@ -345,6 +377,10 @@ def blueprint_keys() -> list[str]:
     return ["", "| key | what |", "|---|---|", *rows(Blueprint, ""), ""]
 
 
+# Keys that a template can't have by a dot, so that Ansible documents none of a module's.
+METHODS = {name for name in dir(dict) if not name.startswith("_")}
+
+
 def blueprint_documentation() -> list[str]:
     """The keys of a blueprint in the form of a module's RETURN, which `ansible-doc` shows."""
     from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.schema import Blueprint
@@ -356,13 +392,15 @@ def documented_keys(model: Any, indent: str) -> list[str]:
     """Each key of a model with description, type and, of maps with known keys, what they contain. For editors' own there is none."""
     found = []
     for name, field in model.model_fields.items():
-        if field.alias:
+        if field.alias or name in METHODS:
             continue
         kind, elements = documented_type(field.annotation)
         inner, form = inner_model(field.annotation)
         said = re.sub("`([^`]*)`", r"C(\1)", field.description or inner.__doc__ or name.capitalize())
         if form == ".<name>":
             said += " A map of names to maps with these keys."
+        for other in METHODS & set(inner.model_fields if inner else ()):
+            said += re.sub("`([^`]*)`", r"C(\1)", f" Also `{other}`: {inner.model_fields[other].description}")
         found += [f"{indent}{name}:", f"{indent}  description: >-"]
         found += textwrap.wrap(said, WIDTH, initial_indent=f"{indent}    ", subsequent_indent=f"{indent}    ")
         found += [f"{indent}  type: {kind}"] + ([f"{indent}  elements: {elements}"] if elements else [])
@@ -448,6 +486,7 @@ SECTIONS = (
     Section(ENGINE_ROLE / "meta/argument_specs.yml", "programs", program_choices),
     Section(ENGINE_ROLE / "vars/main.yml", "engines", engine_vars),
     Section(Path("README.md"), "engines", engine_rows),
+    Section(Path("README.md"), "support", support_rows),
     Section(INDEX, "imports", index_imports),
     Section(INDEX, "kinds", index_kinds),
     Section(ROLE / "defaults/main.yml", "lists", defaults),

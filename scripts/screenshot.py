@@ -56,7 +56,7 @@ def report(url: str | None) -> Page:
     path = STATE / "report.html"
     if url is None and not path.exists():
         raise NoPictureError("There is no report here. Run `make report`, then run again.")
-    return Page(url or path.as_uri(), ("as declared", "SNS topic", "Last proof"), "1292,760")
+    return Page(url or path.as_uri(), ("as declared and ready", "SNS topic", "DynamoDB table"), "1292,520")
 
 
 def users_api(url: str | None) -> Page:

@@ -137,6 +137,8 @@ def install_collections(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run(
             "python", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes",
+            # The collections run on more Pythons than the newest ansible-core.
+            "--ignore-requires-python",
             "-r", str(REQUIREMENTS / "collections.txt"), "-d", folder, what="Fetching the collections from PyPI",
         )  # fmt: skip
         (wheel,) = Path(folder).glob("*.whl")

@@ -27,7 +27,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         for one in found["foreign"]
     ]
     declared = {_name(one) for one in [*found["missing"], *found["existing"]]}
-    twins = {_name(one): one for one in found["surplus"] if _name(one) in declared}
+    twins = {_name(one): one for one in found["orphaned"] if _name(one) in declared}
     if twins:
         problems.append(
             f"{', '.join(twins)}: in the cluster, but of another scope or namespace than declared, and both would be the same "
@@ -51,9 +51,9 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
     problems += [
         f"{label(one)}: AWS can't change {Change(field['path'], field['before'], field['after'])} of what is there; set it back, "
         "declare it under another name, or remove it first (with its data) and declare it again"
-        for one in [*found["drifted"], *found["strayed"]]
+        for one in [*found["modified"], *found["drifted"]]
         for field in one["fields"]
-        if field["fixed"]
+        if field["immutable"]
     ]
     problems += [
         f"{label(one)}: the provider has no way to take {one['field']} away in AWS, which the role does itself where it may ask AWS; set "
@@ -64,7 +64,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         problems += [
             f"{label(one)} is no longer declared, but holds data and is protected; declare it again, or remove it for good with "
             "aws_resources_deletion_protection=false, or leave it with aws_resources_prune=false"
-            for one in found["surplus"]
+            for one in found["orphaned"]
             if one["protected"]
         ]
     if prune:

@@ -178,7 +178,7 @@ blueprint:
       type: dict
     releases:
       description: >-
-        Helm releases.
+        Helm releases. Also C(values): The chart's values. In their templates C(release.name) and C(release.credentials) are this release's.
       type: list
       elements: dict
       contains:
@@ -194,10 +194,6 @@ blueprint:
           description: >-
             Version of a chart that Helm pulls.
           type: str
-        values:
-          description: >-
-            The chart's values. In their templates C(release.name) and C(release.credentials) are this release's.
-          type: dict
         when:
           description: >-
             The entry counts only where this is true.

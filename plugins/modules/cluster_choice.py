@@ -109,6 +109,7 @@ missing_packages:
 import os
 import platform
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.image_del
     choose_delivery,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.supported import (
+    cluster_problem,
+    helm_problem,
+    kubectl_problem,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
@@ -139,6 +145,10 @@ try:
     IMPORT_ERROR = None
 except ImportError as error:
     IMPORT_ERROR = error
+
+
+# As AnsibleModule's: exit code, output, errors.
+RunCommand = Callable[..., tuple[int, str, str]]
 
 
 def kubeconfig_path(given: str | None) -> str:
@@ -180,7 +190,7 @@ def server_of(path: str, context: str) -> tuple[str, str]:
     return api.server(), str(answer["gitVersion"])
 
 
-def decide(arguments: dict[str, Any]) -> dict[str, Any]:
+def decide(arguments: dict[str, Any], run_command: RunCommand) -> dict[str, Any]:
     """The module's result. Raises ChoiceError."""
     path = kubeconfig_path(arguments["kubeconfig"])
     if arguments["kubeconfig"] and not os.path.exists(path):
@@ -198,6 +208,8 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
         if docker and (problem := docker_problem(os.environ)):
             raise ChoiceError(problem)
         server, version = server_of(path, context)
+        if problems := version_problems(version, run_command):
+            raise ChoiceError(" ".join(problems))
         return {
             **result,
             "kubeconfig": path,
@@ -207,6 +219,22 @@ def decide(arguments: dict[str, Any]) -> dict[str, Any]:
         }
     missing = [name for name, command in arguments["commands"].items() if not there(command)]
     return {**result, "missing_packages": missing}
+
+
+def version_problems(cluster: str, run_command: RunCommand) -> list[str]:
+    """What is wrong with the cluster's version and with the Helm and kubectl that are installed, which may be none."""
+
+    def said_by(*command: str) -> str:
+        # Without a cluster, as Helm 2 would also ask its server there.
+        return run_command(list(command), environ_update={"KUBECONFIG": os.devnull})[1]
+
+    problems = [cluster_problem(cluster)]
+    if shutil.which("helm"):
+        helm = helm_problem(said_by("helm", "version", "--short"))
+        problems.append(helm and f"{shutil.which('helm')} can't be used: {helm}")
+    if shutil.which("kubectl") and problems[0] is None:
+        problems.append(kubectl_problem(said_by("kubectl", "version", "--client", "--output=json"), cluster))
+    return [one for one in problems if one]
 
 
 def there(command: str) -> bool:
@@ -233,7 +261,7 @@ def main() -> None:
     if IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(IMPORT_ERROR))
     try:
-        module.exit_json(changed=False, **decide(module.params))
+        module.exit_json(changed=False, **decide(module.params, module.run_command))
     except (ChoiceError, DeliveryError) as error:
         module.fail_json(msg=str(error))
 

@@ -12,11 +12,11 @@ version_added: 0.1.0
 description:
   - Asks for one list of each kind, of the objects of O(owner), however many resources there are. All objects of a kind are read only
     where something declared is not among these.
-  - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is no difference.
-  - Fields that were applied by O(field_manager) once and are declared no more are differences.
+  - Compares declared fields only. What the API server, Crossplane or AWS fill in by themselves is not a difference.
+  - Fields that were applied by O(field_manager) once and are no longer declared are differences.
   - An object that is as declared is compared with what AWS has, by O(look_into_aws), else with C(status.atProvider).
   - What is derived from O(declared) gets the tags C(localcloud.dev/owner) and C(localcloud.dev/cluster), where its kind has tags.
-  - It changes nothing but for O(ask_again). RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_look_at) for its C(state=patched).
+  - It changes nothing but for O(ask_again). RV(to_apply) is meant for M(kubernetes.core.k8s) with C(apply), RV(to_reconcile) for its C(state=patched).
 options:
   resources:
     description: The declared objects. Either these or O(declared).
@@ -68,7 +68,7 @@ options:
     default: false
   kinds:
     description:
-      - Kinds that are looked through for RV(surplus).
+      - Kinds that are looked through for RV(orphaned).
       - If left out, all that O(declared) can be made of in either scope, with those of its C(extra_manifests); none for O(resources).
     type: list
     elements: dict
@@ -169,9 +169,9 @@ EXAMPLES = r"""
 
 - name: Have Crossplane look again at what was changed behind its back
   kubernetes.core.k8s:
-    resource_definition: "{{ differences.to_look_at }}"
+    resource_definition: "{{ differences.to_reconcile }}"
     state: patched
-  when: differences.to_look_at | length > 0
+  when: differences.to_reconcile | length > 0
 """
 
 RETURN = r"""
@@ -200,7 +200,7 @@ missing:
   type: list
   elements: dict
   contains: *reference
-drifted:
+modified:
   description: The cluster's object is not as declared.
   returned: success
   type: list
@@ -225,10 +225,10 @@ drifted:
         after:
           description: What is declared.
           type: raw
-        fixed:
+        immutable:
           description: Whether AWS can't change the field of the resource that is there. Known for common kinds.
           type: bool
-strayed:
+drifted:
   description: The cluster's object is as declared, but AWS has something else.
   returned: success
   type: list
@@ -240,7 +240,7 @@ gone:
   type: list
   elements: dict
   contains: *reference
-unfinished:
+create_incomplete:
   description:
     - The provider lost how its creation ended, and goes no further by itself. Only of kinds that AWS knows by a given name, where beginning
       again makes no second one.
@@ -256,7 +256,7 @@ unfinished:
     external_name:
       description: Its name in AWS, where AWS gave it one that the provider does not know.
       type: str
-leaving:
+terminating:
   description: Declared, but the cluster's object is being deleted.
   returned: success
   type: list
@@ -314,8 +314,8 @@ foreign:
     owner:
       description: Its owner, if it has any.
       type: str
-surplus:
-  description: Ours, but declared no more.
+orphaned:
+  description: Ours, but no longer declared.
   returned: success
   type: list
   elements: dict
@@ -325,7 +325,7 @@ surplus:
       description: Whether its label C(localcloud.dev/deletion-protection) is V(true).
       type: bool
 held_by_others:
-  description: A sentence for each of RV(surplus) whose resource AWS's tags give to others, so that it must not be deleted with its data.
+  description: A sentence for each of RV(orphaned) whose resource AWS's tags give to others, so that it must not be deleted with its data.
   returned: success
   type: list
   elements: str
@@ -376,7 +376,8 @@ to_clear:
   elements: dict
 to_replace:
   description:
-    - Objects that are deleted and declared again; they are among RV(to_apply). What AWS has stays, until the new one takes its place.
+    - Objects that are deleted and declared again. What AWS has stays, until the new one takes its place. They are among RV(to_apply), but
+      for those of a composite resource, which Crossplane declares again. Each has its C(uid) besides.
     - Those whose values of Kubernetes Secrets were rotated, and which AWS can't change; and subscriptions that AWS no longer has, but may
       still answer for.
   returned: success
@@ -427,12 +428,12 @@ same:
   returned: success
   type: int
 to_apply:
-  description: The declared objects of RV(missing), RV(drifted) and RV(leaving).
+  description: The declared objects of RV(missing), RV(modified) and RV(terminating).
   returned: success
   type: list
   elements: dict
-to_look_at:
-  description: Patches for RV(gone), RV(strayed) and RV(unfinished) that make Crossplane look again at once.
+to_reconcile:
+  description: Patches for RV(gone), RV(drifted) and RV(create_incomplete) that make Crossplane look again at once.
   returned: success
   type: list
   elements: dict
@@ -550,7 +551,7 @@ def observer(params: t.Mapping[str, t.Any]) -> Observe | None:
     from ansible_collections.localcloud.stack.plugins.module_utils.drift.observe import observe
 
     clients = Clients(Connection.from_params(params))
-    return lambda things: observe(clients, things)
+    return lambda resources: observe(clients, resources)
 
 
 def tagged(api: Api, objects: list[dict[str, t.Any]], us: Identity) -> list[dict[str, t.Any]]:
@@ -560,7 +561,7 @@ def tagged(api: Api, objects: list[dict[str, t.Any]], us: Identity) -> list[dict
 
 
 def kinds_of(params: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
-    """The kinds that are looked through for what is declared no more."""
+    """The kinds that are looked through for what is no longer declared."""
     given = params["kinds"]
     if given is None:
         given = [] if params["declared"] is None else kinds(params["declared"].get("extra_manifests"))

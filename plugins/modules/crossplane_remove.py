@@ -18,7 +18,7 @@ description:
   - An object is deleted by its UID, so that another one that got its name meanwhile stays.
 options:
   resources:
-    description: The objects. What is not there, and a kind that is not served, is no error.
+    description: The objects. What is not there, and a kind that is not served, is not an error.
     type: list
     elements: dict
     required: true
@@ -39,7 +39,7 @@ options:
         description: Namespace.
         type: str
       protected:
-        description: Not used; it is read from the object. It is there so that RV(localcloud.stack.crossplane_diff#module:surplus) can be given.
+        description: Not used; it is read from the object. It is there so that RV(localcloud.stack.crossplane_diff#module:orphaned) can be given.
         type: bool
   owner:
     description: Value of the label, and of the tag, of what is ours.
@@ -81,7 +81,7 @@ EXAMPLES = r"""
 - name: Remove what is no longer declared
   localcloud.stack.crossplane_remove:
     owner: orders
-    resources: "{{ differences.surplus }}"
+    resources: "{{ differences.orphaned }}"
     look_into_aws: true
     endpoint_url: http://localhost:4566
     region: eu-central-1
@@ -168,7 +168,7 @@ def main() -> None:
 
         def run(looking: bool) -> list[dict[str, object]]:
             clients = Clients(Connection.from_params(params)) if looking else None
-            ask = (lambda things: observe(clients, things)) if clients else None
+            ask = (lambda resources: observe(clients, resources)) if clients else None
             return remove(api, params["resources"], us, ask, params["deletion_protection"], module.check_mode)
 
         try:

@@ -37,6 +37,9 @@ options:
       namespace:
         description: Namespace, if the kind has any. Without it V(default).
         type: str
+      uid:
+        description: UID, where another object of the same name is not the one that is meant.
+        type: str
       conditions:
         description: Conditions of this object, instead of the module's O(conditions).
         type: list
@@ -258,7 +261,7 @@ def main() -> None:
             "resources": {
                 "type": "list",
                 "elements": "dict",
-                "options": dict(name={"type": "str", "required": True}, **kind_spec),
+                "options": dict(name={"type": "str", "required": True}, uid={"type": "str"}, **kind_spec),
             },
             "label_selector": {"type": "str"},
             "kinds": {"type": "list", "elements": "dict", "options": kind_spec},

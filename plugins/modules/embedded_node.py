@@ -10,7 +10,7 @@ version_added: 0.1.0
 description:
   - Runs upstream's Kubernetes (kubeadm, containerd, kube-proxy, kube-router for NetworkPolicies) under supervisord, in network, mount, PID, UTS
     and IPC namespaces of its own, so that several run side by side and removal leaves nothing behind.
-  - A node that was stopped or killed is started again with its data; one whose making was interrupted is made anew.
+  - A node that was stopped or killed is started again with its data; one whose making was interrupted is made again.
 author:
   - localcloud.stack contributors (@localcloud)
 options:

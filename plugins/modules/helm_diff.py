@@ -17,6 +17,7 @@ description:
   - Of a chart, name and version are compared, of a folder a digest of its files as well, which M(localcloud.stack.helm_release) leaves in
     Helm's record.
   - It also finds what somebody deleted of the release, which Helm does not, an operation that did not end, and what others own.
+  - Releases of Helm 3 and Helm 4 are compared alike. What others have set in the release's objects, as an autoscaler does, is no difference.
 options:
   name:
     description: The release.
@@ -146,7 +147,10 @@ refused:
   elements: str
   sample: ["values.web.replicas: got string, want integer (values.schema.json of the chart shop)"]
 gone:
-  description: Objects of the release that are not in the cluster any more, as Helm made them, for M(kubernetes.core.k8s). Secrets are left out.
+  description:
+    - Objects of the release that are not in the cluster any more, as Helm made them. Secrets are left out.
+    - They are among RV(differences), too, and M(localcloud.stack.helm_release) installs them again. Applied by another field manager, they would
+      conflict with each later upgrade of Helm 4.
   returned: success
   type: list
   elements: dict

@@ -19,6 +19,10 @@ description:
     wanted upgrade goes on. What a pending installation had made is removed, and an interrupted removal is completed.
   - An operation that may still be running is left alone. One of this module's is running if its process is; any other one until its
     record is as old as O(timeout).
+  - Helm 3 and Helm 4 may take turns on a release. Fields that others have set are set as the chart declares them, which Helm 4 alone calls a
+    conflict. A number of replicas that was set by the subresource scale, as autoscalers and C(kubectl scale) do, stays as it is until the chart
+    declares another one than before. A rollback sets what its revision had.
+  - What somebody deleted of a release is installed again.
   - M(kubernetes.core.helm) gives no labels to Helm, does not roll back, and takes a release that is pending for one that is not there.
 options:
   name:
@@ -68,7 +72,7 @@ options:
     type: int
     default: 300
   binary_path:
-    description: The command C(helm), 3.13 or later.
+    description: The command C(helm), 3.13 or later, or 4.
     type: path
     default: helm
 extends_documentation_fragment:
@@ -146,6 +150,12 @@ kept:
       description: Why it stays.
       type: str
       sample: owner localcloud-9f8e7d
+scaled:
+  description: Workloads that keep the number of replicas that an autoscaler or somebody has set, and which number is declared.
+  returned: success
+  type: list
+  elements: str
+  sample: [the Deployment web keeps its 5 replicas, which kubectl has set; 2 are declared]
 """
 
 import typing as t
@@ -154,8 +164,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import Chart, Helm, Where
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import Chart, Helm, Where, major_version
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import Outcome, Wanted, install, remove
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 
@@ -164,7 +175,11 @@ def helm_of(module: AnsibleModule) -> Helm:
     params = module.params
     where = Where(params["kubeconfig"], params["context"], params["namespace"])
     binary = module.get_bin_path(params["binary_path"], required=True)
-    return Helm(module.run_command, binary, where, params["name"], params["timeout"])
+    try:
+        major = major_version(module.run_command, binary)
+    except KubernetesError as error:
+        module.fail_json(msg=error.message)
+    return Helm(module.run_command, binary, where, params["name"], params["timeout"], major)
 
 
 def outcome_of(module: AnsibleModule) -> Outcome:
@@ -219,6 +234,7 @@ def main() -> None:
         actions=done.actions,
         differences=done.differences,
         kept=list(done.kept),
+        scaled=list(done.scaled),
         diff={"before": _lines(done.differences), "after": _lines(done.actions)},
     )
 

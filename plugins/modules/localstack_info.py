@@ -433,7 +433,7 @@ secrets:
       rotation_lambda: null
       created_at: "2026-01-01T12:00:00Z"
       changed_at: "2026-01-01T12:00:00Z"
-keys:
+kms_keys:
   description: KMS keys by their first alias, or by their id where they have none.
   returned: when O(services) has V(kms)
   type: list
@@ -579,9 +579,11 @@ def main() -> None:
         result = gather(Clients(Connection.from_params(module.params)), query)
     except AwsError as error:
         module.fail_json(msg=error.message, **error.details)
-    for error in result["errors"]:
-        module.warn(printable(error["message"]))
-    module.exit_json(changed=False, **result)
+    for unread in result["errors"]:
+        module.warn(printable(unread["message"]))
+    # Under its old name, too: as `found.keys` that is a method of the result itself.
+    renamed = {"kms_keys": result["keys"]} if "keys" in result else {}
+    module.exit_json(changed=False, **result, **renamed)
 
 
 if __name__ == "__main__":

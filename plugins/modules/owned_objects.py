@@ -17,7 +17,7 @@ description:
   - What others own stays, and is told in RV(kept).
 options:
   resources:
-    description: The objects. What is not there, and a kind that is not served, is no error.
+    description: The objects. What is not there, and a kind that is not served, is not an error.
     type: list
     elements: dict
     default: []

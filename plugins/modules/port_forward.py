@@ -9,7 +9,7 @@ short_description: Keep a port of this machine forwarded to a Service
 version_added: 0.1.0
 description:
   - Runs C(kubectl port-forward) under supervisord, so that it outlives the playbook and the pods behind the Service.
-  - If the pod that it leads to is gone, it is led to another one, which is no change. Pods of the Service that are ending are waited
+  - If the pod that it leads to is gone, it is led to another one, which is not a change. Pods of the Service that are ending are waited
     for, as C(kubectl) would take the oldest of them.
   - The port is derived from the folder and checked to be free, so that several stacks share a machine.
 author:

@@ -9,7 +9,7 @@ short_description: Keep a program of this machine running that listens on a port
 version_added: 0.1.0
 description:
   - Runs a program under supervisord, so that it outlives the playbook and is started again when it ends.
-  - A program whose arguments, environment or port changed is ended and started anew.
+  - A program whose arguments, environment or port changed is ended and started again.
 author:
   - localcloud.stack contributors (@localcloud)
 options:

@@ -96,5 +96,5 @@ versions:
   description: The pinned version of each part that has one.
   returned: always
   type: dict
-  sample: {"helm": "v3.22.0"}
+  sample: {"helm": "v4.3.2"}
 """

@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import ansible_collections.kubernetes.core as kubernetes_core
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.common import supported
 from filelock import FileLock
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -59,15 +61,54 @@ def artifact(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=["runtime", "core-oldest"])
-def python(request: pytest.FixtureRequest, cache: Path) -> Path:
-    """The bin folder of an environment with these requirements, for the newest and the oldest ansible-core."""
-    requirements = PROJECT / f"requirements/{request.param}.txt"
-    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    folder = cache / f"{request.param}-{digest}"
-    with FileLock(cache / f"{request.param}.lock"):
+@pytest.fixture(scope="session")
+def newest(cache: Path) -> Path:
+    """The bin folder of an environment with the newest ansible-core, on the newest Python of this machine that it runs on."""
+    oldest, newest = supported.PYTHON.oldest, supported.PYTHON.newest
+    versions = [f"{newest[0]}.{minor}" for minor in range(newest[1], oldest[1], -1)]
+    found = next((path for version in versions if (path := interpreter(version))), None)
+    if found is None:
+        warnings.warn(
+            f"This machine has no Python of {versions}, so the newest ansible-core for {sys.version.split()[0]} is used.",
+            stacklevel=1,
+        )
+    return environment("runtime", found or sys.executable, cache)
+
+
+@pytest.fixture(scope="session")
+def oldest(cache: Path) -> Path:
+    """The bin folder of an environment with the oldest ansible-core, on the checkout's Python."""
+    return environment("core-oldest", sys.executable, cache)
+
+
+@pytest.fixture(scope="session", params=["newest", "oldest"])
+def python(request: pytest.FixtureRequest) -> Path:
+    """The bin folder of an environment with the newest and with the oldest ansible-core."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
+def interpreter(version: str) -> str | None:
+    """An installed Python of this minor version, of the path or of pyenv."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    kept = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+    found = [shutil.which(f"python{version}"), *map(str, kept)]
+    return next((one for one in found if one and _works(one)), None)
+
+
+def _works(interpreter: str) -> bool:
+    """Whether it starts and has what environments need; pyenv's command of a version that is not chosen does not."""
+    return subprocess.run([interpreter, "-c", "import ssl, venv"], capture_output=True, check=False).returncode == 0
+
+
+def environment(name: str, interpreter: str, cache: Path) -> Path:
+    """The bin folder of an environment with these requirements, which is kept."""
+    requirements = PROJECT / f"requirements/{name}.txt"
+    digest = hashlib.sha256(requirements.read_bytes() + f"{sys.version}{interpreter}".encode()).hexdigest()[:16]
+    folder = cache / f"{name}-{digest}"
+    with FileLock(cache / f"{name}.lock"):
         if not (folder / "complete").exists():
-            run([BIN / "uv", "venv", "--quiet", "--clear", "--python", sys.executable, folder], home=Path.home())
+            run([BIN / "uv", "venv", "--quiet", "--clear", "--python", interpreter, folder], home=Path.home())
             install = [BIN / "uv", "pip", "install", "--quiet", "--require-hashes", "--requirements", requirements]
             run([*install, "--python", folder / "bin/python"], home=Path.home(), UV_CACHE_DIR=str(cache.parent / "uv"))
             (folder / "complete").touch()

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.markers import Marker
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from tests.collection.conftest import PROJECT, run
 
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.M)
+PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (.*?))?(?: \\)?$", re.M)
+# As the header of requirements/execution.in has it.
+PYTHON = "3.11"
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +27,10 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pins(name: str) -> dict[str, str]:
-    """Versions by package of a file of requirements."""
-    return dict(PIN.findall((PROJECT / f"requirements/{name}.txt").read_text()))
+    """Versions by package of a file of requirements, of those that are for the Python of the execution environment."""
+    lines = PIN.findall((PROJECT / f"requirements/{name}.txt").read_text())
+    here = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0"}
+    return {package: version for package, version, marker in lines if not marker or Marker(marker).evaluate(here)}
 
 
 def test_it_has_what_the_checkout_runs_with() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tests.collection.conftest import BIN, tracked
+from tests.collection.conftest import tracked
 
 # ansible-test fetches this script for its environments from a host of its own; one that is there already is taken.
-GET_PIP = ".ansible/test/cache/get_pip_24_2.py"
+GET_PIP = (".ansible/test/cache/get_pip_24_2.py", ".ansible/test/cache/get_pip_25_2.py")
 PIP_OF_ENSUREPIP = """\
 import subprocess
 import sys
@@ -27,9 +27,10 @@ OTHER_LANGUAGES = ("apps/", "charts/", "playbooks/files/blueprint/", "toolchain/
 
 def home_for_ansible_test(folder: Path) -> Path:
     """A HOME in which ansible-test keeps its environments, with the settings of pip that it takes out of ours."""
-    script = folder / GET_PIP
-    script.parent.mkdir(parents=True, exist_ok=True)
-    script.write_text(PIP_OF_ENSUREPIP)
+    for name in GET_PIP:
+        script = folder / name
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(PIP_OF_ENSUREPIP)
     settings = [
         f"{name.removeprefix('PIP_').lower().replace('_', '-')} = {value}\n"
         for name, value in sorted(os.environ.items())
@@ -42,19 +43,24 @@ def home_for_ansible_test(folder: Path) -> Path:
     return folder
 
 
-def test_sanity(checkout: Path, tmp_path: Path, cache: Path) -> None:
+def test_sanity(newest: Path, checkout: Path, tmp_path: Path, cache: Path) -> None:
+    """Of the newest ansible-core, which knows most."""
     # ansible-test writes into the collection.
     collection = tmp_path / "ansible_collections/localcloud/stack"
     shutil.copytree(checkout, collection, symlinks=True)
+    say_version = "import sys; print('{}.{}'.format(*sys.version_info))"
+    version = subprocess.run(
+        [newest / "python", "-c", say_version], capture_output=True, text=True, check=True
+    ).stdout.strip()
     targets = [name for name in tracked() if not name.startswith(OTHER_LANGUAGES)]
     with FileLock(cache / "ansible-test.lock"):
         done = subprocess.run(
-            [BIN / "ansible-test", "sanity", "--color", "no", "--python", "3.11", *targets],
+            [newest / "ansible-test", "sanity", "--color", "no", "--python", version, *targets],
             cwd=collection,
             env={
                 **os.environ,
                 "HOME": str(home_for_ansible_test(cache / "ansible-test")),
-                "PATH": f"{BIN}:{os.environ['PATH']}",
+                "PATH": f"{newest}:{os.environ['PATH']}",
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The role aws_resources alone, in a cluster with a Crossplane of somebody else: declared, changed, strayed, removed.
+"""The role aws_resources alone, in a cluster with a Crossplane of somebody else: declared, changed, drifted, removed.
 
 The provider must not mend by itself what these tests break: run the stack with a long crossplane_poll_interval.
 """
@@ -86,7 +86,9 @@ class Tenant:
     def lose(self, queue: str) -> None:
         """Have the provider believe that it was stopped while it created this queue."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.annotate(queue, f"crossplane.io/external-create-pending={now}", f"localcloud.dev/look-again={now}")
+        self.annotate(
+            queue, f"crossplane.io/external-create-pending={now}", f"localcloud.dev/reconcile-requested-at={now}"
+        )
 
     def annotate(self, queue: str, *annotations: str) -> None:
         self.stack.kubectl("annotate", "--overwrite", f"queues.sqs.aws.upbound.io/{queue}", *annotations)

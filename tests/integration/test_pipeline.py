@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.integration.playbook_output import changed_tasks
+
 KIND = "eventpipelines.localcloud.dev"
 MANAGED = "topics.sns.aws.upbound.io,queues.sqs.aws.upbound.io,topicsubscriptions.sns.aws.upbound.io,tables.dynamodb.aws.upbound.io"
 STACKS_OWN = "justtrack-t1"
@@ -231,3 +233,17 @@ def test_a_deleted_pipeline_takes_everything_along(stack: Any, pipelines: None) 
     assert not [one for one in topics if one["TopicArn"].endswith(f":{NAME}")]
     assert not stack.client("sqs").list_queues(QueueNamePrefix=NAME).get("QueueUrls")
     assert NAME not in stack.client("dynamodb").list_tables()["TableNames"]
+
+
+def test_a_topic_that_was_deleted_by_hand_comes_back_with_its_subscription(
+    stack: Any, playbook: Callable[..., Any]
+) -> None:
+    """SNS may go on answering for the subscription, so its object is deleted, and Crossplane declares it again."""
+    sns, arn = stack.client("sns"), get(stack, STACKS_OWN)["status"]["topicArn"]
+    sns.delete_topic(TopicArn=arn)
+    mended = playbook("site.yml", localstack_service_engine="ministack", stack_pipeline="object")
+    assert mended.returncode == 0, mended.stdout[-3000:]
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=arn)["Subscriptions"]
+    assert get(stack, STACKS_OWN)["status"]["subscriptionArn"] == subscription["SubscriptionArn"]
+    again = playbook("site.yml", localstack_service_engine="ministack", stack_pipeline="object")
+    assert changed_tasks(again.stdout) == []

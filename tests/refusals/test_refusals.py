@@ -227,7 +227,7 @@ def test_a_localstack_that_the_embedded_node_cannot_have(run: Run, tmp_path: Pat
 
 @pytest.fixture
 def web_server() -> Iterator[int]:
-    """The port of a web server that is no emulator."""
+    """The port of a web server that is not an emulator."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -245,7 +245,7 @@ def test_a_web_server_that_is_no_emulator(run: Run, tmp_path: Path, web_server: 
     }
     output = run(**EMULATOR, **endpoint)
     assert here in output
-    assert "no emulator" in output
+    assert "is not an emulator" in output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -123,7 +123,7 @@ class Git:
         """Run a command, and give what it prints. Raises GitError."""
         command = ["git", "-C", str(self.work), *arguments]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,

@@ -191,7 +191,7 @@ class Clients:
                     verify=self.connection.verify,
                     config=client_config(endpoint_url, self.connection.aws_config),
                 )
-            except ValueError as error:  # what botocore raises for an endpoint that is no URL
+            except ValueError as error:  # what botocore raises for an endpoint that is not a URL
                 raise AwsError(explain(error, doing, endpoint_url)) from error
 
 

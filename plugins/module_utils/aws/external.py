@@ -11,13 +11,13 @@ import typing as t
 from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import EXTERNAL_NAME
 
 Json = dict[str, t.Any]
-# Not a field, but the external name by which Crossplane takes a thing over that AWS has already, where it isn't declared.
+# Not a field, but the external name by which Crossplane takes a resource over that AWS has already, where it isn't declared.
 ADOPTED_AS = "(external name)"
 # Likewise no field: AWS keeps the name for what was deleted, until this date.
 DELETED = "(deleted)"
 
 
-class Thing(t.NamedTuple):
+class ExternalResource(t.NamedTuple):
     """A managed resource as far as finding it in AWS needs it: its kind, external name and forProvider.
 
     declared: the fields of forProvider that are declared, or were and are still applied by us, as others need not be read;
@@ -34,7 +34,7 @@ class Thing(t.NamedTuple):
         return self.declared is None or not self.declared.isdisjoint(fields)
 
     @classmethod
-    def of(cls, declared: Json, live: Json | None) -> Thing:
+    def of(cls, declared: Json, live: Json | None) -> ExternalResource:
         """From the declared object and, where there is one, the cluster's: that has references and names resolved."""
         annotations = {**_annotations(declared), **_annotations(live or {})}
         parameters = {**_parameters(declared), **_parameters(live or {})}
@@ -46,7 +46,7 @@ class Thing(t.NamedTuple):
 
 
 class Observed(t.NamedTuple):
-    """What AWS has of each thing, in their order (None: nothing), and the kinds of those that can't be looked for."""
+    """What AWS has of each resource, in their order (None: nothing), and the kinds of those that can't be looked for."""
 
     found: list[Json | None]
     unobserved: list[str]

@@ -15,16 +15,16 @@ import re
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import (
+    ExternalResource,
     Json,
     Observed,
-    Thing,
     made_by_crossplane,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import CLUSTER, OWNER
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 
-Observe = t.Callable[[t.Sequence[Thing]], Observed]
+Observe = t.Callable[[t.Sequence[ExternalResource]], Observed]
 Tags = t.Mapping[str, t.Any]
 
 AWS_GROUP = re.compile(r"[a-z0-9-]+\.aws(?:\.m)?\.upbound\.io")
@@ -108,30 +108,35 @@ def holders(
     C(answers) are what AWS has of each (None: nothing). AWS is asked again only about what parts that exist already are parts of,
     where that is not declared itself.
     """
-    things = [Thing.of(one.declared, one.live) for one in cases]
-    found = [_holder(case, thing, answer, us) for case, thing, answer in zip(cases, things, answers, strict=True)]
-    declared = {_identity(one) for one in things}
-    parts: dict[int, Thing] = {}
-    for index, (case, thing, answer) in enumerate(zip(cases, things, answers, strict=True)):
-        whole = parent_of(thing, answer) if case.live is None and answer is not None else None
+    resources = [ExternalResource.of(one.declared, one.live) for one in cases]
+    found = [
+        _holder(case, resource, answer, us) for case, resource, answer in zip(cases, resources, answers, strict=True)
+    ]
+    declared = {_identity(one) for one in resources}
+    parts: dict[int, ExternalResource] = {}
+    for index, (case, resource, answer) in enumerate(zip(cases, resources, answers, strict=True)):
+        whole = parent_of(resource, answer) if case.live is None and answer is not None else None
         if whole and _identity(whole) not in declared:
             parts[index] = whole
-    for index, holder in _holders_of_parts(parts, things, us, observe).items():
+    for index, holder in _holders_of_parts(parts, resources, us, observe).items():
         found[index] = holder
     return found
 
 
-def _holder(case: Case, thing: Thing, answer: Json | None, us: Identity) -> Holder | None:
+def _holder(case: Case, resource: ExternalResource, answer: Json | None, us: Identity) -> Holder | None:
     tags = (answer or {}).get("tags")
     if tags is None:
         return None
     made_here = case.live is not None and case.finished
     another_s = names_another(tags, case.declared, us) if made_here else not is_ours(tags, case.declared, us)
-    return Holder.of(tags, _name_of(thing)) if another_s else None
+    return Holder.of(tags, _name_of(resource)) if another_s else None
 
 
 def _holders_of_parts(
-    parts: t.Mapping[int, Thing], things: t.Sequence[Thing], us: Identity, observe: Observe | None
+    parts: t.Mapping[int, ExternalResource],
+    resources: t.Sequence[ExternalResource],
+    us: Identity,
+    observe: Observe | None,
 ) -> dict[int, Holder]:
     wholes = {_identity(one): one for one in parts.values()}
     if not wholes or observe is None:
@@ -141,41 +146,43 @@ def _holders_of_parts(
     for index, whole in parts.items():
         tags = (answers[_identity(whole)] or {}).get("tags")
         if tags is not None and not us.has(tags):
-            found[index] = Holder.of(tags, _name_of(things[index]), f"{whole.kind} {_name_of(whole)}")
+            found[index] = Holder.of(tags, _name_of(resources[index]), f"{whole.kind} {_name_of(whole)}")
     return found
 
 
-def parent_of(thing: Thing, answer: Json | None) -> Thing | None:
+def parent_of(resource: ExternalResource, answer: Json | None) -> ExternalResource | None:
     """The resource with tags that one without belongs to; None where it has tags itself, or does not say."""
-    given = thing.parameters
+    given = resource.parameters
     # Objects of Kubernetes itself have a version before their kind, as in apps/v1/Deployment.
-    service, _slash, kind = thing.kind.rpartition("/")
+    service, _slash, kind = resource.kind.rpartition("/")
     place = {"region": given["region"]} if given.get("region") else {}
     if service == "s3" and kind.startswith("Bucket") and kind != "Bucket":
         parent, name, more = "s3/Bucket", given.get("bucket"), {}
     elif service == "sqs" and kind != "Queue":
         name = str(given.get("queueUrl") or "").rsplit("/", 1)[-1]
         parent, more = "sqs/Queue", {"name": name}
-    elif thing.kind in ("secretsmanager/SecretVersion", "secretsmanager/SecretPolicy"):
+    elif resource.kind in ("secretsmanager/SecretVersion", "secretsmanager/SecretPolicy"):
         parent, name, more = "secretsmanager/Secret", given.get("secretId") or given.get("secretArn"), {}
-    elif thing.kind == "kms/Alias":
+    elif resource.kind == "kms/Alias":
         parent, name, more = "kms/Key", (answer or {}).get("targetKeyId"), {}
-    elif thing.kind in ("iam/RolePolicy", "iam/UserPolicy"):
+    elif resource.kind in ("iam/RolePolicy", "iam/UserPolicy"):
         holder = kind.removesuffix("Policy")
         parent, name, more = f"iam/{holder}", given.get(holder.lower()), {}
     else:
         return None
-    return Thing(parent, str(name), {**place, **more}) if name else None
+    return ExternalResource(parent, str(name), {**place, **more}) if name else None
 
 
-def _name_of(thing: Thing) -> str:
+def _name_of(resource: ExternalResource) -> str:
     """The name by which AWS and its users know a resource."""
-    return thing.external_name or str(thing.parameters.get("name") or thing.parameters.get("bucket") or thing.kind)
+    return resource.external_name or str(
+        resource.parameters.get("name") or resource.parameters.get("bucket") or resource.kind
+    )
 
 
-def _identity(thing: Thing) -> tuple[str, str]:
+def _identity(resource: ExternalResource) -> tuple[str, str]:
     """The same for two things that are one resource: a queue goes by its URL or its name."""
-    return thing.kind, _name_of(thing).rsplit("/", 1)[-1] if thing.kind == "sqs/Queue" else _name_of(thing)
+    return resource.kind, _name_of(resource).rsplit("/", 1)[-1] if resource.kind == "sqs/Queue" else _name_of(resource)
 
 
 def removal_problems(objects: t.Sequence[Json], us: Identity, observe: Observe | None) -> list[str]:
@@ -185,14 +192,14 @@ def removal_problems(objects: t.Sequence[Json], us: Identity, observe: Observe |
     Raises what C(observe) raises.
     """
     bound = [one for one in objects if deletes_in_aws(one)]
-    things = [Thing.of(one, one) for one in bound]
-    answers = _answers(things, observe)
-    wholes = [parent_of(thing, answer) for thing, answer in zip(things, answers, strict=True)]
-    known = {_identity(thing): answer for thing, answer in zip(things, answers, strict=True)}
+    resources = [ExternalResource.of(one, one) for one in bound]
+    answers = _answers(resources, observe)
+    wholes = [parent_of(resource, answer) for resource, answer in zip(resources, answers, strict=True)]
+    known = {_identity(resource): answer for resource, answer in zip(resources, answers, strict=True)}
     unknown = {_identity(one): one for one in wholes if one and _identity(one) not in known}
     known.update(zip(unknown, _answers(list(unknown.values()), observe), strict=True))
     found = []
-    for obj, thing, answer, whole in zip(bound, things, answers, wholes, strict=True):
+    for obj, resource, answer, whole in zip(bound, resources, answers, wholes, strict=True):
         if whole:
             tags = (known[_identity(whole)] or {}).get("tags") or {}
             another = bool(tags.get(OWNER) or tags.get(CLUSTER)) and not us.has(tags)
@@ -201,7 +208,7 @@ def removal_problems(objects: t.Sequence[Json], us: Identity, observe: Observe |
             another = names_another(tags, obj, us)
         if another:
             part_of = f"{whole.kind} {_name_of(whole)}" if whole else ""
-            holder = Holder.of(tags, _name_of(thing), part_of)
+            holder = Holder.of(tags, _name_of(resource), part_of)
             found.append(printable(f"{label(row_of(obj))}: AWS has {holder.external_name}, and {holder.described(us)}"))
     return found
 
@@ -219,8 +226,8 @@ def row_of(obj: Json) -> Json:
     return {"kind": obj["kind"], **{one: metadata[one] for one in ("name", "namespace") if metadata.get(one)}}
 
 
-def _answers(things: t.Sequence[Thing], observe: Observe | None) -> list[Json | None]:
-    return observe(things).found if observe and things else [{} for _thing in things]
+def _answers(resources: t.Sequence[ExternalResource], observe: Observe | None) -> list[Json | None]:
+    return observe(resources).found if observe and resources else [{} for _resource in resources]
 
 
 def _tags_of(obj: Json, answer: Json | None) -> Tags:

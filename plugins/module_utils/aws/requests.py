@@ -19,7 +19,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import
 )
 
 Json = dict[str, t.Any]
-Thing = t.TypeVar("Thing")
+Item = t.TypeVar("Item")
 Result = t.TypeVar("Result")
 
 
@@ -96,12 +96,12 @@ class Reading:
                     self._problems[name, operation] = Problem(self.service, name, error.message)
             return None
 
-    def each(self, work: t.Callable[[Thing], Result | None], things: t.Iterable[Thing]) -> list[Result]:
+    def each(self, work: t.Callable[[Item], Result | None], items: t.Iterable[Item]) -> list[Result]:
         """The work done on each thing, many at once, in their order; what came to nothing is left out.
 
         Work must not call C(each) itself: it would wait for the pool that it keeps busy.
         """
-        pending = [self._pool.submit(work, thing) for thing in things]
+        pending = [self._pool.submit(work, item) for item in items]
         try:
             return [result for one in pending if (result := one.result()) is not None]
         except BaseException:

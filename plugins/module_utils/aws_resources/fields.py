@@ -24,7 +24,7 @@ BOOLEANS = {
 
 
 class Model(BaseModel):
-    """A map of known fields whose values are what they are: 5 is no text. Text may be a number or a boolean, see below."""
+    """A map of known fields whose values are what they are: 5 is not text. Text may be a number or a boolean, see below."""
 
     # Deferred: a playbook pays only for the kinds that it declares.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
@@ -204,7 +204,7 @@ def policy_document(longest: int, *, principal: bool) -> BeforeValidator:
     def check(value: object) -> dict[str, Any]:
         document = _parsed(value)
         if found := json_problems(document) or _policy_problems(document, principal):
-            raise ValueError("is no policy document: " + "; ".join(found))
+            raise ValueError("is not a policy document: " + "; ".join(found))
         whole = {"Version": "2012-10-17", **document}
         if (length := len(json.dumps(whole, separators=(",", ":")))) > longest:
             raise ValueError(f"has {length} characters without spaces; AWS takes {longest}")
@@ -218,7 +218,7 @@ def _parsed(value: object) -> Mapping[str, Any]:
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise ValueError(f"is no JSON: {error}") from None
+            raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(value, Mapping):
         raise ValueError("must be a map, or its JSON")
     return value

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 
 from .target import Target
 
@@ -55,7 +55,7 @@ class Aws:
 
 
 # Gives the fields that it can see, or None where the resource does not exist.
-Reader = Callable[[Aws, Thing], "Json | None"]
+Reader = Callable[[Aws, ExternalResource], "Json | None"]
 
 
 def tag_map(listed: Iterable[Json]) -> dict[str, str]:

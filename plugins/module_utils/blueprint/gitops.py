@@ -27,7 +27,7 @@ def gitops_problems(found: Blueprint, folder: Path) -> Iterator[str]:
     """What is wrong with releases that are to follow a repository."""
     if found.gitops is None:
         return
-    # What is true, or a map of names, is no secret itself.
+    # What is true, or a map of names, is not a secret itself.
     secrets = [
         value for name, value in found.variables.items() if names_secret(name) and isinstance(value, str) and value
     ]

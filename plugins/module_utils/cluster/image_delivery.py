@@ -47,7 +47,7 @@ def choose_delivery(wanted: str, context: str, registry: str, commands: t.Collec
         )
     if way == "kind" and not context.startswith(KIND_PREFIX):
         raise DeliveryError(
-            f"Images are to be loaded by kind, but the context '{context}' is no kind cluster's (kind-<name>). Set "
+            f"Images are to be loaded by kind, but the context '{context}' is not a kind cluster's (kind-<name>). Set "
             "apps_image_registry, or take the seed's public images with apps_image_delivery=public."
         )
     return Delivery(way, context.removeprefix(KIND_PREFIX) if way == "kind" else "")

@@ -14,7 +14,7 @@ PROTECTION = "localcloud.dev/deletion-protection"
 # It may take over what AWS has already; which object it belongs to; when Crossplane was last asked to look again.
 ADOPT = "localcloud.dev/adopt"
 PART_OF = "localcloud.dev/part-of"
-LOOK_AGAIN = "localcloud.dev/look-again"
+RECONCILE = "localcloud.dev/reconcile-requested-at"
 # The resource versions of the Kubernetes Secrets that an object takes values from: another one means that a value was rotated.
 SECRET_VERSIONS = "localcloud.dev/secret-versions"
 

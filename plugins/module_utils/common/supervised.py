@@ -171,7 +171,7 @@ class Supervised:
     def _spawn(self, program: Program, port: int) -> None:
         config = self.folder / "supervisord.conf"
         config.write_text(supervisord_config())
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             [sys.executable, "-m", "supervisor.supervisord", "--configuration", str(config)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, cwd=self.folder, env=supervisor_environment(program, port, os.environ),

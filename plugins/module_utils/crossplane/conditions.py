@@ -49,7 +49,7 @@ class Cause(t.NamedTuple):
 READY = Verdict(True)
 
 
-def slim(obj: Json, api_version: str, kind: str) -> Json:
+def trim(obj: Json, api_version: str, kind: str) -> Json:
     """The part of an object that is looked at.
 
     Everything else, data of Secrets above all, is never kept and so never shown.
@@ -90,7 +90,7 @@ def conditions_of(obj: Json) -> dict[str, Json]:
     return {one["type"]: one for one in (obj.get("status") or {}).get("conditions") or [] if "type" in one}
 
 
-def judge(obj: Json, wanted: t.Sequence[str]) -> Verdict:
+def evaluate(obj: Json, wanted: t.Sequence[str]) -> Verdict:
     """Ready is: not being deleted, each wanted condition True, and nothing of that about an older generation."""
     metadata = obj["metadata"]
     if metadata.get("deletionTimestamp"):
@@ -121,7 +121,7 @@ def judge(obj: Json, wanted: t.Sequence[str]) -> Verdict:
 
 def permanent_cause(obj: Json, wanted: t.Sequence[str]) -> Cause | None:
     """A known cause that waiting will not cure, and that the object itself states as False right now."""
-    verdict = judge(obj, wanted)
+    verdict = evaluate(obj, wanted)
     if verdict.ready or not str(verdict.condition).endswith("=False"):
         return None
     cause = likely_cause(obj, verdict, None)
@@ -271,7 +271,7 @@ _KNOWN: list[tuple[re.Pattern[str], Cause]] = [
         ),
         Cause(
             "a field was changed that cannot be changed after creation",
-            "set the field back, or delete the resource and create it anew",
+            "set the field back, or delete the resource and create it again",
             permanent=True,
         ),
     ),
@@ -420,7 +420,7 @@ def _stuck_deletion(obj: Json, event: str | None) -> Cause:
             "its deletion waits for a finalizer, that is for its controller to remove what is in AWS",
             "look whether its provider's pod runs and its ProviderConfig still exists",
         )
-    return Cause("it is being deleted", "wait, or create it anew")
+    return Cause("it is being deleted", "wait, or create it again")
 
 
 def _known(text: str) -> Cause | None:

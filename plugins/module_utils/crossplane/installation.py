@@ -15,7 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership 
     label,
     owner_of,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.conditions import judge
+from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.conditions import evaluate
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     Api,
     ApiError,
@@ -131,7 +131,7 @@ def _settled(api: Api, owner: str, providers: t.Sequence[Json]) -> bool:
     ours = [one for one in packages if is_ours(one, [owner])] or packages
     return (
         bool(ours)
-        and all(judge({"status": {}, **one}, ("Installed", "Healthy")).ready for one in ours)
+        and all(evaluate({"status": {}, **one}, ("Installed", "Healthy")).ready for one in ours)
         and all(rollout({"status": {}, **one, "kind": "Deployment"}).done for one in deployments)
     )
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waits for many Kubernetes objects at once: a LIST and WATCH per kind, each in a thread, and one place that judges.
+"""Waits for many Kubernetes objects at once: a LIST and WATCH per kind, each in a thread, and one place that evaluates.
 
 Talks to the API server through C(Api) alone, so tests put a script in its place.
 """
@@ -44,7 +44,10 @@ class Api(t.Protocol):
 
 
 class Want(t.NamedTuple):
-    """What to wait for: one object, or without a name all objects of a kind with a label."""
+    """What to wait for: one object, or without a name all objects of a kind with a label.
+
+    With C(uid) another object of that name is not it.
+    """
 
     api_version: str
     kind: str
@@ -52,6 +55,7 @@ class Want(t.NamedTuple):
     name: str | None = None
     namespace: str | None = None
     label_selector: str | None = None
+    uid: str | None = None
 
 
 class Options(t.NamedTuple):
@@ -78,9 +82,9 @@ class Watched(t.NamedTuple):
         spaces = {space or "default" for space in self.namespaces}
         return spaces.pop() if len(spaces) == 1 else None
 
-    def slim(self, obj: Json) -> Json:
-        """An object without what nobody looks at."""
-        return rules.slim(obj, self.api_version, self.kind)
+    def trim(self, obj: Json) -> Json:
+        """An object without what is not evaluated."""
+        return rules.trim(obj, self.api_version, self.kind)
 
     def selectors(self) -> dict[str, str]:
         chosen: dict[str, str] = {}
@@ -112,7 +116,7 @@ class State:
         self.objects = objects
 
 
-class Board:
+class Store:
     """Where the watching threads write and the waiting one reads; C(changed) guards and announces."""
 
     def __init__(self, watched: t.Iterable[Watched]) -> None:
@@ -179,6 +183,7 @@ def wants_of(params: t.Mapping[str, t.Any]) -> list[Want]:
             name=one.get("name"),
             namespace=one.get("namespace"),
             label_selector=params.get("label_selector"),
+            uid=one.get("uid"),
         )
         for one in params.get("resources") or params.get("kinds") or []
     ]
@@ -201,15 +206,15 @@ def watched_of(wants: t.Sequence[Want]) -> dict[Watched, list[Want]]:
 # ---------------------------------------------------------------------------------------------------------------
 
 
-class Follower:
-    """Keeps the board true about one kind until told to stop: list, watch, and again after whatever ends that."""
+class Reflector:
+    """Keeps the store current for one kind until told to stop: list, watch, and again after whatever ends that."""
 
     def __init__(
-        self, api: Api, which: Watched, board: Board, stop: threading.Event, pause: float = 0.25, longest: float = 1.0
+        self, api: Api, which: Watched, store: Store, stop: threading.Event, pause: float = 0.25, longest: float = 1.0
     ) -> None:
         self.api = api
         self.which = which
-        self.board = board
+        self.store = store
         self.stop = stop
         self.pause, self.longest = pause, longest
         self._delay = pause
@@ -228,25 +233,25 @@ class Follower:
             except (
                 Exception
             ) as error:  # a thread that died silently would make the wait run into its limit without saying why
-                self.board.trouble(self.which, f"{type(error).__name__}: {error}")
+                self.store.trouble(self.which, f"{type(error).__name__}: {error}")
             self._rest()
 
     def look(self) -> tuple[str, str] | None:
         """One look at everything: the path and the version that it's true for, None where the kind is not served."""
         served = find_kind(self.api, self.which.api_version, self.which.kind)
         if served is None:
-            self.board.not_served(self.which)
+            self.store.not_served(self.which)
             return None
         path = served.path(self.which.scope(served.namespaced))
         try:
-            objects, version = list_all(self.api, path, self.which.selectors(), self.which.slim)
+            objects, version = list_all(self.api, path, self.which.selectors(), self.which.trim)
         except ApiError as error:
             if error.status != 404:
                 raise
-            self.board.not_served(self.which)
+            self.store.not_served(self.which)
             return None
         self._denied_since = None
-        self.board.replace(self.which, objects, served.namespaced)
+        self.store.replace(self.which, objects, served.namespaced)
         return path, version
 
     def _follow(self, path: str, version: str) -> None:
@@ -271,7 +276,7 @@ class Follower:
                 seen += 1
                 version = obj["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    self.board.apply(self.which, event["type"], self.which.slim(obj))
+                    self.store.apply(self.which, event["type"], self.which.trim(obj))
             if not seen and time.monotonic() - began < 1:
                 self._rest()  # something between us and the server cuts watches short: don't hammer it
 
@@ -281,10 +286,10 @@ class Follower:
         if error.status in (401, 403) or isinstance(error, UntrustedError):
             now = time.monotonic()
             self._denied_since = self._denied_since or now
-            self.board.trouble(self.which, error.message, denied=now - self._denied_since >= DENIED_GRACE)
+            self.store.trouble(self.which, error.message, denied=now - self._denied_since >= DENIED_GRACE)
         else:
             self._denied_since = None
-            self.board.trouble(self.which, error.message)
+            self.store.trouble(self.which, error.message)
 
     def _rest(self) -> None:
         self.stop.wait(self._delay)
@@ -300,12 +305,12 @@ class Waiter:
         self.api = api
         self.options = options
         self.groups = watched_of(wants)
-        self.board = Board(self.groups)
+        self.store = Store(self.groups)
         self.pause = pause
         self.start = time.monotonic()
         self._ready_at: dict[tuple[Watched, Key], float] = {}
         # Each event of one object would else have all of them judged again.
-        self._judged: dict[tuple[Want, Key], tuple[tuple[t.Any, ...], Json]] = {}
+        self._evaluated: dict[tuple[Want, Key], tuple[tuple[t.Any, ...], Json]] = {}
 
     def look(self) -> Json:
         """One look without waiting. Never fails: what can't be seen is unready."""
@@ -314,17 +319,17 @@ class Waiter:
             self.api.connect()
         except KubernetesError as error:
             for which in self.groups:
-                self.board.trouble(which, error.message)
+                self.store.trouble(which, error.message)
             return self._result(self._explained(self._rows()))
 
         def once(which: Watched) -> None:
             try:
-                Follower(self.api, which, self.board, stop).look()
+                Reflector(self.api, which, self.store, stop).look()
             except Exception as error:
-                self.board.trouble(which, getattr(error, "message", "") or f"{type(error).__name__}: {error}")
+                self.store.trouble(which, getattr(error, "message", "") or f"{type(error).__name__}: {error}")
 
         self._in_threads(once, join=True)
-        with self.board.changed:
+        with self.store.changed:
             rows = self._rows()
         return self._result(self._explained(rows))
 
@@ -332,9 +337,9 @@ class Waiter:
         """Waits until everything is as wanted; KubernetesError when the time is up."""
         stop = threading.Event()
         self.api.connect()
-        self._in_threads(lambda which: Follower(self.api, which, self.board, stop, self.pause).run())
+        self._in_threads(lambda which: Reflector(self.api, which, self.store, stop, self.pause).run())
         try:
-            with self.board.changed:
+            with self.store.changed:
                 rows, hopeless = self._wait()
         finally:
             stop.set()
@@ -356,18 +361,18 @@ class Waiter:
             left = deadline - time.monotonic()
             if left <= 0:
                 return rows, None
-            self.board.changed.wait(left)
+            self.store.changed.wait(left)
 
     def _hopeless(self, rows: list[Json]) -> str | None:
         """Why waiting any longer is no use: we're not let in, all that is left are creations whose end nobody knows, or with
         fail_fast a resource can't recover by itself."""
-        for which, state in self.board.states.items():
+        for which, state in self.store.states.items():
             if state.denied:
                 return (
                     f"The API server does not let us read {which.kind} ({which.api_version}): {state.denied}. "
                     "Check the kubeconfig, its user and its RBAC (get, list and watch)."
                 )
-        looked_at = all(state.looked_at for state in self.board.states.values())
+        looked_at = all(state.looked_at for state in self.store.states.values())
         if self.options.state != "ready" and self.options.fail_fast and looked_at:
             kept = [
                 f"{row['kind']}/{row['name']}" for row in rows if row["_object"] and rules.protected(row["_object"])
@@ -399,7 +404,7 @@ class Waiter:
         return [row for which, wants in self.groups.items() for want in wants for row in self._rows_of(which, want)]
 
     def _rows_of(self, which: Watched, want: Want) -> list[Json]:
-        state = self.board.states[which]
+        state = self.store.states[which]
         if want.name is not None:
             space = (want.namespace or "default") if state.namespaced else None
             return [self._row(which, want, (space, want.name), state)]
@@ -416,15 +421,17 @@ class Waiter:
         )
 
     def _any_selected(self, selector: str | None) -> bool:
-        return any(state.objects for which, state in self.board.states.items() if which.label_selector == selector)
+        return any(state.objects for which, state in self.store.states.items() if which.label_selector == selector)
 
     def _row(self, which: Watched, want: Want, key: Key, state: State) -> Json:
         obj = state.objects.get(key)
+        if obj and want.uid and obj["metadata"].get("uid") != want.uid:
+            obj = None
         known = (id(obj), state.served, state.listed, state.problem)
-        before = self._judged.get((want, key))
+        before = self._evaluated.get((want, key))
         if before is None or before[0] != known:
             # It holds the object itself, so that no other one can have its id meanwhile.
-            before = self._judged[want, key] = (known, self._new_row(which, want, key, state, obj))
+            before = self._evaluated[want, key] = (known, self._new_row(which, want, key, state, obj))
         return before[1]
 
     def _new_row(self, which: Watched, want: Want, key: Key, state: State, obj: Json | None) -> Json:
@@ -457,8 +464,8 @@ class Waiter:
         absent = self.options.state == "absent"
         if obj is not None:
             if not absent:
-                return rules.judge(obj, want.conditions)
-            verdict = rules.judge(obj, ())
+                return rules.evaluate(obj, want.conditions)
+            verdict = rules.evaluate(obj, ())
             return verdict if not verdict.ready else Verdict(False, rules.STILL_THERE)
         if not state.served:
             text = f"the API server does not serve {which.kind} of {which.api_version}"

@@ -20,7 +20,7 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, aws_errors
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError, error_code
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.endpoint import EMULATED_ACCOUNT
 
@@ -38,15 +38,15 @@ class Setting(t.NamedTuple):
     field: str
 
 
-def to_clear(declared: Json, owned: Json, thing: Thing, aws: Json | None) -> list[Setting]:
+def to_clear(declared: Json, owned: Json, resource: ExternalResource, aws: Json | None) -> list[Setting]:
     """What AWS still has of these fields, though it is no longer declared.
 
     C(owned) has the fields of spec.forProvider that we applied, as managedFields name them.
     """
-    stays = {field: stays for (kind, field), (stays, _clear) in CLEARED.items() if kind == thing.kind}
-    name = str(thing.parameters.get("name") or thing.external_name)
+    stays = {field: stays for (kind, field), (stays, _clear) in CLEARED.items() if kind == resource.kind}
+    name = str(resource.parameters.get("name") or resource.external_name)
     return [
-        Setting(thing.kind, name.rsplit("/", 1)[-1], str(thing.parameters.get("region") or ""), field)
+        Setting(resource.kind, name.rsplit("/", 1)[-1], str(resource.parameters.get("region") or ""), field)
         for field, stays_declared in stays.items()
         if (field in declared or f"f:{field}" in owned)
         and (aws or {}).get(field)

@@ -4,7 +4,7 @@
 
 """How a declared object differs from what is there, field by field.
 
-Pure: data in, data out. Only declared fields count: what a server fills in by itself is no difference. Where a kind's rules
+Pure: data in, data out. Only declared fields count: what a server fills in by itself is not a difference. Where a kind's rules
 say that it owns a list or a map as a whole, what is there besides is a difference, too.
 """
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which fields of AWS resources are fixed once the resource is made.
+"""Which fields of AWS resources are immutable once the resource is made.
 
 Pure. The provider refuses to change them, minutes later and again and again: Terraform would replace the resource.
 """
@@ -21,11 +21,11 @@ PARAMETER = re.compile(r"spec\.forProvider\.(\w+)")
 REGION = "region"
 
 
-def fixed_changes(obj: Json, live: Json, changes: t.Iterable[tuple[str, Change]]) -> set[str]:
+def immutable_changes(obj: Json, live: Json, changes: t.Iterable[tuple[str, Change]]) -> set[str]:
     """Paths of those changes that AWS has no way to make, as the resource is there with another value.
 
     C(changes) come with where they are: in the object's spec, or outside it, where AWS or the provider says what is there. Of
-    the spec's, C(live) says so in C(status.atProvider). A field that this does not tell is fixed if it is new in the
+    the spec's, C(live) says so in C(status.atProvider). A field that this does not tell is immutable if it is new in the
     declaration; if it was another there, nobody knows whether that one was ever made.
     """
     names = IMMUTABLE.get(kind_of(obj), frozenset())
@@ -33,11 +33,15 @@ def fixed_changes(obj: Json, live: Json, changes: t.Iterable[tuple[str, Change]]
     return {
         change.path
         for where, change in changes
-        if (_is_fixed(change, names, obj, actual) if where == "spec" else re.split(r"[.\[]", change.path)[0] in names)
+        if (
+            _is_immutable(change, names, obj, actual)
+            if where == "spec"
+            else re.split(r"[.\[]", change.path)[0] in names
+        )
     }
 
 
-def _is_fixed(change: Change, names: t.Collection[str], obj: Json, actual: Json) -> bool:
+def _is_immutable(change: Change, names: t.Collection[str], obj: Json, actual: Json) -> bool:
     found = PARAMETER.match(change.path)
     if not found or not actual:
         return False

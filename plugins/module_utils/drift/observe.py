@@ -14,7 +14,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, aws_errors
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Observed, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json, Observed
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.catalog import BY_KEY, CLIENTS, READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.kind import NAME
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.observe import Aws
@@ -24,41 +24,41 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected
 WORKERS = 8
 
 
-def observe(clients: Clients, things: t.Sequence[Thing]) -> Observed:
+def observe(clients: Clients, resources: t.Sequence[ExternalResource]) -> Observed:
     """What AWS has of each. For those that C(observable) refuses, an empty map. Raises AwsError."""
-    if not things:
+    if not resources:
         return Observed([], [])
     aws = Aws(clients)
     clients.get("sts")
     # Made here, as boto3's sessions are not thread-safe.
-    for service, region in sorted({(_service(one), _region(one)) for one in things if observable(one)}):
+    for service, region in sorted({(_service(one), _region(one)) for one in resources if observable(one)}):
         clients.get(service, region)
 
-    def read(thing: Thing) -> Json | None:
-        if not observable(thing):
+    def read(resource: ExternalResource) -> Json | None:
+        if not observable(resource):
             return {}
-        name = f"{thing.kind} {thing.external_name}"
+        name = f"{resource.kind} {resource.external_name}"
         with concerning(name), aws_errors(f"looking at {name}", clients.connection.endpoint_url):
-            return READERS[thing.kind](aws.within(_region(thing)), thing)
+            return READERS[resource.kind](aws.within(_region(resource)), resource)
 
-    with ThreadPoolExecutor(min(WORKERS, len(things))) as pool:
-        found = list(pool.map(read, things))
-    return Observed(found, sorted({one.kind for one in things if not observable(one)}))
+    with ThreadPoolExecutor(min(WORKERS, len(resources))) as pool:
+        found = list(pool.map(read, resources))
+    return Observed(found, sorted({one.kind for one in resources if not observable(one)}))
 
 
-def observable(thing: Thing) -> bool:
+def observable(resource: ExternalResource) -> bool:
     """Whether there is a reader for it, and the name by which AWS knows it."""
-    kind = BY_KEY.get(thing.kind)
+    kind = BY_KEY.get(resource.kind)
     if kind is None or kind.observe is None:
         return False
-    return all(thing.external_name if one == NAME else thing.parameters.get(one) for one in kind.found_by)
+    return all(resource.external_name if one == NAME else resource.parameters.get(one) for one in kind.found_by)
 
 
-def _service(thing: Thing) -> str:
+def _service(resource: ExternalResource) -> str:
     """The service as boto3 names it."""
-    return CLIENTS[thing.kind.split("/")[0]]
+    return CLIENTS[resource.kind.split("/")[0]]
 
 
-def _region(thing: Thing) -> str:
+def _region(resource: ExternalResource) -> str:
     """Where a thing is; empty where the connection's own region is meant, as for all of IAM."""
-    return str(thing.parameters.get("region") or "")
+    return str(resource.parameters.get("region") or "")

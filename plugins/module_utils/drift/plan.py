@@ -11,7 +11,12 @@ import re
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, DELETED, Observed, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import (
+    ADOPTED_AS,
+    DELETED,
+    ExternalResource,
+    Observed,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import kind_of as service_kind_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import (
     Case,
@@ -37,10 +42,10 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.annotation
     CREATE_FAILED,
     CREATE_SUCCEEDED,
     EXTERNAL_NAME,
-    LOOK_AGAIN,
     OWNER,
     PAUSED,
     PROTECTION,
+    RECONCILE,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import concerning
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import conditions
@@ -53,7 +58,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields impo
     removed,
     without_repeats,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.drift.immutable import fixed_changes
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.immutable import immutable_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.secrets import is_replaced, with_secret_versions
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     Api,
@@ -105,7 +110,7 @@ def diff(
 ) -> Json:
     """The difference between declared objects and cluster (and AWS), sorted by what it means.
 
-    C(kinds) are looked through for what is declared no more. Raises ApiError and what C(observe) raises.
+    C(kinds) are looked through for what is no longer declared. Raises ApiError and what C(observe) raises.
     """
     declared = with_secret_versions(api, declared)
     wanted = [kind_of(obj) for obj in declared]
@@ -114,10 +119,15 @@ def diff(
     there = [found.objects.get(key) for key in keys]
     own = [(completed(obj, live), live) for obj, live in zip(declared, there, strict=True)]
     # What a composite is made of is as its composition has it: only AWS can differ.
-    pairs = [*own, *((obj, obj) for obj in _composed(api, [live for _obj, live in own if live], settings))]
-    in_aws = observe([Thing.of(obj, live) for obj, live in pairs]) if observe else Observed([{} for _pair in pairs], [])
+    composed, lacking = _composed(api, [live for _obj, live in own if live], settings)
+    pairs = [*own, *((obj, obj) for obj in composed)]
+    in_aws = (
+        observe([ExternalResource.of(obj, live) for obj, live in pairs])
+        if observe
+        else Observed([{} for _pair in pairs], [])
+    )
     cases = [
-        Case(obj, live, not (live and _unfinished(obj, live, aws)))
+        Case(obj, live, not (live and _create_incomplete(obj, live, aws)))
         for (obj, live), aws in zip(pairs, in_aws.found, strict=True)
     ]
     rows = [
@@ -127,26 +137,28 @@ def diff(
         )
     ]
     expected = _expected([one for obj, live in own if live is None for one in composed_of(obj)], settings, observe)
-    surplus = _surplus(found, set(keys), kinds, settings)
+    orphaned = _orphaned(found, set(keys), kinds, settings)
     clearing = [
         (obj, live, found_settings)
         for (obj, live), aws, (name, _row, _obj) in zip(pairs, in_aws.found, rows, strict=True)
         if live
-        and name in ("drifted", "strayed")
+        and name in ("modified", "drifted")
         and (found_settings := _to_clear(obj, live, aws, observe is not None))
     ]
     cleared = [one for one in clearing if observe]
     replaced = [
-        obj for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True) if _is_replaced(name, obj, live)
+        (obj, live)
+        for (obj, live), (name, _row, _obj) in zip(pairs, rows, strict=True)
+        if _is_replaced(name, obj, live)
     ]
     open_pairs = [pair for pair, (name, _row, _obj) in zip(pairs, rows, strict=True) if name != "same"]
     return {
-        **_sorted([*rows, *expected], {_identity(obj) for obj in replaced}),
-        "unready": _unready(api, pairs),
+        **_sorted([*rows, *expected], {_identity(obj): obj is not live for obj, live in replaced}),
+        "unready": [*_unready(api, pairs), *(_not_composed(composite, one) for composite, one in lacking)],
         "under_way": [reference(obj) for obj, live in open_pairs if live and conditions.under_way(live)],
         "to_clear": [one._asdict() for _obj, _live, found_settings in cleared for one in found_settings],
-        "to_replace": [reference(obj) for obj in replaced],
-        "to_unset": [patch for name, row, obj in rows if name == "drifted" and (patch := _unset(row, obj))],
+        "to_replace": [{**reference(obj), "uid": live["metadata"]["uid"]} for obj, live in replaced if live],
+        "to_unset": [patch for name, row, obj in rows if name == "modified" and (patch := _unset(row, obj))],
         "to_pause": [_paused(obj, "true") for obj, live, _settings in cleared if not _is_paused(live)],
         "to_resume": [_paused(obj, None) for obj, live, _settings in cleared if not _is_paused(live)],
         "not_clearable": [
@@ -155,8 +167,8 @@ def diff(
             if not observe
             for one in found_settings
         ],
-        "surplus": [{**reference(one), "protected": label_of(one, PROTECTION) == "true"} for one in surplus],
-        "held_by_others": removal_problems([*surplus, *_composed(api, surplus, settings)], settings.us, observe),
+        "orphaned": [{**reference(one), "protected": label_of(one, PROTECTION) == "true"} for one in orphaned],
+        "held_by_others": removal_problems([*orphaned, *_composed(api, orphaned, settings)[0]], settings.us, observe),
         "not_served": sorted(
             f"{kind} of {version}" for version, kind in dict.fromkeys(wanted) if (version, kind) not in found.served
         ),
@@ -178,7 +190,7 @@ def spaces_of(declared: t.Sequence[Json], kinds: t.Sequence[Kind] = ()) -> dict[
 
 
 def find(api: Api, declared: t.Sequence[Json], kinds: t.Sequence[Kind], settings: Settings) -> Found:
-    """What there is of these, and of C(kinds) what bears our label; that is all that is read where nothing is amiss.
+    """What there is of these, and of C(kinds) what carries our label; that is all that is read where nothing differs.
 
     Only of a kind of which something declared is not there, or is declared without our label, all objects are read, as it
     may be another's. Raises ApiError.
@@ -214,7 +226,7 @@ def look(
     """Every object of these kinds, or those selected, the lists side by side. Raises ApiError."""
     paths = [(kind, one.path(space)) for kind, one in served.items() for space in spaces[kind]]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        lists = pool.map(lambda one: list_all(api, one[1], selection, lambda obj: _slim(obj, field_manager))[0], paths)
+        lists = pool.map(lambda one: list_all(api, one[1], selection, lambda obj: _trim(obj, field_manager))[0], paths)
         return {
             (*kind, obj["metadata"].get("namespace"), obj["metadata"]["name"]): obj
             for (kind, _path), listed in zip(paths, lists, strict=True)
@@ -222,25 +234,30 @@ def look(
         }
 
 
-def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> list[Json]:
-    """The objects that composites among these are made of. They may take over what these may."""
-    adopting = [
-        (one, (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true")
+def _composed(api: Api, objects: t.Sequence[Json], settings: Settings) -> tuple[list[Json], list[tuple[Json, Json]]]:
+    """The objects that composites among these are made of, and those that are not there, as (composite, its reference).
+
+    They may take over what their composites may.
+    """
+    references = [
+        (obj, one)
         for obj in objects
         for one in ((obj.get("spec") or {}).get("crossplane") or {}).get("resourceRefs") or []
         if one.get("name")
     ]
-    references = [one for one, _adopts in adopting]
     if not references:
-        return []
-    kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for one in references}
+        return [], []
+    kinds: dict[Kind, set[str | None]] = {(one["apiVersion"], one["kind"]): {None} for _obj, one in references}
     found = look(api, serving(api, kinds), kinds, settings.field_manager, {})
-    keys = [((one["apiVersion"], one["kind"], one.get("namespace"), one["name"]), adopts) for one, adopts in adopting]
-    return [
-        {**_adopting(found[key], adopts), "apiVersion": key[0], "kind": key[1], "owned": {}}
-        for key, adopts in keys
-        if key in found
-    ]
+    composed, lacking = [], []
+    for obj, one in references:
+        key = (one["apiVersion"], one["kind"], one.get("namespace"), one["name"])
+        if key in found:
+            adopts = (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
+            composed.append({**_adopting(found[key], adopts), "apiVersion": key[0], "kind": key[1], "owned": {}})
+        else:
+            lacking.append((obj, one))
+    return composed, lacking
 
 
 def _adopting(obj: Json, adopts: bool) -> Json:
@@ -250,10 +267,10 @@ def _adopting(obj: Json, adopts: bool) -> Json:
     return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
-def _slim(obj: Json, field_manager: str) -> Json:
+def _trim(obj: Json, field_manager: str) -> Json:
     """An object without what is not compared."""
     metadata = obj["metadata"]
-    kept = ("name", "namespace", "labels", "annotations", "generation", "deletionTimestamp", "finalizers")
+    kept = ("name", "namespace", "uid", "labels", "annotations", "generation", "deletionTimestamp", "finalizers")
     owned = [
         one.get("fieldsV1") or {}
         for one in metadata.get("managedFields") or []
@@ -370,7 +387,7 @@ def _resolved(declared: Json, live: Json) -> Json:
 def _to_clear(obj: Json, live: Json, aws: Json | None, looked: bool) -> list[Setting]:
     """What is no longer declared and the provider has no way to take away. Where AWS was not asked, by the object itself."""
     owned = (live.get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
-    return to_clear(_parameters(obj), owned, Thing.of(obj, live), aws if looked else _parameters(live))
+    return to_clear(_parameters(obj), owned, ExternalResource.of(obj, live), aws if looked else _parameters(live))
 
 
 def _unset(row: Json, obj: Json) -> Json | None:
@@ -449,31 +466,35 @@ def _compared(
 ) -> tuple[str, Json, Json]:
     row = reference(obj)
     if aws and DELETED in aws:
-        return "deleted", {**row, "external_name": Thing.of(obj, live).external_name, "date": aws[DELETED]}, obj
+        return (
+            "deleted",
+            {**row, "external_name": ExternalResource.of(obj, live).external_name, "date": aws[DELETED]},
+            obj,
+        )
     if live is None:
         return _another_s(obj, row, holder, settings) or ("missing", _adopted(row, holder, settings), _named(obj, aws))
     owner = owner_of(live)
     if owner != settings.owner and obj is not live:
         return "foreign", {**row, "owner": owner, **_endpoint(live)}, obj
     if live["metadata"].get("deletionTimestamp"):
-        return "leaving", row, obj
+        return "terminating", row, obj
     if another_s := _another_s(obj, row, holder, settings):
         return another_s
     row = _adopted(row, holder, settings)
-    if _unfinished(obj, live, aws):
+    if _create_incomplete(obj, live, aws):
         named = {"external_name": aws[ADOPTED_AS]} if aws and ADOPTED_AS in aws else {}
-        return "unfinished", {**row, "in_aws": bool(aws), **named}, obj
+        return "create_incomplete", {**row, "in_aws": bool(aws), **named}, obj
     if aws is None and _was_there(live):
         return "gone", row, obj
     changes = changes_of(obj, live, aws)
-    fixed = fixed_changes(obj, live, changes)
+    immutable = immutable_changes(obj, live, changes)
     fields = [
         {
             "path": change.path,
             "where": where,
             "before": change.before,
             "after": change.after,
-            "fixed": change.path in fixed,
+            "immutable": change.path in immutable,
         }
         for where, change in changes
     ]
@@ -481,17 +502,17 @@ def _compared(
         return "same", row, obj
     row = {**row, "fields": fields}
     if fields[0]["where"] != "spec":
-        return "strayed", row, obj
-    if is_replaced(obj, live):
         return "drifted", row, obj
+    if is_replaced(obj, live):
+        return "modified", row, obj
     # Where we have set it once, an apply without it would take it away.
-    return "drifted", row, _named(obj, None, _external_name(live))
+    return "modified", row, _named(obj, None, _external_name(live))
 
 
 def _was_there(live: Json) -> bool:
     """Whether AWS had it: the provider made it, or has seen what it took over."""
     made = (live["metadata"].get("annotations") or {}).get(CREATE_SUCCEEDED)
-    return bool(made or conditions.judge({"status": {}, **live}, ("Ready",)).ready)
+    return bool(made or conditions.evaluate({"status": {}, **live}, ("Ready",)).ready)
 
 
 def _endpoint(live: Json) -> Json:
@@ -501,7 +522,7 @@ def _endpoint(live: Json) -> Json:
     return {"endpoint": (live.get("spec") or {}).get("endpoint") or {}}
 
 
-def _unfinished(obj: Json, live: Json, aws: Json | None) -> bool:
+def _create_incomplete(obj: Json, live: Json, aws: Json | None) -> bool:
     """Whether the provider can't go on, as it lost how its creation ended or what it made, and it is safe to have it go on."""
     if service_kind_of(obj) in NAMED_BY_US:
         return conditions.creation_lost(live)
@@ -518,7 +539,7 @@ def _expected(objects: t.Sequence[Json], settings: Settings, observe: Observe | 
     """Rows for what composites that are not there yet will be made of, as far as AWS has it already."""
     if observe is None or not objects:
         return []
-    found = observe([Thing.of(one, None) for one in objects]).found
+    found = observe([ExternalResource.of(one, None) for one in objects]).found
     cases = [Case(one, None) for one in objects]
     return [
         _another_s(obj, reference(obj), holder, settings)
@@ -558,27 +579,30 @@ def _named(obj: Json, aws: Json | None, external_name: str | None = None) -> Jso
 
 
 def _is_replaced(name: str, obj: Json, live: Json | None) -> bool:
-    """Whether an object in this list is deleted and declared again. Not one of a composite's, which Crossplane declares."""
-    if live is None or obj is live:
+    """Whether an object in this list is deleted, and declared again: by us, or where a composite has it, by Crossplane."""
+    if live is None:
         return False
-    return (
-        is_replaced(obj, live) if name == "drifted" else name == "gone" and service_kind_of(obj) in REPLACED_WHEN_GONE
-    )
+    if name == "gone":
+        return service_kind_of(obj) in REPLACED_WHEN_GONE
+    return name == "modified" and obj is not live and is_replaced(obj, live)
 
 
-def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Collection[tuple[str, ...]]) -> Json:
-    """The rows by list; what must be applied, and what Crossplane must look at again, as objects."""
+def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Mapping[tuple[str, ...], bool]) -> Json:
+    """The rows by list; what must be applied, and what Crossplane must look at again, as objects.
+
+    C(replaced): the objects that are deleted, by identity, and whether we declare them again.
+    """
     by_name: dict[str, list[Json]] = {
         name: []
         for name in (
             "missing",
+            "modified",
             "drifted",
-            "strayed",
             "gone",
-            "unfinished",
+            "create_incomplete",
             "existing",
             "foreign",
-            "leaving",
+            "terminating",
             "deleted",
             "same",
             "composed",
@@ -600,25 +624,25 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Collection[tup
         "to_apply": [
             obj
             for name, _row, obj in rows
-            if name in ("missing", "drifted", "leaving") or (name == "gone" and _identity(obj) in replaced)
+            if name in ("missing", "modified", "terminating") or (name == "gone" and replaced.get(_identity(obj)))
         ],
-        "to_look_at": [
-            _look_again(obj, now, row)
+        "to_reconcile": [
+            _reconcile(obj, now, row)
             for name, row, obj in rows
-            if name in ("strayed", "unfinished") or (name == "gone" and _identity(obj) not in replaced)
+            if name in ("drifted", "create_incomplete") or (name == "gone" and _identity(obj) not in replaced)
         ],
     }
 
 
-def look_again_at(found: t.Mapping[str, t.Any]) -> list[Json]:
+def reconciliations(found: t.Mapping[str, t.Any]) -> list[Json]:
     """Patches that make Crossplane look again, now, at all that differs or is not ready."""
     now = datetime.datetime.now(datetime.UTC).isoformat()
-    patches = {_identity(one): one for one in found["to_look_at"]}
-    for name in ("drifted", "unready"):
+    patches = {_identity(one): one for one in found["to_reconcile"]}
+    for name in ("modified", "unready"):
         for one in found[name]:
             space = {"namespace": one["namespace"]} if one.get("namespace") else {}
             stub = {"apiVersion": one["api_version"], "kind": one["kind"], "metadata": {"name": one["name"], **space}}
-            patches.setdefault(_identity(stub), _look_again(stub, now, {}))
+            patches.setdefault(_identity(stub), _reconcile(stub, now, {}))
     return list(patches.values())
 
 
@@ -628,7 +652,7 @@ def ask_again(api: t.Any, found: t.Mapping[str, t.Any], due: t.Sequence[Json]) -
         (one["api_version"], one["kind"], one.get("namespace") or "", one["name"]): one for one in due
     }
     asked = []
-    for patch in look_again_at(found):
+    for patch in reconciliations(found):
         identity = _identity(patch)
         served = find_kind(api, *identity[:2]) if identity in wanted else None
         if served is None:
@@ -650,7 +674,7 @@ def _identity(obj: Json) -> tuple[str, ...]:
     return (obj["apiVersion"], obj["kind"], metadata.get("namespace", ""), metadata["name"])
 
 
-def _look_again(obj: Json, now: str, row: Json) -> Json:
+def _reconcile(obj: Json, now: str, row: Json) -> Json:
     metadata = {name: obj["metadata"][name] for name in ("name", "namespace") if name in obj["metadata"]}
     # How its creation ended, where the provider lost that.
     ended = {CREATE_SUCCEEDED if row["in_aws"] else CREATE_FAILED: now} if "in_aws" in row else {}
@@ -658,21 +682,21 @@ def _look_again(obj: Json, now: str, row: Json) -> Json:
     return {
         "apiVersion": obj["apiVersion"],
         "kind": obj["kind"],
-        "metadata": {**metadata, "annotations": {LOOK_AGAIN: now, **ended, **named}},
+        "metadata": {**metadata, "annotations": {RECONCILE: now, **ended, **named}},
     }
 
 
-def _surplus(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings: Settings) -> list[Json]:
+def _orphaned(found: Found, declared: set[Key], kinds: t.Sequence[Kind], settings: Settings) -> list[Json]:
     """Objects of these kinds that carry our label and are no longer declared."""
     looked = set(kinds)
-    surplus = []
+    orphaned = []
     for key, obj in found.objects.items():
         if key in declared or key[:2] not in looked or owner_of(obj) != settings.owner:
             continue
         if obj["metadata"].get("deletionTimestamp") or _made_for_another(obj):
             continue
-        surplus.append({**obj, "apiVersion": key[0], "kind": key[1]})
-    return surplus
+        orphaned.append({**obj, "apiVersion": key[0], "kind": key[1]})
+    return orphaned
 
 
 def _made_for_another(obj: Json) -> bool:
@@ -686,7 +710,7 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
     for obj, live in pairs:
         if live is None or not _reconciled(obj, live):
             continue
-        verdict = conditions.judge({"status": {}, **live}, ("Synced", "Ready"))
+        verdict = conditions.evaluate({"status": {}, **live}, ("Synced", "Ready"))
         if not verdict.ready:
             rows.append((obj, live, verdict))
     events = last_events(api, {obj["kind"] for obj, _live, _verdict in rows})
@@ -707,6 +731,22 @@ def _unready(api: Api, pairs: t.Sequence[tuple[Json, Json | None]]) -> list[Json
             }
         )
     return found
+
+
+def _not_composed(composite: Json, one: Json) -> Json:
+    """A composite's row among the unready: Crossplane has not made this part of it (again) yet."""
+    return {
+        **reference(composite),
+        "ready": False,
+        "condition": "Ready",
+        "reason": conditions.NOT_FOUND,
+        "message": f"{one['kind']}/{one['name']}, which it is made of, is not there",
+        "last_event": None,
+        "cause": None,
+        "next_step": None,
+        "permanent": False,
+        "under_way": False,
+    }
 
 
 def _reconciled(obj: Json, live: Json) -> bool:
@@ -751,20 +791,20 @@ def converged(found: t.Mapping[str, t.Any]) -> bool:
 def report(found: t.Mapping[str, t.Any]) -> list[str]:
     """A line for each difference that C(diff) found."""
     lines = [f"{_label(one)} is not there yet" for one in found["missing"]]
-    lines += [f"{_label(one)} is still being deleted" for one in found["leaving"]]
+    lines += [f"{_label(one)} is still being deleted" for one in found["terminating"]]
     lines += [f"{_label(one)} is gone from AWS" for one in found["gone"]]
     lines += [
         f"{_label(one)} was never finished: the provider does not know how its creation ended"
-        for one in found["unfinished"]
+        for one in found["create_incomplete"]
     ]
     lines += [
         f"{_label(one)}: {_WHERE[field['where']]} {Change(field['path'], field['before'], field['after'])}"
-        for one in [*found["drifted"], *found["strayed"]]
+        for one in [*found["modified"], *found["drifted"]]
         for field in one["fields"]
     ]
     lines += [
         f"{_label(one)} is no longer declared{', but protected' if one['protected'] else ''}"
-        for one in found["surplus"]
+        for one in found["orphaned"]
     ]
     lines += [
         f"{_label(one)} ({one['external_name']}) exists in AWS, and is owned by others: {one['held_by']}"
@@ -776,7 +816,7 @@ def report(found: t.Mapping[str, t.Any]) -> list[str]:
         for one in found["deleted"]
     ]
     lines += [
-        f"{_label(one)} belongs to {one['owner'] or 'nobody that we know'}, as its label {OWNER} says"
+        f"{_label(one)} belongs to {one['owner'] or 'no owner that is known'}, as its label {OWNER} says"
         for one in found["foreign"]
     ]
     return lines

@@ -20,7 +20,18 @@ Clock = t.Callable[[], float]
 Takes = t.Callable[[Json], float]
 
 # Lists of what crossplane_diff finds that are to become empty.
-OPEN = ("missing", "drifted", "strayed", "gone", "unfinished", "leaving", "existing", "foreign", "deleted", "unready")
+OPEN = (
+    "missing",
+    "modified",
+    "drifted",
+    "gone",
+    "create_incomplete",
+    "terminating",
+    "existing",
+    "foreign",
+    "deleted",
+    "unready",
+)
 # Seconds that an error must stay which is not cured by waiting: until then it may be that of the old fields.
 PERMANENT_AFTER = 10
 # Seconds without any change after which nothing is to be expected. The provider repeats what failed later and later, up to a minute
@@ -92,13 +103,13 @@ class Reminder:
         for name in OPEN:
             for one in found[name]:
                 rows.setdefault(_identity(one), []).append(one)
-        leaving = {_identity(one) for one in found["leaving"]}
+        terminating = {_identity(one) for one in found["terminating"]}
         due: list[Json] = []
         since: dict[t.Hashable, tuple[t.Hashable, float, float]] = {}
         for identity, same in rows.items():
             state = tuple(map(_state, same))
             before = self._since.get(identity)
-            if identity in leaving:
+            if identity in terminating:
                 continue
             if before is None or before[0] != state:
                 since[identity] = (state, now, self._patience(found, same))
@@ -112,7 +123,7 @@ class Reminder:
 
     def _patience(self, found: Json, same: t.Sequence[Json]) -> float:
         """Seconds until it is due for the first time. A creation of unknown end is not looked at before somebody says how it ended."""
-        if any(_identity(one) == _identity(same[0]) for one in found["unfinished"]):
+        if any(_identity(one) == _identity(same[0]) for one in found["create_incomplete"]):
             return 0
         return ASK_AFTER + (0 if any(one.get("permanent") for one in same) else self._takes(same[0]))
 
@@ -142,7 +153,7 @@ def permanent(found: Json) -> t.Hashable:
 
 def under_way(found: Json) -> bool:
     """Whether the provider is at work on something."""
-    return any(one.get("under_way") for one in found["unready"]) or bool(found["under_way"] or found["leaving"])
+    return any(one.get("under_way") for one in found["unready"]) or bool(found["under_way"] or found["terminating"])
 
 
 def settle(
@@ -179,11 +190,11 @@ def explain(outcome: Outcome) -> str:
     """What differs after all: which field of which resource, both values, the cause, and what to do."""
     found = outcome.found
     lines = [
-        _difference(one, field) for name in ("drifted", "strayed") for one in found[name] for field in one["fields"]
+        _difference(one, field) for name in ("modified", "drifted") for one in found[name] for field in one["fields"]
     ]
     lines += [f"{label(one)} is not there" for one in (*found["missing"], *found["gone"])]
-    lines += [f"{label(one)} is still being deleted" for one in found["leaving"]]
-    lines += [f"{label(one)}: the provider does not know how its creation ended" for one in found["unfinished"]]
+    lines += [f"{label(one)} is still being deleted" for one in found["terminating"]]
+    lines += [f"{label(one)}: the provider does not know how its creation ended" for one in found["create_incomplete"]]
     lines += [f"{label(one)}: AWS has {one['external_name']}, and {one['held_by']}" for one in found["existing"]]
     lines += [_unready(one) for one in found["unready"]]
     known = list(dict.fromkeys(one["next_step"] for one in found["unready"] if one.get("next_step")))

@@ -42,13 +42,13 @@ def parse_endpoint(text: str) -> Endpoint:
         url = urllib.parse.urlsplit(text)
         host, port = url.hostname or "", url.port
     except ValueError as error:
-        raise ValueError(f"{said} is no URL ({error}). Give it as http://host:port.") from None
+        raise ValueError(f"{said} is not a URL ({error}). Give it as http://host:port.") from None
     if url.scheme == "https":
         raise ValueError(
             f"{said} is https, but pods can't know the emulator's certificate. Give it as http://host:port."
         )
     if url.scheme != "http" or not host:
-        raise ValueError(f"{said} is no http URL. Give it as http://host:port.")
+        raise ValueError(f"{said} is not an http URL. Give it as http://host:port.")
     if ":" in host:
         raise ValueError(
             f"{said} has an IPv6 address, which a cluster's IPv4 Service can't lead to. Give an IPv4 address or a name."

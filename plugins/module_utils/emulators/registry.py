@@ -175,7 +175,7 @@ def process_facts(name: str, settings: t.Mapping[str, t.Any]) -> dict[str, t.Any
 def notes(name: str, version: str) -> list[str]:
     """What a user should know of an emulator that answers, a sentence each."""
     engine = ENGINES.get(name)
-    # Whether a version that is no number, such as dev or latest, needs a token is not known.
+    # Whether a version that is not a number, such as dev or latest, needs a token is not known.
     if not engine or not engine.token or not version[:1].isdecimal() or not engine.token.needed(version):
         return []
     return [

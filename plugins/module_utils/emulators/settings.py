@@ -77,7 +77,7 @@ def _ingress(settings: t.Mapping[str, t.Any]) -> list[str]:
         try:
             ipaddress.ip_network(network)
         except ValueError as error:
-            found.append(f"'{network}' is no network ({error}). Give source ranges like 10.0.0.0/8.")
+            found.append(f"'{network}' is not a network ({error}). Give source ranges like 10.0.0.0/8.")
     if settings["source_ranges"] and settings["ingress_class"] not in SOURCE_RANGE_CLASSES:
         found.append(
             f"How the Ingress class '{settings['ingress_class']}' limits source ranges is not known here. Use one of "

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import os
+import sys
+import tempfile
 import typing as t
 import uuid
 from pathlib import Path
@@ -21,6 +24,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
     server_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.supported import helm_problem, parsed
+from ansible_collections.localcloud.stack.plugins.module_utils.helm import renderer as helm_renderer
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.renderer import Scaled
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -34,6 +40,12 @@ RunCommand = t.Callable[..., tuple[int, str, str]]
 RUN_VARIABLE = "LOCALCLOUD_HELM_RUN"
 # Lines of Helm's own report that a message quotes.
 QUOTED = 3
+QUOTED_WORDS = 30
+# Since Helm 4 objects are applied on the server, with their fields' managers, where the record of the last revision says so or there is none.
+SERVER_SIDE_SINCE = 4
+SERVER_SIDE = "ssa"
+RENDERER = "localcloud-replicas"
+PLUGIN = {"apiVersion": "v1", "name": RENDERER, "version": "1.0.0", "type": "postrenderer/v1", "runtime": "subprocess"}
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 PROCESSES = Path("/proc")
 
@@ -72,17 +84,44 @@ class Where(t.NamedTuple):
 
 
 class Helm:
-    """Helm for one release."""
+    """Helm for one release. C(major): its major version, as major_version() finds it."""
 
-    def __init__(self, run_command: RunCommand, binary: str, where: Where, name: str, timeout: int) -> None:
-        self._run_command, self._name = run_command, name
-        self._command = [binary, *where.arguments]
+    def __init__(
+        self, run_command: RunCommand, binary: str, where: Where, name: str, timeout: int, major: int = 3
+    ) -> None:
+        self._run_command, self._name, self._major = run_command, name, major
+        self._command, self._namespace = [binary, *where.arguments], where.namespace
         self._timeout = ["--timeout", f"{timeout}s"]
         self.run = new_run()
         self._environment = {**where.environment, RUN_VARIABLE: self.run}
 
-    def upgrade(self, chart: Chart, values: Json, labels: t.Mapping[str, str], create_namespace: bool) -> None:
-        """Install or upgrade it. The labels are in Helm's record from its first moment. Raises KubernetesError."""
+    def upgrade(
+        self,
+        chart: Chart,
+        values: Json,
+        labels: t.Mapping[str, str],
+        create_namespace: bool,
+        method: str | None,
+        scaled: t.Sequence[Scaled] = (),
+    ) -> None:
+        """Install or upgrade it. The labels are in Helm's record from its first moment. Raises KubernetesError.
+
+        C(method): how the newest revision's objects were applied; None where the release is not installed. C(scaled): workloads
+        that keep the number of replicas that others have set.
+        """
+        with tempfile.TemporaryDirectory(prefix="localcloud-helm-") as folder:
+            renderer, environment = self._renderer(Path(folder), scaled) if scaled else ([], {})
+            self._upgrade(chart, values, labels, create_namespace, [*self._conflicts(method), *renderer], environment)
+
+    def _upgrade(
+        self,
+        chart: Chart,
+        values: Json,
+        labels: t.Mapping[str, str],
+        create_namespace: bool,
+        more: t.Sequence[str],
+        environment: t.Mapping[str, str],
+    ) -> None:
         self._do(
             "install or upgrade",
             ["upgrade", "--install", self._name, chart.reference, "--reset-values", "--values", "-"],
@@ -90,23 +129,55 @@ class Helm:
             ["--repo", chart.repository] if chart.repository else [],
             ["--version", chart.version] if chart.version else [],
             ["--create-namespace"] if create_namespace else [],
+            more,
             values=values,
+            environment=environment,
         )
 
-    def rollback(self, revision: int) -> None:
-        """Go back to a revision. Raises KubernetesError."""
-        self._do("roll back", ["rollback", self._name, str(revision)])
+    def _renderer(self, folder: Path, scaled: t.Sequence[Scaled]) -> tuple[list[str], dict[str, str]]:
+        """The post-renderer's options and variables, with its program in a folder. For Helm 3 it is a command, for Helm 4 a plugin."""
+        program = folder / "renderer.py"
+        program.write_text(inspect.getsource(helm_renderer))
+        command = [sys.executable, str(program), helm_renderer.argument(scaled, self._namespace)]
+        if self._major < SERVER_SIDE_SINCE:
+            given = [f"--post-renderer-args={one}" for one in command[1:]]
+            return [f"--post-renderer={command[0]}", *given], {}
+        plugin = folder / "plugins" / RENDERER
+        plugin.mkdir(parents=True)
+        described = {"command": command[0], "args": command[1:2]}
+        (plugin / "plugin.yaml").write_text(json.dumps({**PLUGIN, "runtimeConfig": {"platformCommand": [described]}}))
+        # Those that Helm has may fetch charts.
+        _code, others, _errors = self._run_command([self._command[0], "env", "HELM_PLUGINS"])
+        plugins = os.pathsep.join([str(plugin.parent), *others.split("\n")[:1]])
+        return [f"--post-renderer={RENDERER}", f"--post-renderer-args={command[2]}"], {"HELM_PLUGINS": plugins}
+
+    def rollback(self, revision: int, method: str | None) -> None:
+        """Go back to a revision whose objects were applied by this method. Raises KubernetesError."""
+        self._do("roll back", ["rollback", self._name, str(revision)], self._conflicts(method))
+
+    def _conflicts(self, method: str | None) -> list[str]:
+        """What lets fields that others have set be set as the chart declares them, as Helm 3 always does.
+
+        Helm 4 applies a new release on the server, and any other one as its last revision was; on the client it refuses this option.
+        """
+        return ["--force-conflicts"] if self._major >= SERVER_SIDE_SINCE and method in (None, SERVER_SIDE) else []
 
     def uninstall(self) -> None:
         """Remove it, and wait until its objects are gone. Raises KubernetesError."""
         self._do("uninstall", ["uninstall", self._name, "--wait"])
 
-    def _do(self, what: str, *arguments: t.Sequence[str], values: Json | None = None) -> None:
+    def _do(
+        self,
+        what: str,
+        *arguments: t.Sequence[str],
+        values: Json | None = None,
+        environment: t.Mapping[str, str] | None = None,
+    ) -> None:
         code, output, errors = self._run_command(
             [*self._command, *(one for some in arguments for one in some), *self._timeout],
             # Not by an argument or a file: values may be secrets.
             data=None if values is None else json.dumps(values),
-            environ_update=self._environment,
+            environ_update={**self._environment, **(environment or {})},
         )
         if code:
             said = [line.strip() for line in (errors.strip() or output.strip()).splitlines() if line.strip()]
@@ -114,6 +185,21 @@ class Helm:
                 f"Helm did not {what} the release {self._name}: {printable(' '.join(said[-QUOTED:])) or f'exit code {code}'}. "
                 "Correct the cause that Helm names, then run again."
             )
+
+
+def major_version(run_command: RunCommand, binary: str) -> int:
+    """The major version of a Helm that is supported. Raises KubernetesError for any other program."""
+    # Without a cluster, as Helm 2 would also ask its server there.
+    code, output, errors = run_command([binary, "version", "--short"], environ_update={"KUBECONFIG": os.devnull})
+    version, problem = parsed(output), helm_problem(output)
+    if version is None or problem:
+        said = (
+            ""
+            if output.strip()
+            else f" It says: {printable(' '.join(errors.split()[-QUOTED_WORDS:])) or f'exit code {code}'}."
+        )
+        raise KubernetesError(f"{binary} can't be used: {problem}{said}")
+    return version[0]
 
 
 def _content(kubeconfig: str | None) -> Json:

@@ -16,6 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm.command impo
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.recovery import RECOVERY, RUN, Guard
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.release import (
     Release,
+    apply_method,
     as_row,
     chart_labels,
     chart_of,
@@ -24,6 +25,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm.release impo
     is_owned_by,
     read_release,
     running,
+    scaled,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ChangingApi, KubernetesError
 
@@ -44,12 +46,16 @@ class Wanted(t.NamedTuple):
 
 
 class Outcome(t.NamedTuple):
-    """What was done (in check mode: would be), what differed before, what stays although it was to go, and warnings."""
+    """What was done (in check mode: would be), what differed before, what stays although it was to go, and warnings.
+
+    C(scaled): workloads that keep the number of replicas that others have set.
+    """
 
     actions: list[str]
     differences: list[str]
     kept: t.Sequence[Json] = ()
     warnings: t.Sequence[str] = ()
+    scaled: t.Sequence[str] = ()
 
 
 def guard_of(timeout: float) -> Guard:
@@ -71,12 +77,13 @@ def install(api: ChangingApi, helm: Helm, wanted: Wanted, check_mode: bool) -> O
         if not check_mode:
             warnings = _recover(api, helm, release)
             release = _read(api, wanted)
+    kept = scaled(release)
     if _still(release, differences(release, chart, values, wanted.owner, chart_marks)):
         actions.append("upgrade" if release.base else "install")
         if not check_mode:
             labels = {OWNER: wanted.owner, RUN: helm.run, **chart_marks}
-            helm.upgrade(wanted.chart, wanted.values, labels, wanted.create_namespace)
-    return Outcome(actions, found, warnings=warnings)
+            helm.upgrade(wanted.chart, wanted.values, labels, wanted.create_namespace, release.method, kept)
+    return Outcome(actions, found, warnings=warnings, scaled=[str(one) for one in kept])
 
 
 def remove(api: ChangingApi, helm: Helm, wanted: Wanted, check_mode: bool) -> Outcome:
@@ -150,7 +157,7 @@ def _recover(api: ChangingApi, helm: Helm, release: Release) -> list[str]:
         return []
     _mark(api, helm, release)
     try:
-        helm.rollback(recovery.revision.number)
+        helm.rollback(recovery.revision.number, apply_method(release.base))
     except KubernetesError as error:
         # A revision that failed may fail again. Helm's record then says so, and the upgrade that follows is allowed.
         if recovery.revision.status != "failed":

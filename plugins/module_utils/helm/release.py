@@ -35,6 +35,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm.recovery imp
     recovery_of,
     running_problem,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.renderer import DECLARED, Scaled
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, existing, list_all, served_kinds_of
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -47,6 +48,7 @@ PARALLEL = 3
 HELM_NAMESPACE = "meta.helm.sh/release-namespace"
 # Label of Helm's record with the digest of the chart's folder: Helm itself compares a chart's version only.
 CHART = "localcloud.dev/chart"
+CLIENT_SIDE = "csa"
 
 
 def chart_of(reference: str, version: str | None) -> Json:
@@ -89,6 +91,12 @@ class Release(t.NamedTuple):
         """The owner that the newest record's label names."""
         return self.revisions[-1].owner if self.revisions else None
 
+    @property
+    def method(self) -> str | None:
+        """How the newest revision was applied, which Helm 4 keeps to; None where an installation is what comes next."""
+        installed = self.newest is not None and self.revisions[-1].status != "uninstalled"
+        return apply_method(self.newest) if installed else None
+
 
 def read_release(api: Api, namespace: str, name: str, witness: str = "") -> Release:
     """What is in the cluster of a release. Raises ApiError, and ValueError where Helm can't have written a record.
@@ -113,6 +121,11 @@ def read_release(api: Api, namespace: str, name: str, witness: str = "") -> Rele
         return found
     secret = existing(api, f"/api/v1/namespaces/{namespace}/secrets/{witness}")
     return found._replace(witness=owner_of(secret) if secret else None)
+
+
+def apply_method(content: Json | None) -> str:
+    """How a revision's objects were applied: C(ssa) on the server, or C(csa) by the client, which is all that Helm 3 can and does not say."""
+    return (content or {}).get("apply_method") or CLIENT_SIDE
 
 
 def _records(api: Api, namespace: str, name: str) -> list[Json]:
@@ -194,17 +207,41 @@ def differences(
         *(f"the chart's {key} is {there.get(key)}" for key, value in chart.items() if there.get(key) != value),
         *("the chart's files differ" for key, value in (labels or {}).items() if present.labels.get(key) != value),
         *(f"the value of {path} differs" for path in _paths(base.get("config") or {}, values)),
+        *(f"the {one['kind']} {one['metadata']['name']} is missing" for one in _missing(release)),
     ]
 
 
-def gone(release: Release) -> list[Json]:
-    """Objects of the release that somebody deleted, as Helm made them, but for Secrets.
+def _missing(release: Release) -> list[Json]:
+    """Objects of the release that somebody deleted. An upgrade or a rollback makes them again."""
+    return [] if release.base is None or release.recovery else [one for one, there in release.objects if there is None]
 
-    Helm would not notice: it compares a new release with the one that it remembers. A rollback makes them again.
+
+def scaled(release: Release) -> list[Scaled]:
+    """Workloads whose number of replicas somebody else has set by the subresource scale, an autoscaler or C(kubectl scale), to another one
+    than the chart declares. It is theirs until the chart declares another one than before.
     """
-    if release.base is None or release.recovery:
-        return []
-    return [_as_helm_makes(one, release) for one, there in release.objects if there is None and one["kind"] != "Secret"]
+    return [found for made, there in release.objects if there and (found := _scaled(made, there, release.namespace))]
+
+
+def _scaled(made: Json, there: Json, namespace: str) -> Scaled | None:
+    said = made["metadata"].get("annotations") or {}
+    declared, replicas = (one.get("spec", {}).get("replicas") for one in (made, there))
+    owners = [
+        one["manager"]
+        for one in there["metadata"].get("managedFields") or []
+        if one.get("subresource") == "scale" and "f:replicas" in one.get("fieldsV1", {}).get("f:spec", {})
+    ]
+    if declared is None or not owners:
+        return None
+    declared = int(said.get(DECLARED, declared))
+    where = made["metadata"].get("namespace") or namespace
+    found = Scaled(made["apiVersion"], made["kind"], where, made["metadata"]["name"], replicas, declared, owners[0])
+    return None if replicas == declared else found
+
+
+def gone(release: Release) -> list[Json]:
+    """Objects of the release that somebody deleted, as Helm made them, but for Secrets."""
+    return [_as_helm_makes(one, release) for one in _missing(release) if one["kind"] != "Secret"]
 
 
 def foreign(release: Release, owner: str) -> list[Json]:

@@ -55,7 +55,7 @@ _REFERENCE = re.compile(
 
 
 def parse_reference(text: str) -> Reference:
-    """Raises ImageError if the text is no complete name."""
+    """Raises ImageError if the text is not a complete name."""
     found = _REFERENCE.fullmatch(text)
     registry = found["registry"] if found else ""
     if not found or not ("." in registry or ":" in registry or registry == "localhost"):

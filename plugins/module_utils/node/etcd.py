@@ -87,7 +87,7 @@ def running(program: Path, name: str, peer: str, data: Path) -> Iterator[Path]:
     here = os.open(folder, os.O_PATH | os.O_DIRECTORY)
     client = Path(f"/proc/self/fd/{here}/client")
     with open(log_path, "w") as log:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             ["setpriv", "--pdeathsig", "KILL", program, f"--data-dir={data}", f"--name={name}", "--unsafe-no-fsync",
              "--listen-client-urls=unix:///proc/self/cwd/client", "--advertise-client-urls=http://localhost:2379",
              "--listen-peer-urls=unix:///proc/self/cwd/peer", f"--initial-advertise-peer-urls={peer}",

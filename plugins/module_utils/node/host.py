@@ -36,7 +36,7 @@ def run(*command: str | Path, timeout: float = 300) -> str:
     """Run a command and return what it prints. Raises NodeError with its error output."""
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             words,
             capture_output=True,
             text=True,
@@ -78,7 +78,7 @@ def start_namespaces(identity: Identity, state: Path) -> psutil.Process:
     log_path.parent.mkdir(parents=True, exist_ok=True)
     own = os.stat("/proc/self/ns/net").st_ino
     with open(log_path, "w") as log:
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             ["unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
              "--propagation", "private", "--", "sh", str(state / "config/init.sh"), str(state), str(plugged)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",

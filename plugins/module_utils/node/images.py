@@ -225,7 +225,7 @@ def running_containerd(root: Path) -> Iterator[Callable[..., str]]:
     log_path = root.parent / "containerd.log"
     with open(log_path, "w") as log:
         # It ends with its maker, as recipes' commands do.
-        child = subprocess.Popen(
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
              "--propagation", "private", "--", "sh", str(script)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",

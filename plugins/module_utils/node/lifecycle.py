@@ -76,7 +76,7 @@ class Record:
         except FileNotFoundError:
             return None
         except ValueError:
-            return None  # half written when the machine went down: the node is made anew
+            return None  # half written when the machine went down: the node is made again
         return cls(**content)
 
 

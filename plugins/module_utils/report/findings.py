@@ -20,9 +20,9 @@ REPAIR = "make up repairs it"
 MEANINGS = {
     "missing": ("declared, but not in the cluster", REPAIR),
     "gone": ("AWS does not have it any more", REPAIR),
-    "unfinished": ("its creation did not end", REPAIR),
-    "leaving": ("it is being deleted", ""),
-    "surplus": ("no longer declared, but still there", "make up removes it, unless it is protected"),
+    "create_incomplete": ("its creation did not end", REPAIR),
+    "terminating": ("it is being deleted", ""),
+    "orphaned": ("no longer declared, but still there", "make up removes it, unless it is protected"),
 }
 WHERE = {"spec": "in the cluster", "aws": "in AWS", "provider": "in AWS, as Crossplane saw it last"}
 
@@ -33,12 +33,12 @@ def resource_findings(blueprint: str, difference: Json) -> list[Finding]:
 
 
 def _resource_findings(blueprint: str, difference: Json) -> Iterator[Finding]:
-    for name in ("drifted", "strayed"):
+    for name in ("modified", "drifted"):
         for one in difference.get(name) or []:
             for field in one.get("fields") or []:
                 where = WHERE.get(field.get("where"), "in the cluster")
                 reason = f"another value {where}"
-                if field.get("fixed"):
+                if field.get("immutable"):
                     reason += ", which AWS can't change"
                 yield Finding(
                     blueprint, one["kind"], one["name"], reason, field["path"], text(field.get("after")),

@@ -83,7 +83,7 @@ class Inventory:
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a file or folder of this name is no input: tests, and what tools keep for themselves (.coverage, .hypothesis)."""
+    """Whether a file or folder of this name is not an input: tests, and what tools keep for themselves (.coverage, .hypothesis)."""
     return name in ("__pycache__", "tests", "node_modules") or name.startswith(".")
 
 

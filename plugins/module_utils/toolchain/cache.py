@@ -22,8 +22,9 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
     from filelock import FileLock, Timeout
 
 
-def default_root(environment: Mapping[str, str] = os.environ) -> Path:
-    """`$XDG_CACHE_HOME/localcloud`, by default `~/.cache/localcloud`, of a process with this environment."""
+def default_root(environment: Mapping[str, str] | None = None) -> Path:
+    """`$XDG_CACHE_HOME/localcloud`, by default `~/.cache/localcloud`, of a process with this environment, by default this one's."""
+    environment = os.environ if environment is None else environment
     home = Path(environment.get("HOME") or Path.home())
     return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "localcloud"
 

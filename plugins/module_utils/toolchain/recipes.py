@@ -27,7 +27,7 @@ from .registries import skopeo, tls
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
 
-# Raise a recipe's number when what it makes changes, so that its parts are built anew.
+# Raise a recipe's number when what it makes changes, so that its parts are built again.
 RECIPE_VERSIONS = {
     "go": 1,
     "provider": 3,
@@ -77,7 +77,7 @@ class Workshop:
         self.log.flush()
         if shutil.which(str(command[0])) is None:
             raise FileNotFoundError(errno.ENOENT, "no such command", str(command[0]))
-        subprocess.run(
+        subprocess.run(  # pylint: disable=ansible-bad-function
             ["setpriv", "--pdeathsig", "TERM", *map(str, command)],
             cwd=cwd,
             env={**os.environ, **self.environment, **environment},
@@ -106,7 +106,7 @@ class Workshop:
     def module_source(self, module: str) -> Path:
         """Where Go's module cache holds the sources of a module that the part's go.mod pins."""
         self.go("mod", "download", module, cwd=self.folder)
-        listed = subprocess.run(
+        listed = subprocess.run(  # pylint: disable=ansible-bad-function
             ["go", "list", "-m", "-f", "{{.Dir}}", module],
             cwd=self.folder,
             env={**os.environ, "GOMODCACHE": str(self.cache.root / "go/mod"), "GOFLAGS": "-mod=mod", "GOWORK": "off"},

@@ -283,7 +283,7 @@ def _container_problem(pod: Json, status: Json) -> Problem | None:
         )
     if reason in ("ImageInspectError", "SignatureValidationFailed"):
         return problem(
-            "image", MOMENT, reason, _join("the node can't use the image", message), "build and push the image anew"
+            "image", MOMENT, reason, _join("the node can't use the image", message), "build and push the image again"
         )
     if reason == "CreateContainerConfigError":
         if _MISSING.search(message):

@@ -50,7 +50,7 @@ _SPEC = ("replicas", "paused", "updateStrategy", "nodeName", "readinessGates")
 _EVENT = ("involvedObject", "reason", "message", "firstTimestamp", "lastTimestamp", "eventTime", "series")
 
 
-def slim(obj: Json, kind: str) -> Json:
+def trim(obj: Json, kind: str) -> Json:
     """The part of an object that is looked at. Environments and arguments are never kept and so never shown."""
     metadata = obj.get("metadata") or {}
     spec = obj.get("spec") or {}

@@ -22,8 +22,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.workloads.problem
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Json, Snapshot
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.watch import (
     Api,
-    Board,
-    Follower,
+    Reflector,
+    Store,
     list_all,
     sources_of,
 )
@@ -53,7 +53,7 @@ class Waiter:
         self.options = options
         self.names = list(dict.fromkeys(options.names or []))
         self.sources = sources_of(options.kind, options.namespace, self.names, options.label_selector)
-        self.board = Board(self.sources)
+        self.store = Store(self.sources)
         self.pause = pause
         self.start = time.monotonic()
         self._patience = Patience()
@@ -65,10 +65,10 @@ class Waiter:
         try:
             self.api.connect()
             for source in self.sources.every():
-                self.board.replace(source, list_all(self.api, source)[0])
+                self.store.replace(source, list_all(self.api, source)[0])
         except Exception as error:
             unseen = f"The cluster can't be looked at: {getattr(error, 'message', error)}"
-        with self.board.changed:
+        with self.store.changed:
             snapshot = self._snapshot()
         self._note_done(snapshot)
         problems = [
@@ -84,9 +84,9 @@ class Waiter:
         self.api.connect()
         for source in self.sources.every():
             # Daemons: a thread that still listens to a stream must not keep the module from ending.
-            threading.Thread(target=Follower(self.api, source, self.board, stop, self.pause).run, daemon=True).start()
+            threading.Thread(target=Reflector(self.api, source, self.store, stop, self.pause).run, daemon=True).start()
         try:
-            with self.board.changed:
+            with self.store.changed:
                 snapshot, hopeless = self._until_decided()
         finally:
             stop.set()
@@ -105,7 +105,7 @@ class Waiter:
             now = time.monotonic()
             due = self._check_access(now)
             snapshot = self._snapshot()
-            if self.board.complete():
+            if self.store.complete():
                 self._note_done(snapshot)
                 if self._all_done(snapshot):
                     return snapshot, {}
@@ -116,14 +116,14 @@ class Waiter:
                 due = min((one for one in (due, next_due) if one is not None), default=None)
             if now >= deadline:
                 return snapshot, {}
-            self.board.changed.wait(min(deadline, due or deadline) - now)
+            self.store.changed.wait(min(deadline, due or deadline) - now)
 
     def _problems(self, workload: Json, snapshot: Snapshot) -> list[Problem]:
         return problems_of(workload, snapshot, self.options.unschedulable_after)
 
     def _check_access(self, now: float) -> float | None:
         """Raise KubernetesError if the API server refuses us, or has never answered; else when to look at that again."""
-        found = self.board.trouble()
+        found = self.store.trouble()
         if found is None:
             return None
         source, state = found
@@ -146,7 +146,7 @@ class Waiter:
         return since + SILENT_SECONDS
 
     def _snapshot(self) -> Snapshot:
-        snapshot = self.board.snapshot()
+        snapshot = self.store.snapshot()
         if not self.names:
             return snapshot
         return snapshot._replace(workloads=[one for one in snapshot.workloads if one["metadata"]["name"] in self.names])
@@ -179,8 +179,8 @@ class Waiter:
         result = self._result(snapshot)
         seconds = result["waited_seconds"]
         kind, namespace = self.options.kind, self.options.namespace
-        trouble = self.board.trouble()
-        if not self.board.complete():
+        trouble = self.store.trouble()
+        if not self.store.complete():
             said = trouble[1].trouble if trouble else "no answer yet"
             message = f"Waited {seconds:.0f} s, but the API server does not answer ({said}). {START_IT}"
             raise KubernetesError(message, **result, problems=[])
@@ -221,15 +221,15 @@ class Waiter:
     # --- the result -------------------------------------------------------------------------------------------------
 
     def _snapshot_of_the_end(self, snapshot: Snapshot) -> Snapshot:
-        """With pods read anew: their watch may be behind that of the workloads."""
-        board = Board(self.sources)
+        """With pods read again: their watch may be behind that of the workloads."""
+        store = Store(self.sources)
         try:
             for source in (self.sources.pods, self.sources.replica_sets):
                 if source:
-                    board.replace(source, list_all(self.api, source)[0])
+                    store.replace(source, list_all(self.api, source)[0])
         except ApiError:
             return snapshot
-        return board.snapshot()._replace(workloads=snapshot.workloads)
+        return store.snapshot()._replace(workloads=snapshot.workloads)
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.start, 2)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps what is known of a namespace true: a LIST and WATCH per kind, each in a thread, which all write to one board.
+"""Keeps what is known of a namespace true: a LIST and WATCH per kind, each in a thread, which all write to one store.
 
 Talks to the API server through C(Api) alone, so tests put a script in its place.
 """
@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import list_all as list_pages
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import API_PATHS, Json, Snapshot, slim
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import API_PATHS, Json, Snapshot, trim
 
 # The server ends each watch after this long; a connection that is dead without saying so is noticed a bit later.
 WATCH_SECONDS = 30
@@ -79,7 +79,7 @@ class State:
         self.since: float | None = None
 
 
-class Board:
+class Store:
     """Where the threads write and the waiting one reads; C(changed) guards and announces."""
 
     def __init__(self, sources: Sources) -> None:
@@ -132,20 +132,20 @@ class Board:
 def list_all(api: Api, source: Source) -> tuple[list[Json], str]:
     """Every object, page by page, and the version that the list is true for. Raises ApiError."""
     try:
-        return list_pages(api, source.path, source.params(), lambda obj: slim(obj, source.kind))
+        return list_pages(api, source.path, source.params(), lambda obj: trim(obj, source.kind))
     except ApiError as error:
         if source.optional and error.status in (401, 403):
             return [], ""
         raise
 
 
-class Follower:
-    """Keeps the board true about one source until told to stop: list, watch, and again after whatever ends that."""
+class Reflector:
+    """Keeps the store current for one source until told to stop: list, watch, and again after whatever ends that."""
 
-    def __init__(self, api: Api, source: Source, board: Board, stop: threading.Event, pause: float = 0.25) -> None:
+    def __init__(self, api: Api, source: Source, store: Store, stop: threading.Event, pause: float = 0.25) -> None:
         self.api = api
         self.source = source
-        self.board = board
+        self.store = store
         self.stop = stop
         self.pause = pause
 
@@ -153,17 +153,17 @@ class Follower:
         while not self.stop.is_set():
             try:
                 objects, version = list_all(self.api, self.source)
-                self.board.replace(self.source, objects)
+                self.store.replace(self.source, objects)
                 if not version:
                     return  # we may not look at it
                 self._follow(version)
                 continue  # the version is too old: list again at once
             except ApiError as error:
-                self.board.failed(self.source, error)
+                self.store.failed(self.source, error)
             except (
                 Exception
             ) as error:  # a thread that died silently would make the wait last to its limit without a reason
-                self.board.failed(self.source, ApiError(0, f"{type(error).__name__}: {error}"))
+                self.store.failed(self.source, ApiError(0, f"{type(error).__name__}: {error}"))
             self.stop.wait(self.pause)
 
     def _follow(self, version: str) -> None:
@@ -183,8 +183,8 @@ class Follower:
                     return
                 version = obj["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    kept = slim(obj, self.source.kind)
-                    self.board.apply(
+                    kept = trim(obj, self.source.kind)
+                    self.store.apply(
                         self.source, event["type"], {**kept, "live": True} if self.source.kind == "Event" else kept
                     )
             if time.monotonic() - began < 1:

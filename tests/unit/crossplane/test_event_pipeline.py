@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, marked
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.extra import composed_of
@@ -122,14 +122,17 @@ def test_what_a_pipeline_will_be_made_of_is_known_before(fields: dict[str, Any])
         "metadata": {"name": "p"},
         "spec": {**SPEC, **fields},
     }
-    expected = {(one["kind"], one["metadata"]["name"]): Thing.of(one, None) for one in composed_of(manifest)}
+    expected = {(one["kind"], one["metadata"]["name"]): ExternalResource.of(one, None) for one in composed_of(manifest)}
     made = {key: one for key, one in from_object(fields).items() if key[0] != "TopicSubscription"}
     assert expected.keys() == made.keys()
     for key, one in made.items():
-        thing = Thing.of(one, None)
-        assert (expected[key].kind, expected[key].parameters["region"]) == (thing.kind, thing.parameters["region"])
+        resource = ExternalResource.of(one, None)
+        assert (expected[key].kind, expected[key].parameters["region"]) == (
+            resource.kind,
+            resource.parameters["region"],
+        )
         # A queue is looked for by its name.
-        assert expected[key].external_name == thing.external_name
+        assert expected[key].external_name == resource.external_name
     assert composed_of({**manifest, "kind": "Other"}) == composed_of({**manifest, "spec": None}) == []
 
 

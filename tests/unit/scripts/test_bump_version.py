@@ -82,13 +82,14 @@ def test_whatever_the_version_is_it_stays_text(version: str, rest: str) -> None:
 @pytest.mark.parametrize("version", ["", "a b", "-x", ".x", 'x"', "x\ny", "x" * 129, "${{ x }}"])
 def test_what_is_no_tag_is_refused(charts: Path, version: str) -> None:
     before = contents(charts)
-    with pytest.raises(BumpError, match="no image's tag"):
+    with pytest.raises(BumpError, match="not an image's tag"):
         bump(charts, "dev", version, SERVICES)
     assert contents(charts) == before
 
 
 @pytest.mark.parametrize(
-    ("environment", "says"), [("stage", "no environment 'stage', only dev, prod"), ("../dev", "no environment's name")]
+    ("environment", "says"),
+    [("stage", "no environment 'stage', only dev, prod"), ("../dev", "not an environment's name")],
 )
 def test_an_environment_that_is_not_there(charts: Path, environment: str, says: str) -> None:
     with pytest.raises(BumpError, match=says):

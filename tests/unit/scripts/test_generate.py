@@ -36,7 +36,8 @@ def test_files_are_as_the_kinds_say(path: str) -> None:
 
 
 def test_a_changed_section_is_found_and_put_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    for path in {one.path for one in generate.SECTIONS}:
+    read = ("requirements/core-oldest.in", "requirements/runtime.in", "requirements.yml")
+    for path in {*(one.path for one in generate.SECTIONS), *map(Path, read)}:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text((PROJECT / path).read_text())
     changed = tmp_path / "roles/aws_resources/defaults/main.yml"

@@ -50,7 +50,7 @@ class Metrics:
 class Consumer:
     """Moves events from the queue into the table.
 
-    A batch stays in hand until it is written. Receiving anew while the table is away would only use up the messages'
+    A batch stays in hand until it is written. Receiving again while the table is away would only use up the messages'
     receive counts and send good ones to the dead-letter queue.
     """
 

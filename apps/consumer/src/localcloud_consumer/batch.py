@@ -29,7 +29,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A message that is no event of ours, and why."""
+    """A message that is not an event of ours, and why."""
 
     message_id: str
     reason: str

@@ -25,7 +25,9 @@ TOLD: dict[type[Exception], ProblemError | Problems] = {
     BusyError: ProblemError(503, "Too many requests wait for DynamoDB and S3. Try again later.", RETRY),
     NoSuchUserError: ProblemError(404, "There is no user of this address."),
     UserExistsError: ProblemError(409, "There is a user of this address already. Delete that one first."),
-    NoImageError: ProblemError(415, "The avatar is no PNG, JPEG or WebP picture; its content decides, not its name."),
+    NoImageError: ProblemError(
+        415, "The avatar must be a PNG, JPEG or WebP picture; its content decides, not its name."
+    ),
     BadCursorError: lambda _request, error: ProblemError(400, f"{error}."),
     TooManyPixelsError: ProblemError(413, "The avatar has too many pixels, however few bytes it has."),
 }

@@ -21,7 +21,7 @@ OTHER_KEY = "."
 
 
 class BadCursorError(ValueError):
-    """The text is no cursor that a listing gave."""
+    """The text is not a cursor that a listing gave."""
 
 
 # Callers ask for the same users again; 1,024 addresses are well below a megabyte.

@@ -78,7 +78,7 @@ def parser_for_this_machine() -> type[MultiPartParser]:
 async def read_upload(request: Request, limit: int, parser: type[MultiPartParser]) -> Upload:
     """Read the request's body; raises ProblemError. `limit` is the avatar's, in bytes."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise ProblemError(415, f"The body is no multipart/form-data: {EXPECTED}.")
+        raise ProblemError(415, f"The body is not multipart/form-data: {EXPECTED}.")
     form = await _form(request, limit, parser)
     try:
         return _upload(form, limit)

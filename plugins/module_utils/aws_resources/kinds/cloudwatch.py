@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS
@@ -100,9 +100,9 @@ class Alarm(TaggedEntry):
         return [context.managed(self, "cloudwatch", "MetricAlarm", parameters, external=self.name)]
 
 
-def _alarm(aws: Aws, thing: Thing) -> Json | None:
+def _alarm(aws: Aws, resource: ExternalResource) -> Json | None:
     cloudwatch = aws.get("cloudwatch")
-    listed = cloudwatch.describe_alarms(AlarmNames=[thing.external_name]).get("MetricAlarms") or []
+    listed = cloudwatch.describe_alarms(AlarmNames=[resource.external_name]).get("MetricAlarms") or []
     if not listed:
         return None
     known = listed[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from ansible_collections.localcloud.stack.plugins.module_utils.aws import facts
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
 from ..comparison import TAGS, Rule
@@ -201,8 +201,8 @@ class Table(ProtectedEntry):
         return {"enabled": True, **given(self.encryption, {"kms_key_arn": "kmsKeyArn"})}
 
 
-def _table(aws: Aws, thing: Thing) -> Json | None:
-    dynamodb, name = aws.get("dynamodb"), thing.external_name
+def _table(aws: Aws, resource: ExternalResource) -> Json | None:
+    dynamodb, name = aws.get("dynamodb"), resource.external_name
     answer = existing(dynamodb, "describe_table", TableName=name)
     if answer is None:
         return None
@@ -224,9 +224,9 @@ def _table(aws: Aws, thing: Thing) -> Json | None:
         **_keys(known["KeySchema"]),
         **_capacities(known),
     }
-    if thing.declares("ttl"):
+    if resource.declares("ttl"):
         found["ttl"] = _ttl(existing(dynamodb, "describe_time_to_live", TableName=name) or {})
-    if thing.declares("pointInTimeRecovery"):
+    if resource.declares("pointInTimeRecovery"):
         backups = existing(dynamodb, "describe_continuous_backups", TableName=name)
         found["pointInTimeRecovery"] = [{"enabled": bool(facts.recovery(backups))}]
     return found

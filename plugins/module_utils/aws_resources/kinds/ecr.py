@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS, Rule
@@ -95,8 +95,8 @@ class Repository(ProtectedEntry):
         return [context.managed(self, "ecr", "LifecyclePolicy", values)]
 
 
-def _repository(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("ecr"), "describe_repositories", repositoryNames=[thing.external_name])
+def _repository(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("ecr"), "describe_repositories", repositoryNames=[resource.external_name])
     if answer is None:
         return None
     known = answer["repositories"][0]
@@ -109,8 +109,8 @@ def _repository(aws: Aws, thing: Thing) -> Json | None:
     }
 
 
-def _lifecycle_policy(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("ecr"), "get_lifecycle_policy", repositoryName=thing.parameters["repository"])
+def _lifecycle_policy(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("ecr"), "get_lifecycle_policy", repositoryName=resource.parameters["repository"])
     return {"policy": answer["lifecyclePolicyText"]} if answer else None
 
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, pages
 
 from ..comparison import TAGS
@@ -167,15 +167,15 @@ class Rule(TaggedEntry):
         return context.managed(self, GROUP, "Target", parameters, part=context.base_name("queues", wanted.queue))
 
 
-def _bus(aws: Aws, thing: Thing) -> Json | None:
+def _bus(aws: Aws, resource: ExternalResource) -> Json | None:
     events = aws.get(CLIENT)
-    answer = existing(events, "describe_event_bus", Name=thing.external_name)
+    answer = existing(events, "describe_event_bus", Name=resource.external_name)
     return None if answer is None else {"tags": _tags(events, answer["Arn"])}
 
 
-def _rule(aws: Aws, thing: Thing) -> Json | None:
-    events, bus = aws.get(CLIENT), thing.parameters.get("eventBusName", DEFAULT_BUS)
-    answer = existing(events, "describe_rule", Name=thing.external_name, EventBusName=bus)
+def _rule(aws: Aws, resource: ExternalResource) -> Json | None:
+    events, bus = aws.get(CLIENT), resource.parameters.get("eventBusName", DEFAULT_BUS)
+    answer = existing(events, "describe_rule", Name=resource.external_name, EventBusName=bus)
     if answer is None:
         return None
     return {
@@ -191,8 +191,8 @@ def _tags(events: Any, arn: str) -> dict[str, str]:
     return tag_map((existing(events, "list_tags_for_resource", ResourceARN=arn) or {}).get("Tags") or [])
 
 
-def _rule_target(aws: Aws, thing: Thing) -> Json | None:
-    wanted, bus = thing.parameters, thing.parameters.get("eventBusName", DEFAULT_BUS)
+def _rule_target(aws: Aws, resource: ExternalResource) -> Json | None:
+    wanted, bus = resource.parameters, resource.parameters.get("eventBusName", DEFAULT_BUS)
     if existing(aws.get(CLIENT), "describe_rule", Name=wanted["rule"], EventBusName=bus) is None:
         return None
     listed = pages(aws.get(CLIENT), "list_targets_by_rule", "Targets", Rule=wanted["rule"], EventBusName=bus)

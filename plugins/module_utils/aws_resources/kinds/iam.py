@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
 from ..comparison import POLICY, TAGS, Rule
@@ -180,8 +180,8 @@ def _pods(identity: PodIdentity) -> Object:
     }
 
 
-def _role(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("iam"), "get_role", RoleName=thing.external_name)
+def _role(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("iam"), "get_role", RoleName=resource.external_name)
     if answer is None:
         return None
     known = answer["Role"]
@@ -191,13 +191,13 @@ def _role(aws: Aws, thing: Thing) -> Json | None:
         "maxSessionDuration": known.get("MaxSessionDuration"),
         "path": known.get("Path"),
         "permissionsBoundary": (known.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn"),
-        "tags": tag_map(existing_pages(aws.get("iam"), "list_role_tags", "Tags", RoleName=thing.external_name)),
+        "tags": tag_map(existing_pages(aws.get("iam"), "list_role_tags", "Tags", RoleName=resource.external_name)),
     }
 
 
-def _role_policy(aws: Aws, thing: Thing) -> Json | None:
-    name = thing.external_name.rsplit(":", 1)[-1]
-    answer = existing(aws.get("iam"), "get_role_policy", RoleName=thing.parameters["role"], PolicyName=name)
+def _role_policy(aws: Aws, resource: ExternalResource) -> Json | None:
+    name = resource.external_name.rsplit(":", 1)[-1]
+    answer = existing(aws.get("iam"), "get_role_policy", RoleName=resource.parameters["role"], PolicyName=name)
     return None if answer is None else {"policy": document(answer["PolicyDocument"])}
 
 
@@ -205,17 +205,17 @@ def attached(holder: str) -> Reader:
     """Whether a role or user (C(holder)) has a policy."""
     argument = f"{holder.capitalize()}Name"
 
-    def read(aws: Aws, thing: Thing) -> Json | None:
+    def read(aws: Aws, resource: ExternalResource) -> Json | None:
         operation = f"list_attached_{holder}_policies"
-        named = {argument: thing.parameters[holder]}
+        named = {argument: resource.parameters[holder]}
         found = existing_pages(aws.get("iam"), operation, "AttachedPolicies", **named)
-        return {} if thing.parameters["policyArn"] in {one["PolicyArn"] for one in found} else None
+        return {} if resource.parameters["policyArn"] in {one["PolicyArn"] for one in found} else None
 
     return read
 
 
-def _policy(aws: Aws, thing: Thing) -> Json | None:
-    iam, name, path = aws.get("iam"), thing.external_name, thing.parameters.get("path", "/")
+def _policy(aws: Aws, resource: ExternalResource) -> Json | None:
+    iam, name, path = aws.get("iam"), resource.external_name, resource.parameters.get("path", "/")
     arn = name if name.startswith("arn:") else aws.arn("iam", f"policy{path}{name}")
     answer = existing(iam, "get_policy", PolicyArn=arn)
     if answer is None:

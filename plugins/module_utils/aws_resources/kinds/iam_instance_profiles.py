@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS
@@ -44,8 +44,8 @@ class InstanceProfile(TaggedEntry):
         return [context.managed(self, "iam", "InstanceProfile", parameters, external=self.name)]
 
 
-def _instance_profile(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("iam"), "get_instance_profile", InstanceProfileName=thing.external_name)
+def _instance_profile(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("iam"), "get_instance_profile", InstanceProfileName=resource.external_name)
     if answer is None:
         return None
     known = answer["InstanceProfile"]

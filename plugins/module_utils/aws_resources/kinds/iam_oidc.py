@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS, Rule
@@ -53,8 +53,8 @@ class OidcProvider(TaggedEntry):
         return [context.managed(self, "iam", "OpenIDConnectProvider", parameters, external=arn)]
 
 
-def _oidc_provider(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("iam"), "get_open_id_connect_provider", OpenIDConnectProviderArn=thing.external_name)
+def _oidc_provider(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("iam"), "get_open_id_connect_provider", OpenIDConnectProviderArn=resource.external_name)
     if answer is None:
         return None
     return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
 from ..comparison import TAGS, Rule
@@ -70,8 +70,8 @@ class User(TaggedEntry):
         return key
 
 
-def _user(aws: Aws, thing: Thing) -> Json | None:
-    iam, name = aws.get("iam"), thing.external_name
+def _user(aws: Aws, resource: ExternalResource) -> Json | None:
+    iam, name = aws.get("iam"), resource.external_name
     answer = existing(iam, "get_user", UserName=name)
     if answer is None:
         return None
@@ -83,9 +83,9 @@ def _user(aws: Aws, thing: Thing) -> Json | None:
     }
 
 
-def _access_key(aws: Aws, thing: Thing) -> Json | None:
-    keys = existing_pages(aws.get("iam"), "list_access_keys", "AccessKeyMetadata", UserName=thing.parameters["user"])
-    return next(({"status": one["Status"]} for one in keys if one["AccessKeyId"] == thing.external_name), None)
+def _access_key(aws: Aws, resource: ExternalResource) -> Json | None:
+    keys = existing_pages(aws.get("iam"), "list_access_keys", "AccessKeyMetadata", UserName=resource.parameters["user"])
+    return next(({"status": one["Status"]} for one in keys if one["AccessKeyId"] == resource.external_name), None)
 
 
 KINDS = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import TAGS, Rule
@@ -50,8 +50,8 @@ class Stream(ProtectedEntry):
         return [protect(self, context.managed(self, "kinesis", "Stream", parameters, external=self.name))]
 
 
-def _stream(aws: Aws, thing: Thing) -> Json | None:
-    kinesis, name = aws.get("kinesis"), thing.external_name
+def _stream(aws: Aws, resource: ExternalResource) -> Json | None:
+    kinesis, name = aws.get("kinesis"), resource.external_name
     answer = existing(kinesis, "describe_stream_summary", StreamName=name)
     if answer is None or answer["StreamDescriptionSummary"].get("StreamStatus") == "DELETING":
         return None

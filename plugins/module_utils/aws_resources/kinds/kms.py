@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import may_rotate
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
@@ -109,8 +109,8 @@ def key_problems(field: str, name: str | None, context: Context) -> Iterable[Pro
         yield field, f"{short(name)} is neither in aws_resources_keys nor an alias ('alias/…') nor an ARN"
 
 
-def _key(aws: Aws, thing: Thing) -> Json | None:
-    kms, name = aws.get("kms"), thing.external_name
+def _key(aws: Aws, resource: ExternalResource) -> Json | None:
+    kms, name = aws.get("kms"), resource.external_name
     answer = existing(kms, "describe_key", KeyId=name)
     if answer is None or answer["KeyMetadata"].get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
         return None
@@ -126,14 +126,14 @@ def _key(aws: Aws, thing: Thing) -> Json | None:
         **({"rotationPeriodInDays": rotation["RotationPeriodInDays"]} if "RotationPeriodInDays" in rotation else {}),
         "tags": tag_map(existing_pages(kms, "list_resource_tags", "Tags", KeyId=name)),
     }
-    if thing.declares("policy"):
+    if resource.declares("policy"):
         found["policy"] = (existing(kms, "get_key_policy", KeyId=name, PolicyName="default") or {}).get("Policy")
     return found
 
 
-def _alias(aws: Aws, thing: Thing) -> Json | None:
+def _alias(aws: Aws, resource: ExternalResource) -> Json | None:
     # The provider takes "alias/" off the external name that it keeps.
-    name = f"alias/{thing.external_name.removeprefix('alias/')}"
+    name = f"alias/{resource.external_name.removeprefix('alias/')}"
     answer = existing(aws.get("kms"), "describe_key", KeyId=name)
     return {"targetKeyId": answer["KeyMetadata"]["KeyId"]} if answer else None
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, pages
 
 from ..comparison import TAGS, Rule
@@ -46,8 +46,8 @@ class LogGroup(ProtectedEntry):
         return [protect(self, context.managed(self, GROUP, "Group", parameters, external=self.name))]
 
 
-def _group(aws: Aws, thing: Thing) -> Json | None:
-    logs, name = aws.get(CLIENT), thing.external_name
+def _group(aws: Aws, resource: ExternalResource) -> Json | None:
+    logs, name = aws.get(CLIENT), resource.external_name
     listed = pages(logs, "describe_log_groups", "logGroups", logGroupNamePrefix=name)
     known = next((one for one in listed if one["logGroupName"] == name), None)
     if known is None:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
 from ..comparison import POLICY, TAGS, Rule
@@ -256,18 +256,20 @@ class Bucket(ProtectedEntry):
         }
 
 
-def _bucket(aws: Aws, thing: Thing) -> Json | None:
+def _bucket(aws: Aws, resource: ExternalResource) -> Json | None:
     s3 = aws.get("s3")
-    if existing(s3, "head_bucket", Bucket=thing.external_name) is None:
+    if existing(s3, "head_bucket", Bucket=resource.external_name) is None:
         return None
-    return {"tags": tag_map((existing(s3, "get_bucket_tagging", Bucket=thing.external_name) or {}).get("TagSet", []))}
+    return {
+        "tags": tag_map((existing(s3, "get_bucket_tagging", Bucket=resource.external_name) or {}).get("TagSet", []))
+    }
 
 
 def _bucket_part(operation: str, fields: Callable[[Json], Json | None]) -> Reader:
     """One of a bucket's settings that is a managed resource of its own."""
 
-    def read(aws: Aws, thing: Thing) -> Json | None:
-        answer = existing(aws.get("s3"), operation, Bucket=thing.parameters["bucket"])
+    def read(aws: Aws, resource: ExternalResource) -> Json | None:
+        answer = existing(aws.get("s3"), operation, Bucket=resource.parameters["bucket"])
         return None if answer is None else fields(answer)
 
     return read

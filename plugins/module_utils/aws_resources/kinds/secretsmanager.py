@@ -7,7 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, DELETED, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import (
+    ADOPTED_AS,
+    DELETED,
+    ExternalResource,
+    Json,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import timestamp
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
@@ -74,9 +79,9 @@ class Secret(ProtectedEntry):
         return made
 
 
-def _secret(aws: Aws, thing: Thing) -> Json | None:
+def _secret(aws: Aws, resource: ExternalResource) -> Json | None:
     answer = existing(
-        aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters.get("name") or thing.external_name
+        aws.get("secretsmanager"), "describe_secret", SecretId=resource.parameters.get("name") or resource.external_name
     )
     if answer is None:
         return None
@@ -88,18 +93,18 @@ def _secret(aws: Aws, thing: Thing) -> Json | None:
         "description": answer.get("Description"),
         # AWS leaves its own one out.
         "kmsKeyId": answer.get("KmsKeyId")
-        or (DEFAULT_KEY if thing.parameters.get("kmsKeyId") == DEFAULT_KEY else None),
+        or (DEFAULT_KEY if resource.parameters.get("kmsKeyId") == DEFAULT_KEY else None),
         "tags": tag_map(answer.get("Tags") or []),
     }
 
 
-def _secret_version(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("secretsmanager"), "describe_secret", SecretId=thing.parameters["secretId"])
+def _secret_version(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("secretsmanager"), "describe_secret", SecretId=resource.parameters["secretId"])
     return {} if answer and answer.get("VersionIdsToStages") else None
 
 
-def _secret_policy(aws: Aws, thing: Thing) -> Json | None:
-    answer = existing(aws.get("secretsmanager"), "get_resource_policy", SecretId=thing.parameters["secretArn"])
+def _secret_policy(aws: Aws, resource: ExternalResource) -> Json | None:
+    answer = existing(aws.get("secretsmanager"), "get_resource_policy", SecretId=resource.parameters["secretArn"])
     return {"policy": answer["ResourcePolicy"]} if answer and answer.get("ResourcePolicy") else None
 
 

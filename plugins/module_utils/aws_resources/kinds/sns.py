@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import is_true
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, existing_pages
 
@@ -207,8 +207,8 @@ class Subscription(Entry):
         return [context.managed(self, "sns", "TopicSubscription", parameters)]
 
 
-def _topic(aws: Aws, thing: Thing) -> Json | None:
-    sns, name = aws.get("sns"), thing.external_name
+def _topic(aws: Aws, resource: ExternalResource) -> Json | None:
+    sns, name = aws.get("sns"), resource.external_name
     arn = name if name.startswith("arn:") else aws.arn("sns", name)
     answer = existing(sns, "get_topic_attributes", TopicArn=arn)
     if answer is None:
@@ -223,14 +223,14 @@ def _topic(aws: Aws, thing: Thing) -> Json | None:
     }
 
 
-def _subscription(aws: Aws, thing: Thing) -> Json | None:
-    if not thing.external_name.startswith("arn:"):
+def _subscription(aws: Aws, resource: ExternalResource) -> Json | None:
+    if not resource.external_name.startswith("arn:"):
         return {}
-    answer = existing(aws.get("sns"), "get_subscription_attributes", SubscriptionArn=thing.external_name)
+    answer = existing(aws.get("sns"), "get_subscription_attributes", SubscriptionArn=resource.external_name)
     if answer is None:
         return None
     known = answer["Attributes"]
-    if thing.external_name not in _subscribed(aws, known["TopicArn"]):
+    if resource.external_name not in _subscribed(aws, known["TopicArn"]):
         return None
     return {
         "endpoint": known.get("Endpoint"),

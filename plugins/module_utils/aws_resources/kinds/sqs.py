@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.facts import is_true, name_of
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
@@ -205,8 +205,8 @@ def _queue_attributes(aws: Aws, name: str) -> tuple[str, Json] | None:
     return (url["QueueUrl"], answer.get("Attributes", {})) if url and answer else None
 
 
-def _queue(aws: Aws, thing: Thing) -> Json | None:
-    found = _queue_attributes(aws, str(thing.parameters.get("name") or thing.external_name))
+def _queue(aws: Aws, resource: ExternalResource) -> Json | None:
+    found = _queue_attributes(aws, str(resource.parameters.get("name") or resource.external_name))
     if found is None:
         return None
     url, known = found
@@ -233,8 +233,8 @@ def _queue(aws: Aws, thing: Thing) -> Json | None:
 def _queue_part(field: str, attribute: str) -> Reader:
     """One of a queue's attributes that is a managed resource of its own."""
 
-    def read(aws: Aws, thing: Thing) -> Json | None:
-        found = _queue_attributes(aws, thing.parameters["queueUrl"])
+    def read(aws: Aws, resource: ExternalResource) -> Json | None:
+        found = _queue_attributes(aws, resource.parameters["queueUrl"])
         return {field: found[1][attribute]} if found and found[1].get(attribute) else None
 
     return read

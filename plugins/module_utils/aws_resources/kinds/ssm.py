@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Json, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing, pages
 
 from ..comparison import TAGS, Rule
@@ -128,8 +128,8 @@ class Parameter(TaggedEntry):
         return [context.managed(self, "ssm", "Parameter", parameters, external=self.name)]
 
 
-def _parameter(aws: Aws, thing: Thing) -> Json | None:
-    ssm, name = aws.get("ssm"), thing.external_name
+def _parameter(aws: Aws, resource: ExternalResource) -> Json | None:
+    ssm, name = aws.get("ssm"), resource.external_name
     answer = existing(ssm, "get_parameter", Name=name)
     if answer is None:
         return None
@@ -139,15 +139,15 @@ def _parameter(aws: Aws, thing: Thing) -> Json | None:
         "dataType": known.get("DataType"),
         "type": known.get("Type"),
         "tags": tag_map(tags.get("TagList") or []),
-        **(_described(ssm, name) if thing.declares(*DESCRIBED) else {}),
+        **(_described(ssm, name) if resource.declares(*DESCRIBED) else {}),
     }
     # AWS chooses one of the other two itself.
-    if thing.parameters.get("tier") == "Intelligent-Tiering" and found.get("tier"):
+    if resource.parameters.get("tier") == "Intelligent-Tiering" and found.get("tier"):
         found["tier"] = "Intelligent-Tiering"
     if known.get("Type") == "SecureString":
         return found
     # What is not encrypted has no key.
-    key = {"keyId": DEFAULT_KEY} if thing.parameters.get("keyId") == DEFAULT_KEY else {}
+    key = {"keyId": DEFAULT_KEY} if resource.parameters.get("keyId") == DEFAULT_KEY else {}
     return {**found, **key, "insecureValue": known.get("Value")}
 
 

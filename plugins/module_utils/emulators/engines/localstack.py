@@ -34,7 +34,7 @@ def _problems(settings: Json) -> list[str]:
     version = str(settings["version"])
     numbers = parse_version(version)
     if numbers is None:
-        return [f"'{version}' is no version of LocalStack. Give one like {LAST_FREE}, or 2026.3.0 with a token."]
+        return [f"'{version}' is not a version of LocalStack. Give one like {LAST_FREE}, or 2026.3.0 with a token."]
     if (_needs_token(version) and numbers < FIRST_WITH_TOKEN) or numbers[0] == 0:
         return [
             f"There is no LocalStack {version}: after {LAST_FREE} came 2026.3.0. Set localstack_service_version to one that exists."

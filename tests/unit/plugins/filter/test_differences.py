@@ -18,9 +18,9 @@ def found(**lists: Any) -> dict[str, Any]:
                 "missing",
                 "existing",
                 "foreign",
-                "surplus",
+                "orphaned",
+                "modified",
                 "drifted",
-                "strayed",
                 "deleted",
                 "not_clearable",
                 "unlisted_services",
@@ -30,44 +30,44 @@ def found(**lists: Any) -> dict[str, Any]:
     }
 
 
-def test_nothing_is_wrong_with_new_and_surplus_objects() -> None:
+def test_nothing_is_wrong_with_new_and_orphaned_objects() -> None:
     other = {**TOPIC, "name": "old", "protected": False}
-    assert difference_problems(found(missing=[TOPIC], surplus=[other])) == []
+    assert difference_problems(found(missing=[TOPIC], orphaned=[other])) == []
 
 
 def test_a_resource_does_not_change_its_scope_in_place() -> None:
     """The old object's removal would take what the new one has just taken over."""
     before = {**TOPIC, "protected": False}
-    (problem,) = difference_problems(found(missing=[NAMESPACED], surplus=[before]))
+    (problem,) = difference_problems(found(missing=[NAMESPACED], orphaned=[before]))
     assert problem.startswith("Topic/orders: in the cluster, but of another scope or namespace than declared")
     existing = {
         **NAMESPACED,
         "held_by": "it has owner shop",
         "external_name": "arn:aws:sns:eu-central-1:000000000000:orders",
     }
-    assert difference_problems(found(existing=[existing], surplus=[before]), prune=False) == [problem]
+    assert difference_problems(found(existing=[existing], orphaned=[before]), prune=False) == [problem]
 
 
 def test_what_aws_cannot_change_is_named_with_both_values() -> None:
     field = {"path": "spec.forProvider.fifoTopic", "where": "spec", "before": False, "after": True}
-    (problem,) = difference_problems(found(drifted=[{**TOPIC, "fields": [{**field, "fixed": True}]}]))
+    (problem,) = difference_problems(found(modified=[{**TOPIC, "fields": [{**field, "immutable": True}]}]))
     assert problem.startswith(
         "Topic/orders: AWS can't change spec.forProvider.fifoTopic: false -> true of what is there"
     )
-    assert difference_problems(found(drifted=[{**TOPIC, "fields": [{**field, "fixed": False}]}])) == []
+    assert difference_problems(found(modified=[{**TOPIC, "fields": [{**field, "immutable": False}]}])) == []
 
 
 def test_what_holds_data_is_not_pruned() -> None:
     table = {"api_version": "dynamodb.aws.upbound.io/v1beta1", "kind": "Table", "name": "orders", "protected": True}
-    (problem,) = difference_problems(found(surplus=[table]))
+    (problem,) = difference_problems(found(orphaned=[table]))
     assert "no longer declared, but holds data" in problem
-    assert difference_problems(found(surplus=[table]), prune=False) == []
-    assert difference_problems(found(surplus=[table]), protect=False) == []
+    assert difference_problems(found(orphaned=[table]), prune=False) == []
+    assert difference_problems(found(orphaned=[table]), protect=False) == []
 
 
 def test_what_was_made_again_in_aws_with_another_key_is_refused() -> None:
-    field = {"path": "hashKey", "where": "aws", "before": "Other", "after": "Id", "fixed": True}
-    (problem,) = difference_problems(found(strayed=[{**TOPIC, "fields": [field]}]))
+    field = {"path": "hashKey", "where": "aws", "before": "Other", "after": "Id", "immutable": True}
+    (problem,) = difference_problems(found(drifted=[{**TOPIC, "fields": [field]}]))
     assert problem.startswith('Topic/orders: AWS can\'t change hashKey: "Other" -> "Id" of what is there')
 
 
@@ -88,7 +88,7 @@ def test_what_others_own_in_aws_is_refused_with_its_holder() -> None:
 
 def test_what_others_took_over_is_not_pruned() -> None:
     row = {**TOPIC, "protected": False}
-    one = found(surplus=[row], held_by_others=["Topic/orders: AWS has orders, and it has owner shop"])
+    one = found(orphaned=[row], held_by_others=["Topic/orders: AWS has orders, and it has owner shop"])
     (problem,) = difference_problems(one)
     assert "owner shop" in problem
     assert "Orphan" in problem

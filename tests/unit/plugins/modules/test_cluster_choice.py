@@ -24,6 +24,9 @@ def choose(run_module, monkeypatch, tmp_path):
     }
     kubeconfig.write_text(yaml.safe_dump(document))
 
+    # What this machine has installed says nothing here.
+    monkeypatch.setenv("PATH", str(tmp_path))
+
     def run(answer, image_delivery="public"):
         def get(_self, path, _params):
             assert path == "/version"
@@ -44,7 +47,7 @@ def choose(run_module, monkeypatch, tmp_path):
 
 
 def test_docker_is_this_machines_where_it_is_needed(choose, monkeypatch):
-    monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}" if name in ("docker", "kind") else None)
     monkeypatch.setenv("DOCKER_HOST", "tcp://build.example.org:2375")
     assert choose({"gitVersion": "v1.34.2"})["image_delivery"]["way"] == "public"
     said = choose({"gitVersion": "v1.34.2"}, "docker")["msg"]
@@ -81,3 +84,37 @@ def test_why_it_cannot_be_used(choose, answer, says):
     assert result["failed"]
     assert result["msg"].startswith("The cluster of context 'mine' can't be used: ")
     assert says in result["msg"]
+
+
+@pytest.fixture
+def commands(monkeypatch, tmp_path):
+    """The programs helm and kubectl of the path say these versions."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def say(**versions):
+        for name, version in versions.items():
+            program = folder / name
+            program.write_text(f"#!/bin/sh\necho '{version}'\n[ -z \"${{KUBECONFIG#/dev/null}}\" ]\n")
+            program.chmod(0o755)
+
+    return say
+
+
+def test_all_versions_that_are_not_supported_are_named_at_once(choose, commands):
+    commands(helm="Client: v2.17.0+ga690bad", kubectl='{"clientVersion": {"gitVersion": "v1.32.1"}}')
+    said = choose({"gitVersion": "v1.34.2"})["msg"]
+    assert "/bin/helm can't be used: Helm 2.17 is not supported. Install Helm 3.13 or later, or Helm 4" in said
+    assert (
+        "kubectl 1.32 is too old for the cluster, which is Kubernetes 1.34: supported is kubectl 1.33 to 1.35" in said
+    )
+    old = choose({"gitVersion": "v1.30.14"})["msg"]
+    assert "Kubernetes 1.30 is older than what is supported: Kubernetes 1.31 to 1.37" in old
+    assert "Helm 2.17 is not supported" in old
+    assert "newer than what is supported: Kubernetes 1.31 to 1.37" in choose({"gitVersion": "v1.38.0"})["msg"]
+
+
+def test_versions_that_are_supported(choose, commands):
+    commands(helm="v4.3.2", kubectl='{"clientVersion": {"gitVersion": "v1.34.0"}}')
+    assert choose({"gitVersion": "v1.34.2"})["server_version"] == "v1.34.2"

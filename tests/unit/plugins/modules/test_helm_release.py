@@ -29,7 +29,9 @@ def helm(monkeypatch, tmp_path):
 
     monkeypatch.setattr(kubernetes_api, "KubernetesApi", Api)
     program, notes = tmp_path / "helm", tmp_path / "notes"
-    program.write_text(f'#!/bin/sh\nfor one; do echo "$one"; done > {notes}\ncat >> {notes}\n')
+    program.write_text(
+        f'#!/bin/sh\n[ "$1" = version ] && {{ echo v4.3.2; exit; }}\nfor one; do echo "$one"; done > {notes}\ncat >> {notes}\n'
+    )
     program.chmod(0o755)
     return program, notes
 

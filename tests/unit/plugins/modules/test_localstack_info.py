@@ -29,6 +29,15 @@ def test_it_reads_and_never_changes(run_module, check_mode):
     assert "topics" not in result
 
 
+def test_kms_keys_have_a_name_that_templates_can_use(run_module):
+    with mock_aws():
+        boto3.client("kms", "eu-central-1").create_key(Description="orders")
+        result = run_module(module, **{**ARGUMENTS, "services": ["kms"]})
+        assert [one["description"] for one in result["kms_keys"]] == ["orders"]
+        assert result["keys"] == result["kms_keys"], "the old name works on"
+        assert "kms_keys" not in run_module(module, **ARGUMENTS)
+
+
 def test_a_failure_is_one_message(run_module):
     result = run_module(module, **{**ARGUMENTS, "endpoint_url": "localhost:4566"})
     assert result["failed"] is True

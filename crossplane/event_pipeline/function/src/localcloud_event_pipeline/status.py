@@ -32,7 +32,7 @@ def check_account(declared: str, observed: Mapping[str, Mapping[str, Any]]) -> N
     if account != declared:
         raise InvalidSpecError(
             f"spec.account: {declared!r} is declared, but the provider made the topic in {account!r}, the account of "
-            "its credentials; the queue's policy would name the wrong one. Make the pipeline anew with that account"
+            "its credentials; the queue's policy would name the wrong one. Make the pipeline again with that account"
         )
 
 

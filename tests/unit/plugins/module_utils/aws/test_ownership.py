@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Observed, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Observed
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import (
     Case,
     Holder,
@@ -40,9 +40,9 @@ def managed(kind: str = "Table", service: str = "dynamodb", name: str = "orders"
 def aws_with(**found: Any) -> Any:
     """AWS that has these resources, by the name of each; what was asked for is in C(asked)."""
 
-    def observe(things: Sequence[Thing]) -> Observed:
-        observe.asked += [one.kind for one in things]  # type: ignore[attr-defined]
-        return Observed([found.get(one.external_name) for one in things], [])
+    def observe(resources: Sequence[ExternalResource]) -> Observed:
+        observe.asked += [one.kind for one in resources]  # type: ignore[attr-defined]
+        return Observed([found.get(one.external_name) for one in resources], [])
 
     observe.asked = []  # type: ignore[attr-defined]
     return observe
@@ -163,7 +163,7 @@ def test_an_alias_belongs_to_the_key_that_it_leads_to() -> None:
     ],
 )
 def test_what_a_part_belongs_to(kind: str, parameters: dict[str, str], whole: tuple[str, str] | None) -> None:
-    found = parent_of(Thing(kind, "", parameters), {})
+    found = parent_of(ExternalResource(kind, "", parameters), {})
     assert (found and (found.kind, found.external_name)) == whole
 
 
@@ -218,4 +218,4 @@ def test_our_tags_go_over_the_users_where_a_kind_has_tags() -> None:
 
 @pytest.mark.parametrize("kind", ["v1/Service", "apps/v1/StatefulSet", "networking.k8s.io/v1/NetworkPolicy"])
 def test_an_object_of_kubernetes_itself_belongs_to_no_resource(kind: str) -> None:
-    assert parent_of(Thing(kind, "", {}), {}) is None
+    assert parent_of(ExternalResource(kind, "", {}), {}) is None

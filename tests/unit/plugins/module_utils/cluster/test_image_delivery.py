@@ -39,7 +39,7 @@ def test_a_wanted_way_is_taken() -> None:
         ("kind", "kind-kind", {"docker"}, "but kind is not on this machine"),
         ("kind", "kind-kind", set(), "but kind and docker is not on this machine"),
         ("docker", "docker-desktop", set(), "but docker is not on this machine"),
-        ("kind", "docker-desktop", {"docker", "kind"}, "'docker-desktop' is no kind cluster's"),
+        ("kind", "docker-desktop", {"docker", "kind"}, "'docker-desktop' is not a kind cluster's"),
     ],
 )
 def test_a_way_that_is_closed(wanted: str, context: str, commands: set[str], message: str) -> None:

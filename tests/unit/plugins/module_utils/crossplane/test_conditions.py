@@ -17,8 +17,8 @@ CASES = yaml.safe_load((pathlib.Path(__file__).parents[1] / "fixtures" / "crossp
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_verdict_and_cause(case):
     wanted = case.get("wanted", ["Synced", "Ready"])
-    obj = rules.slim(case["object"], "sns.aws.upbound.io/v1beta1", "Topic")
-    verdict = rules.judge(obj, wanted)
+    obj = rules.trim(case["object"], "sns.aws.upbound.io/v1beta1", "Topic")
+    verdict = rules.evaluate(obj, wanted)
     assert verdict.ready is case["ready"]
     assert verdict.condition == case.get("condition")
     if verdict.ready:
@@ -42,7 +42,7 @@ def test_nothing_of_a_secret_is_kept():
         "spec": {"forProvider": {"value": "hush"}},
         "status": {"atProvider": {"value": "hush", "arn": {"not": "hush"}}},
     }
-    assert "hush" not in json.dumps(rules.slim(secret, "v1", "Secret"))
+    assert "hush" not in json.dumps(rules.trim(secret, "v1", "Secret"))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_creation_that_goes_on_after_one_that_failed_is_not_lost():
 
 def test_the_last_event_may_tell_the_cause():
     obj = {"metadata": {"name": "x"}, "status": {"conditions": [{"type": "Ready", "status": "False"}]}}
-    verdict = rules.judge(obj, ["Ready"])
+    verdict = rules.evaluate(obj, ["Ready"])
     assert rules.likely_cause(obj, verdict, None) is None
     assert "denies" in rules.likely_cause(obj, verdict, "Warning X: AccessDenied: no").cause
 

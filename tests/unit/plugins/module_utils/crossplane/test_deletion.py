@@ -50,7 +50,7 @@ def references(*names: str) -> list[dict[str, str]]:
 
 
 def aws_tags(**tags: Any) -> Any:
-    return lambda things: Observed([{"tags": tags.get(one.external_name, {})} for one in things], [])
+    return lambda resources: Observed([{"tags": tags.get(one.external_name, {})} for one in resources], [])
 
 
 def test_ours_goes_by_its_uid() -> None:

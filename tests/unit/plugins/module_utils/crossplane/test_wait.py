@@ -280,17 +280,19 @@ def test_it_ends_where_nothing_is_left_but_what_the_provider_lost():
 
 
 def test_what_did_not_change_is_not_judged_again(monkeypatch):
-    judged, judge = [], watching.rules.judge
+    evaluated, evaluate = [], watching.rules.evaluate
     monkeypatch.setattr(
-        watching.rules, "judge", lambda obj, wanted: judged.append(obj["metadata"]["name"]) or judge(obj, wanted)
+        watching.rules,
+        "evaluate",
+        lambda obj, wanted: evaluated.append(obj["metadata"]["name"]) or evaluate(obj, wanted),
     )
     waiter = Waiter(None, [TOPIC, TOPIC._replace(name="late")], PATIENT)
     (topics,) = waiter.groups
-    waiter.board.replace(topics, [thing(), thing("late", ready=False)], namespaced=False)
+    waiter.store.replace(topics, [thing(), thing("late", ready=False)], namespaced=False)
     assert [one["ready"] for one in waiter._rows()] == [True, False]
-    waiter.board.apply(topics, "MODIFIED", thing("late", version="2"))
+    waiter.store.apply(topics, "MODIFIED", thing("late", version="2"))
     assert [one["ready"] for one in waiter._rows()] == [True, True]
-    assert judged == ["orders", "late", "late"]
+    assert evaluated == ["orders", "late", "late"]
 
 
 @pytest.mark.parametrize("error", [ApiError(403, "topics is forbidden"), UntrustedError("certificate verify failed")])
@@ -308,6 +310,13 @@ def test_absent_waits_until_the_last_is_gone():
     api = script(listed(thing()), watches=[[event("DELETED", thing())]])
     result = wait(api, options=PATIENT._replace(state="absent"))
     assert result["resources"][0]["ready"] is True
+
+
+def test_another_object_of_the_same_name_is_not_the_one_that_is_to_go():
+    absent, there = SOON._replace(state="absent"), thing(uid="second")
+    assert wait(script(listed(there)), [TOPIC._replace(uid="first")], absent)["ready"] is True
+    with pytest.raises(KubernetesError):
+        wait(script(listed(there)), [TOPIC._replace(uid="second")], absent)
 
 
 def test_absent_is_reached_where_the_kind_is_not_served():

@@ -10,21 +10,21 @@ from contextlib import nullcontext
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import Setting, clear, to_clear
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-QUEUE = Thing("sqs/Queue", "https://sqs/000000000000/orders", {"name": "orders", "region": "eu-central-1"})
-SUBSCRIPTION = Thing(
+QUEUE = ExternalResource("sqs/Queue", "https://sqs/000000000000/orders", {"name": "orders", "region": "eu-central-1"})
+SUBSCRIPTION = ExternalResource(
     "sns/TopicSubscription", "arn:aws:sns:eu-central-1:000000000000:events:orders", {"region": "eu-central-1"}
 )
-TABLE = Thing("dynamodb/Table", "orders", {"region": "eu-central-1"})
+TABLE = ExternalResource("dynamodb/Table", "orders", {"region": "eu-central-1"})
 ON = [{"attributeName": "Until", "enabled": True}]
 
 
 @pytest.mark.parametrize(
-    ("thing", "declared", "owned", "aws", "fields"),
+    ("resource", "declared", "owned", "aws", "fields"),
     [
         (QUEUE, {}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}", "policy": "{}"}, ["redrivePolicy"]),
         (QUEUE, {}, {"f:redrivePolicy": {}, "f:policy": {}}, {"redrivePolicy": "{}", "policy": "{}"}, ["policy", "redrivePolicy"]),
@@ -44,8 +44,8 @@ ON = [{"attributeName": "Until", "enabled": True}]
         (TABLE, {"ttl": [{"enabled": False}]}, {"f:ttl": {}}, {"ttl": [{"enabled": False}]}, []),
     ],
 )  # fmt: skip
-def test_what_is_to_go(thing, declared, owned, aws, fields):
-    found = to_clear(declared, owned, thing, aws)
+def test_what_is_to_go(resource, declared, owned, aws, fields):
+    found = to_clear(declared, owned, resource, aws)
     assert [one.field for one in found] == fields
     assert {one.name for one in found} <= {"orders", SUBSCRIPTION.external_name}
 
@@ -159,7 +159,7 @@ def test_a_key_loses_its_description(clients):
     key = kms.create_key(Description="Old")["KeyMetadata"]["KeyId"]
     setting = Setting("kms/Key", key, "eu-central-1", "description")
     assert to_clear(
-        {}, {"f:description": {}}, Thing("kms/Key", key, {"region": "eu-central-1"}), {"description": "Old"}
+        {}, {"f:description": {}}, ExternalResource("kms/Key", key, {"region": "eu-central-1"}), {"description": "Old"}
     ) == [setting]
     assert clear(clients, [setting], check_mode=True) == [setting]
     assert kms.describe_key(KeyId=key)["KeyMetadata"]["Description"] == "Old"

@@ -15,7 +15,11 @@ import boto3
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import Clients, Connection
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Observed, Thing, made_by_crossplane
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import (
+    ExternalResource,
+    Observed,
+    made_by_crossplane,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.collect import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources import Target, derive
@@ -107,22 +111,28 @@ def messages(clients):
     fifo = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
     sqs.create_queue(QueueName="orders.fifo", Attributes=fifo)
     return {
-        "sns/Topic": (Thing("sns/Topic", "orders", REGION), {"displayName": "Orders", "tags": {"team": "blue"}}),
+        "sns/Topic": (
+            ExternalResource("sns/Topic", "orders", REGION),
+            {"displayName": "Orders", "tags": {"team": "blue"}},
+        ),
         "sns/TopicSubscription": (
-            Thing("sns/TopicSubscription", subscription, REGION),
+            ExternalResource("sns/TopicSubscription", subscription, REGION),
             {"protocol": "sqs", "endpoint": arn, "rawMessageDelivery": True, "filterPolicy": '{"kind":["order"]}'},
         ),
         "sqs/Queue": (
-            Thing("sqs/Queue", url, {**REGION, "name": "orders"}),
+            ExternalResource("sqs/Queue", url, {**REGION, "name": "orders"}),
             {"visibilityTimeoutSeconds": 45, "tags": {"team": "blue"}, "fifoQueue": False},
         ),
-        "sqs/QueuePolicy": (Thing("sqs/QueuePolicy", source, {"queueUrl": source}), {"policy": json.dumps(policy)}),
+        "sqs/QueuePolicy": (
+            ExternalResource("sqs/QueuePolicy", source, {"queueUrl": source}),
+            {"policy": json.dumps(policy)},
+        ),
         "sqs/QueueRedrivePolicy": (
-            Thing("sqs/QueueRedrivePolicy", source, {"queueUrl": source}),
+            ExternalResource("sqs/QueueRedrivePolicy", source, {"queueUrl": source}),
             {"redrivePolicy": dead},
         ),
         "sqs/QueueRedriveAllowPolicy": (
-            Thing("sqs/QueueRedriveAllowPolicy", source, {"queueUrl": source}),
+            ExternalResource("sqs/QueueRedriveAllowPolicy", source, {"queueUrl": source}),
             {},
         ),
     }
@@ -201,9 +211,9 @@ def data(clients):
     kms.enable_key_rotation(KeyId=key)
     kms.create_alias(AliasName="alias/orders", TargetKeyId=key)
     return {
-        "dynamodb/Table": (Thing("dynamodb/Table", "orders", table), table),
+        "dynamodb/Table": (ExternalResource("dynamodb/Table", "orders", table), table),
         "ssm/Parameter": (
-            Thing("ssm/Parameter", "/orders/limit", {}),
+            ExternalResource("ssm/Parameter", "/orders/limit", {}),
             {
                 "type": "String",
                 "insecureValue": "5",
@@ -214,16 +224,19 @@ def data(clients):
             },
         ),
         "secretsmanager/Secret": (
-            Thing("secretsmanager/Secret", "orders", {"name": "orders"}),
+            ExternalResource("secretsmanager/Secret", "orders", {"name": "orders"}),
             {"description": "Key", "tags": {"team": "blue"}},
         ),
         "secretsmanager/SecretPolicy": (
-            Thing("secretsmanager/SecretPolicy", "p", {"secretArn": secret}),
+            ExternalResource("secretsmanager/SecretPolicy", "p", {"secretArn": secret}),
             {"policy": DENY},
         ),
-        "secretsmanager/SecretVersion": (Thing("secretsmanager/SecretVersion", "v", {"secretId": "orders"}), {}),
+        "secretsmanager/SecretVersion": (
+            ExternalResource("secretsmanager/SecretVersion", "v", {"secretId": "orders"}),
+            {},
+        ),
         "kms/Key": (
-            Thing("kms/Key", key, {}),
+            ExternalResource("kms/Key", key, {}),
             {
                 "description": "Orders",
                 "enableKeyRotation": True,
@@ -232,7 +245,7 @@ def data(clients):
                 "tags": {"team": "blue"},
             },
         ),
-        "kms/Alias": (Thing("kms/Alias", "orders", {}), {"targetKeyId": key}),
+        "kms/Alias": (ExternalResource("kms/Alias", "orders", {}), {"targetKeyId": key}),
     }
 
 
@@ -280,9 +293,9 @@ def storage(clients):
         "Policy": {"policy": json.dumps(policy)},
     }
     return {
-        "s3/Bucket": (Thing("s3/Bucket", "orders", REGION), {"tags": {"team": "blue"}}),
+        "s3/Bucket": (ExternalResource("s3/Bucket", "orders", REGION), {"tags": {"team": "blue"}}),
         **{
-            f"s3/Bucket{one}": (Thing(f"s3/Bucket{one}", "x", {"bucket": "orders"}), fields)
+            f"s3/Bucket{one}": (ExternalResource(f"s3/Bucket{one}", "x", {"bucket": "orders"}), fields)
             for one, fields in parts.items()
         },
     }
@@ -304,20 +317,20 @@ def access(clients):
     oidc = iam.create_open_id_connect_provider(**issuer, Tags=TAGS)["OpenIDConnectProviderArn"]
     return {
         "iam/User": (
-            Thing("iam/User", "orders", {}),
+            ExternalResource("iam/User", "orders", {}),
             {"path": "/shop/", "tags": {"team": "blue"}},
         ),
         "iam/UserPolicyAttachment": (
-            Thing("iam/UserPolicyAttachment", "x", {"user": "orders", "policyArn": arn}),
+            ExternalResource("iam/UserPolicyAttachment", "x", {"user": "orders", "policyArn": arn}),
             {},
         ),
-        "iam/AccessKey": (Thing("iam/AccessKey", key, {"user": "orders"}), {"status": "Active"}),
+        "iam/AccessKey": (ExternalResource("iam/AccessKey", key, {"user": "orders"}), {"status": "Active"}),
         "iam/InstanceProfile": (
-            Thing("iam/InstanceProfile", "orders", {}),
+            ExternalResource("iam/InstanceProfile", "orders", {}),
             {"path": "/shop/", "role": "orders", "tags": {"team": "blue"}},
         ),
         "iam/OpenIDConnectProvider": (
-            Thing("iam/OpenIDConnectProvider", oidc, {}),
+            ExternalResource("iam/OpenIDConnectProvider", oidc, {}),
             {
                 "url": "https://oidc.example/orders",
                 "clientIdList": ["sts.amazonaws.com"],
@@ -326,7 +339,7 @@ def access(clients):
             },
         ),
         "iam/Role": (
-            Thing("iam/Role", "orders", {}),
+            ExternalResource("iam/Role", "orders", {}),
             {
                 "assumeRolePolicy": TRUST,
                 "description": "Orders",
@@ -334,12 +347,12 @@ def access(clients):
                 "tags": {"team": "blue"},
             },
         ),
-        "iam/RolePolicy": (Thing("iam/RolePolicy", "inline", {"role": "orders"}), {"policy": DOCUMENT}),
+        "iam/RolePolicy": (ExternalResource("iam/RolePolicy", "inline", {"role": "orders"}), {"policy": DOCUMENT}),
         "iam/RolePolicyAttachment": (
-            Thing("iam/RolePolicyAttachment", "x", {"role": "orders", "policyArn": arn}),
+            ExternalResource("iam/RolePolicyAttachment", "x", {"role": "orders", "policyArn": arn}),
             {},
         ),
-        "iam/Policy": (Thing("iam/Policy", "orders", {}), {"policy": DOCUMENT, "tags": {"team": "blue"}}),
+        "iam/Policy": (ExternalResource("iam/Policy", "orders", {}), {"policy": DOCUMENT, "tags": {"team": "blue"}}),
     }
 
 
@@ -365,13 +378,18 @@ def events(clients):
         ],
     )
     return {
-        "cloudwatchevents/Bus": (Thing("cloudwatchevents/Bus", "orders", REGION), {"tags": {"team": "blue"}}),
+        "cloudwatchevents/Bus": (
+            ExternalResource("cloudwatchevents/Bus", "orders", REGION),
+            {"tags": {"team": "blue"}},
+        ),
         "cloudwatchevents/Rule": (
-            Thing("cloudwatchevents/Rule", "orders", {**REGION, "eventBusName": "orders"}),
+            ExternalResource("cloudwatchevents/Rule", "orders", {**REGION, "eventBusName": "orders"}),
             {"eventPattern": pattern, "state": "DISABLED", "description": "All", "tags": {"team": "blue"}},
         ),
         "cloudwatchevents/Target": (
-            Thing("cloudwatchevents/Target", "x", {"eventBusName": "orders", "rule": "orders", "targetId": "orders"}),
+            ExternalResource(
+                "cloudwatchevents/Target", "x", {"eventBusName": "orders", "rule": "orders", "targetId": "orders"}
+            ),
             {
                 "arn": queue,
                 "inputPath": "$.detail",
@@ -412,7 +430,7 @@ def watching(clients):
     ecr.put_lifecycle_policy(repositoryName="orders", lifecyclePolicyText=policy)
     return {
         "kinesis/Stream": (
-            Thing("kinesis/Stream", "orders", REGION),
+            ExternalResource("kinesis/Stream", "orders", REGION),
             {
                 "shardCount": 2,
                 "retentionPeriod": 48,
@@ -421,18 +439,21 @@ def watching(clients):
             },
         ),
         "cloudwatchlogs/Group": (
-            Thing("cloudwatchlogs/Group", "orders", REGION),
+            ExternalResource("cloudwatchlogs/Group", "orders", REGION),
             {"retentionInDays": 30, "tags": {"team": "blue"}},
         ),
         "cloudwatch/MetricAlarm": (
-            Thing("cloudwatch/MetricAlarm", "orders", REGION),
+            ExternalResource("cloudwatch/MetricAlarm", "orders", REGION),
             {**alarm, "dimensions": {"QueueName": "orders"}, "tags": {"team": "blue"}},
         ),
         "ecr/Repository": (
-            Thing("ecr/Repository", "orders", REGION),
+            ExternalResource("ecr/Repository", "orders", REGION),
             {"imageTagMutability": "IMMUTABLE", "tags": {"team": "blue"}},
         ),
-        "ecr/LifecyclePolicy": (Thing("ecr/LifecyclePolicy", "x", {"repository": "orders"}), {"policy": policy}),
+        "ecr/LifecyclePolicy": (
+            ExternalResource("ecr/LifecyclePolicy", "x", {"repository": "orders"}),
+            {"policy": policy},
+        ),
     }
 
 
@@ -440,8 +461,8 @@ def watching(clients):
 @pytest.mark.parametrize("kind", sorted(READERS.keys() - {"sqs/QueueRedriveAllowPolicy"}))
 def test_what_was_made_is_read_back(aws, kind):
     clients, made = aws
-    thing, expected = made[kind]
-    (found,) = observe(clients, [thing]).found
+    resource, expected = made[kind]
+    (found,) = observe(clients, [resource]).found
     assert found is not None
     assert expected.keys() <= found.keys()
     assert differences(expected, found, observed=True) == []
@@ -450,14 +471,14 @@ def test_what_was_made_is_read_back(aws, kind):
 @pytest.mark.parametrize("kind", sorted(READERS))
 def test_what_was_not_made_is_none(aws, kind):
     clients, made = aws
-    thing, _expected = made[kind]
-    other = {name: str(value).replace("orders", "others") for name, value in thing.parameters.items()}
-    name = thing.external_name.replace("orders", "others").replace("source", "others")
+    resource, _expected = made[kind]
+    other = {name: str(value).replace("orders", "others") for name, value in resource.parameters.items()}
+    name = resource.external_name.replace("orders", "others").replace("source", "others")
     if kind == "kms/Key":
         name = "00000000-0000-0000-0000-000000000000"
     if kind.startswith("sqs/"):
         other = {"queueUrl": "http://sqs/0/others", "name": "others"}
-    assert observe(clients, [Thing(kind, name, {**other, **REGION})]).found == [None]
+    assert observe(clients, [ExternalResource(kind, name, {**other, **REGION})]).found == [None]
 
 
 # Read by a test below.
@@ -467,8 +488,8 @@ UNTOLD_BY_MOTO = {"kms/Key": {"rotationPeriodInDays"}}
 @pytest.mark.parametrize("kind", [one for one in KINDS if one.entry], ids=lambda kind: kind.key)
 def test_what_is_declared_is_read_or_named_as_unread(aws, kind):
     clients, made = aws
-    thing, _expected = made[kind.key]
-    (found,) = observe(clients, [thing]).found
+    resource, _expected = made[kind.key]
+    (found,) = observe(clients, [resource]).found
     read = {*found, *kind.found_by, "region"} | UNTOLD_BY_MOTO.get(kind.key, set())
     assert DECLARED[kind.key] - read == kind.unobserved.keys()
     assert not kind.unobserved.keys() & read
@@ -539,7 +560,7 @@ def test_facts_and_comparison_agree(aws, kind, listed, same):
 
 def test_attributes_of_fifo_queues_are_read(aws):
     clients, _made = aws
-    (found,) = observe(clients, [Thing("sqs/Queue", "orders.fifo", REGION)]).found
+    (found,) = observe(clients, [ExternalResource("sqs/Queue", "orders.fifo", REGION)]).found
     assert (found["deduplicationScope"], found["fifoThroughputLimit"]) == ("messageGroup", "perMessageGroupId")
 
 
@@ -602,14 +623,14 @@ class Answers:
 def read(kind, answers, declared):
     """What a reader makes of these answers."""
     aws = type("Aws", (), {"get": lambda self, service: Answers(answers)})()
-    return READERS[kind](aws, Thing(kind, "name", declared, frozenset(declared)))
+    return READERS[kind](aws, ExternalResource(kind, "name", declared, frozenset(declared)))
 
 
 def test_what_has_no_name_yet_is_not_observed(aws):
     clients, _made = aws
-    unnamed = Thing("kms/Key", "", {})
+    unnamed = ExternalResource("kms/Key", "", {})
     assert not observable(unnamed)
-    assert observe(clients, [unnamed, Thing("ec2/Instance", "i-1", {})]) == Observed(
+    assert observe(clients, [unnamed, ExternalResource("ec2/Instance", "i-1", {})]) == Observed(
         [{}, {}], sorted({unnamed.kind, "ec2/Instance"})
     )
 
@@ -621,10 +642,10 @@ def test_a_thing_takes_what_the_cluster_has_resolved():
         "metadata": {"name": "orders"},
         "spec": {"forProvider": {"bucketRef": {"name": "orders"}}},
     }
-    assert not observable(Thing.of(declared, None))
+    assert not observable(ExternalResource.of(declared, None))
     live = {"spec": {"forProvider": {"bucket": "orders-bucket"}}, "metadata": {}}
-    assert observable(Thing.of(declared, live))
-    assert Thing.of(declared, live).parameters["bucket"] == "orders-bucket"
+    assert observable(ExternalResource.of(declared, live))
+    assert ExternalResource.of(declared, live).parameters["bucket"] == "orders-bucket"
 
 
 def test_values_of_secrets_are_not_read(aws):
@@ -646,15 +667,18 @@ def test_each_thing_is_looked_for_in_its_own_region(aws):
     clients.get("ssm", "us-east-1").put_parameter(Name="elsewhere", Value="x", Type="String")
     clients.get("sns", "us-east-1").create_topic(Name="elsewhere", Attributes={"DisplayName": "There"})
     there = {"region": "us-east-1"}
-    things = [Thing("ssm/Parameter", "elsewhere", there), Thing("ssm/Parameter", "elsewhere", REGION)]
-    things += [Thing("sns/Topic", "elsewhere", there), Thing("sns/Topic", "elsewhere", {})]
-    found = observe(clients, things).found
+    resources = [
+        ExternalResource("ssm/Parameter", "elsewhere", there),
+        ExternalResource("ssm/Parameter", "elsewhere", REGION),
+    ]
+    resources += [ExternalResource("sns/Topic", "elsewhere", there), ExternalResource("sns/Topic", "elsewhere", {})]
+    found = observe(clients, resources).found
     assert [one is not None for one in found] == [True, False, True, False]
     assert found[2]["displayName"] == "There"
 
 
 def test_an_inline_policy_whose_role_is_not_known_yet_is_not_observed():
-    assert not observable(Thing("iam/RolePolicy", "inline", {}))
+    assert not observable(ExternalResource("iam/RolePolicy", "inline", {}))
 
 
 def test_tags_are_read_to_the_last_page(aws):
@@ -699,7 +723,7 @@ def test_lifecycle_rules_are_read_with_their_filter_and_all_actions(aws, rule, r
             Bucket="rules", LifecycleConfiguration={"Rules": [{"ID": "one", "Status": "Enabled", **rule}]}
         )
         kind = "s3/BucketLifecycleConfiguration"
-        (found,) = observe(clients, [Thing(kind, "x", {"bucket": "rules", **REGION})]).found
+        (found,) = observe(clients, [ExternalResource(kind, "x", {"bucket": "rules", **REGION})]).found
     finally:
         clients.get("s3").delete_bucket(Bucket="rules")
     assert differences({"rule": [{"id": "one", **read}]}, found, observed=True) == []
@@ -728,7 +752,10 @@ def test_a_subscription_that_its_topic_does_not_list_is_gone():
 
     def read(*names):
         aws = Aws(SimpleNamespace(region="eu-central-1", get=lambda *_service: Sns()))
-        return [READERS["sns/TopicSubscription"](aws, Thing("sns/TopicSubscription", one, REGION)) for one in names]
+        return [
+            READERS["sns/TopicSubscription"](aws, ExternalResource("sns/TopicSubscription", one, REGION))
+            for one in names
+        ]
 
     asked = []
     assert [one and one["protocol"] for one in read(f"{arn}:1", f"{arn}:2")] == ["sqs", None]

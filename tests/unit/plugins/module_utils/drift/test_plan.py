@@ -10,12 +10,12 @@ import threading
 import time
 
 import pytest
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import Observed, Thing
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Observed
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.plan import (
     Settings,
     _compared,
-    _look_again,
-    _unfinished,
+    _create_incomplete,
+    _reconcile,
     ask_again,
     converged,
     diff,
@@ -58,7 +58,7 @@ def topic(name="orders", labels=None, annotations=None, **parameters):
 def live(declared, conditions=READY, at_provider=None, **metadata):
     """The cluster's object for a declared one."""
     obj = copy.deepcopy(declared)
-    obj["metadata"] |= metadata
+    obj["metadata"] |= {"uid": f"uid-of-{obj['metadata']['name']}", **metadata}
     obj["status"] = {"conditions": list(conditions), "atProvider": at_provider or {}}
     return obj
 
@@ -93,7 +93,7 @@ def selected(obj, selector):
 
 def aws_has(*found):
     """What looks into an AWS that has this of the things asked for."""
-    return lambda things: Observed(list(found), [])
+    return lambda resources: Observed(list(found), [])
 
 
 def names(found, key):
@@ -107,7 +107,7 @@ def test_nothing_to_do_is_one_list_and_no_more():
     assert cluster.lists == 1
     assert found["same"] == 2
     assert report(found) == []
-    assert found["to_apply"] == found["to_look_at"] == found["unready"] == found["surplus"] == []
+    assert found["to_apply"] == found["to_reconcile"] == found["unready"] == found["orphaned"] == []
 
 
 def test_what_others_have_is_not_read_where_nothing_is_amiss():
@@ -138,8 +138,14 @@ def test_missing_ones_are_applied_even_if_their_kind_is_not_served_yet():
 def test_drift_is_told_field_by_field():
     declared = topic(displayName="Orders", tags={"a": "1"})
     found = diff(Cluster(live(topic(displayName="Old", tags={"a": "1", "b": "2"}))), [declared], [], SETTINGS)
-    assert found["drifted"][0]["fields"] == [
-        {"path": "spec.forProvider.displayName", "where": "spec", "before": "Old", "after": "Orders", "fixed": False}
+    assert found["modified"][0]["fields"] == [
+        {
+            "path": "spec.forProvider.displayName",
+            "where": "spec",
+            "before": "Old",
+            "after": "Orders",
+            "immutable": False,
+        }
     ]
     assert found["to_apply"] == [declared]
     assert report(found) == ['Topic/orders: in the cluster spec.forProvider.displayName: "Old" -> "Orders"']
@@ -148,7 +154,7 @@ def test_drift_is_told_field_by_field():
 def test_what_aws_cannot_change_is_marked():
     there = live(topic(fifoTopic=False), at_provider={"fifoTopic": False})
     found = diff(Cluster(there), [topic(fifoTopic=True)], [], SETTINGS)
-    assert [one["fixed"] for one in found["drifted"][0]["fields"]] == [True]
+    assert [one["immutable"] for one in found["modified"][0]["fields"]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +165,9 @@ def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
     began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     cluster = Cluster(live(topic(annotations=began), lost))
     found = diff(cluster, [topic()], [], SETTINGS, aws_has({"displayName": ""} if in_aws else None))
-    assert found["unfinished"][0]["in_aws"] is in_aws
-    assert set(found["to_look_at"][0]["metadata"]["annotations"]) == {
-        "localcloud.dev/look-again",
+    assert found["create_incomplete"][0]["in_aws"] is in_aws
+    assert set(found["to_reconcile"][0]["metadata"]["annotations"]) == {
+        "localcloud.dev/reconcile-requested-at",
         f"crossplane.io/{ended}",
     }
     assert report(found) == ["Topic/orders was never finished: the provider does not know how its creation ended"]
@@ -171,9 +177,9 @@ def test_a_creation_of_unknown_end_is_begun_again(in_aws, ended):
     ("tags", "annotations", "where"),
     [
         ({"team": "shop"}, {}, "existing"),
-        ({"team": "shop"}, {"localcloud.dev/adopt": "true"}, "unfinished"),
+        ({"team": "shop"}, {"localcloud.dev/adopt": "true"}, "create_incomplete"),
         ({"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}, {}, "existing"),
-        (OUR_TAGS, {}, "unfinished"),
+        (OUR_TAGS, {}, "create_incomplete"),
         ({**OUR_TAGS, "localcloud.dev/cluster": "another"}, {}, "existing"),
     ],
 )
@@ -182,23 +188,23 @@ def test_what_another_made_meanwhile_is_not_taken_for_a_creation_of_unknown_end(
     began = {**annotations, "crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     cluster = Cluster(live(topic(annotations=began), lost))
     found = diff(cluster, [topic(annotations=annotations)], [], SETTINGS, aws_has({"tags": tags}))
-    assert {one: len(found[one]) for one in ("existing", "unfinished")} == {
+    assert {one: len(found[one]) for one in ("existing", "create_incomplete")} == {
         "existing": int(where == "existing"),
-        "unfinished": int(where == "unfinished"),
+        "create_incomplete": int(where == "create_incomplete"),
     }
 
 
 def test_a_creation_that_runs_or_whose_repetition_would_make_a_second_one_is_left_alone():
     began = {"crossplane.io/external-create-pending": "2026-01-01T00:00:00Z"}
     running = live(topic(annotations=began), ({"type": "Synced", "status": "True"},))
-    assert diff(Cluster(running), [topic()], [], SETTINGS)["unfinished"] == []
+    assert diff(Cluster(running), [topic()], [], SETTINGS)["create_incomplete"] == []
     ended = {**began, "crossplane.io/external-create-succeeded": "2026-01-01T00:00:01Z"}
     told = ({"type": "Synced", "status": "False", "message": "cannot determine creation result"},)
     failing = live(topic(annotations=ended), told)
-    assert diff(Cluster(failing), [topic()], [], SETTINGS)["unfinished"] == []
+    assert diff(Cluster(failing), [topic()], [], SETTINGS)["create_incomplete"] == []
     key = {**topic(), "apiVersion": "kms.aws.upbound.io/v1beta1", "kind": "Key"}
     lost = live({**key, "metadata": {**key["metadata"], "annotations": began}}, told)
-    assert not _unfinished(key, lost, None)
+    assert not _create_incomplete(key, lost, None)
 
 
 REFUSED = "create failed: async create failed: operation error Secrets Manager: CreateSecret, ResourceExistsException: it already exists"
@@ -222,11 +228,11 @@ def test_what_a_creation_without_an_answer_made_is_taken_up_by_its_name_in_aws(m
     secret = {**topic("db"), "apiVersion": "secretsmanager.aws.upbound.io/v1beta1", "kind": "Secret"}
     secret["metadata"]["annotations"] = created
     there = live(secret, ({"type": "Synced", "status": "False", "message": message},))
-    assert _unfinished(secret, there, aws) is expected
+    assert _create_incomplete(secret, there, aws) is expected
     if expected:
         name, row, obj = _compared(secret, there, aws, None, SETTINGS)
-        patch = _look_again(obj, "now", row)["metadata"]["annotations"]
-        assert (name, patch["crossplane.io/external-name"]) == ("unfinished", "arn:secret")
+        patch = _reconcile(obj, "now", row)["metadata"]["annotations"]
+        assert (name, patch["crossplane.io/external-name"]) == ("create_incomplete", "arn:secret")
         assert "crossplane.io/external-create-succeeded" in patch
 
 
@@ -242,15 +248,15 @@ def applied(*parameters, **annotations):
 def test_a_field_that_we_applied_and_is_no_longer_declared_is_a_change():
     there = live(topic(signatureVersion=2), managedFields=applied("signatureVersion"))
     found = diff(Cluster(there), [topic()], [], SETTINGS)
-    assert found["drifted"][0]["fields"][0]["after"] is None
+    assert found["modified"][0]["fields"][0]["after"] is None
     others = live(topic(signatureVersion=2), managedFields=[{**applied("signatureVersion")[0], "manager": "provider"}])
-    assert diff(Cluster(others), [topic()], [], SETTINGS)["drifted"] == []
+    assert diff(Cluster(others), [topic()], [], SETTINGS)["modified"] == []
 
 
 def test_what_the_provider_would_keep_is_emptied_and_stays_so():
     there = live(topic(displayName="Old"), managedFields=applied("displayName"))
     found = diff(Cluster(there), [topic()], [], SETTINGS)
-    assert found["drifted"][0]["fields"][0]["after"] == ""
+    assert found["modified"][0]["fields"][0]["after"] == ""
     assert found["to_apply"] == [topic(displayName="")]
     emptied = live(topic(displayName=""), managedFields=applied("displayName"))
     still = diff(Cluster(emptied), [topic()], [], SETTINGS, aws_has({"displayName": "Old"}))
@@ -287,7 +293,7 @@ def test_what_aws_does_not_tell_counts_as_the_provider_saw_it():
 def test_a_change_outside_crossplane_that_aws_cannot_take_back_is_marked():
     declared = topic(fifoTopic=True)
     found = diff(Cluster(live(declared)), [declared], [], SETTINGS, aws_has({"fifoTopic": False}))
-    assert [(one["path"], one["fixed"]) for one in found["strayed"][0]["fields"]] == [("fifoTopic", True)]
+    assert [(one["path"], one["immutable"]) for one in found["drifted"][0]["fields"]] == [("fifoTopic", True)]
 
 
 def test_tags_in_aws_are_those_that_are_declared_and_those_that_others_set():
@@ -316,9 +322,9 @@ def test_an_external_name_that_aws_has_given_is_no_drift():
 def test_what_crossplane_saw_otherwise_is_looked_at_again():
     there = live(topic(displayName="Orders"), at_provider={"displayName": "Changed"})
     found = diff(Cluster(there), [topic(displayName="Orders")], [], SETTINGS)
-    assert found["strayed"][0]["fields"][0]["where"] == "provider"
+    assert found["drifted"][0]["fields"][0]["where"] == "provider"
     assert found["to_apply"] == []
-    assert list(found["to_look_at"][0]["metadata"]["annotations"]) == ["localcloud.dev/look-again"]
+    assert list(found["to_reconcile"][0]["metadata"]["annotations"]) == ["localcloud.dev/reconcile-requested-at"]
 
 
 def test_aws_itself_counts_more_than_what_crossplane_saw():
@@ -385,24 +391,26 @@ def test_what_an_older_version_made_is_ours_while_its_object_is_there():
     before = topic(annotations=CREATED, tags={})
     made = {"tags": {"crossplane-name": "orders", "crossplane-kind": "topic.sns.aws.upbound.io"}}
     found = diff(Cluster(live(before)), [declared], [], SETTINGS, aws_has(made))
-    assert (names(found, "drifted"), found["existing"], found["adopted"]) == (["orders"], [], [])
+    assert (names(found, "modified"), found["existing"], found["adopted"]) == (["orders"], [], [])
 
 
 def test_what_another_took_over_is_refused_although_our_object_is_there():
     there = live(topic(annotations=CREATED))
     theirs = {"tags": {**OUR_TAGS, "localcloud.dev/owner": "theirs"}}
     found = diff(Cluster(there), [topic()], [], SETTINGS, aws_has(theirs))
-    assert (names(found, "existing"), found["to_apply"], found["to_look_at"]) == (["orders"], [], [])
+    assert (names(found, "existing"), found["to_apply"], found["to_reconcile"]) == (["orders"], [], [])
 
 
 def test_what_is_no_longer_declared_but_is_another_s_by_now_is_told():
     theirs = {"tags": {**OUR_TAGS, "localcloud.dev/owner": "theirs"}}
     found = diff(
-        Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda things: Observed([theirs for _one in things], [])
+        Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda resources: Observed([theirs for _one in resources], [])
     )
-    assert names(found, "surplus") == ["orders"]
+    assert names(found, "orphaned") == ["orders"]
     assert "owner theirs" in found["held_by_others"][0]
-    mine = diff(Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda things: Observed([None for _one in things], []))
+    mine = diff(
+        Cluster(live(topic())), [], [TOPIC], SETTINGS, lambda resources: Observed([None for _one in resources], [])
+    )
     assert mine["held_by_others"] == []
     # Without a look into AWS it counts what Crossplane saw last.
     seen = live(topic(), at_provider=theirs)
@@ -418,7 +426,7 @@ def test_only_where_nothing_is_found_there_is_nothing_to_do():
         return converged(diff(cluster, declared or [topic()], [TOPIC], SETTINGS, observe))
 
     assert done(Cluster(there))
-    assert done(Cluster(there), observe=lambda things: Observed([{}], ["sns/Topic"]))
+    assert done(Cluster(there), observe=lambda resources: Observed([{}], ["sns/Topic"]))
     assert not done(Cluster())
     assert not done(Cluster(served=False))
     assert not done(Cluster(there), [topic(displayName="New")])
@@ -435,25 +443,25 @@ def test_an_object_of_another_owner_is_named_and_left_alone():
     theirs = live(topic(labels={"localcloud.dev/owner": "theirs"}))
     found = diff(Cluster(theirs), [topic()], [TOPIC], SETTINGS)
     assert [(one["name"], one["owner"]) for one in found["foreign"]] == [("orders", "theirs")]
-    assert found["to_apply"] == found["surplus"] == []
+    assert found["to_apply"] == found["orphaned"] == []
 
 
-def test_only_ours_is_surplus_and_protection_is_told():
+def test_only_ours_is_orphaned_and_protection_is_told():
     protected = {"localcloud.dev/deletion-protection": "true"}
     cluster = Cluster(
         live(topic("old")),
         live(topic("data", labels=protected)),
         live(topic("theirs", labels={"localcloud.dev/owner": "theirs"})),
         live(topic("composed", labels={"crossplane.io/composite": "x"})),
-        live(topic("leaving"), deletionTimestamp="2026-01-01T00:00:00Z"),
+        live(topic("terminating"), deletionTimestamp="2026-01-01T00:00:00Z"),
     )
     found = diff(cluster, [], [TOPIC], SETTINGS)
-    assert {one["name"]: one["protected"] for one in found["surplus"]} == {"old": False, "data": True}
+    assert {one["name"]: one["protected"] for one in found["orphaned"]} == {"old": False, "data": True}
 
 
 def test_what_is_being_deleted_is_applied_after_it_has_gone():
     found = diff(Cluster(live(topic(), deletionTimestamp="2026-01-01T00:00:00Z")), [topic()], [], SETTINGS)
-    assert names(found, "leaving") == ["orders"]
+    assert names(found, "terminating") == ["orders"]
     assert found["to_apply"] == [topic()]
 
 
@@ -490,9 +498,9 @@ def test_values_of_secrets_are_hidden():
             return {"items": [there], "metadata": {}}
 
     found = diff(Secrets(), [{**secret, "data": {"key": "bmV3"}}], [], SETTINGS)
-    assert found["drifted"][0]["fields"][0]["before"] == "(hidden)"
-    assert "b2xk" not in str(found["drifted"])
-    assert "bmV3" not in str(found["drifted"])
+    assert found["modified"][0]["fields"][0]["before"] == "(hidden)"
+    assert "b2xk" not in str(found["modified"])
+    assert "bmV3" not in str(found["modified"])
 
 
 def test_nobody_looks_into_namespaces_of_which_nothing_is_declared():
@@ -520,28 +528,59 @@ def test_what_has_no_conditions_of_crossplane_is_not_unready():
     assert diff(Cluster(live(service, conditions=())), [service], [], SETTINGS)["unready"] == []
 
 
+PIPELINE = {
+    "apiVersion": "localcloud.dev/v1alpha1",
+    "kind": "EventPipeline",
+    "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
+    "spec": {"topic": "orders"},
+}
+
+
+class Composites(Cluster):
+    """A cluster with a composite that refers to its parts, whether they are there or not."""
+
+    def __init__(self, *parts, kind="Topic"):
+        super().__init__(*parts)
+        self.kind = kind
+
+    def get(self, path, params):
+        if path == "/apis/localcloud.dev/v1alpha1":
+            return {"resources": [{"kind": "EventPipeline", "name": "eventpipelines"}]}
+        if path == "/apis/localcloud.dev/v1alpha1/eventpipelines":
+            there = live(PIPELINE)
+            references = [{"apiVersion": SNS, "kind": self.kind, "name": "p-orders"}]
+            spec = {**there["spec"], "crossplane": {"resourceRefs": references}}
+            return {"items": [{**there, "spec": spec}], "metadata": {}}
+        found = super().get(path.replace("topicsubscriptions", "topics"), params)
+        return json.loads(json.dumps(found).replace('"Topic"', f'"{self.kind}"'))
+
+
+def composed(kind="Topic"):
+    return {**live(topic("p-orders", labels={"localcloud.dev/owner": None}, annotations=CREATED)), "kind": kind}
+
+
 def test_what_a_composite_is_made_of_is_looked_at_in_aws_too():
-    composite = {
-        "apiVersion": "localcloud.dev/v1alpha1",
-        "kind": "EventPipeline",
-        "metadata": {"name": "p", "labels": {"localcloud.dev/owner": "ours"}},
-        "spec": {"topic": "orders"},
-    }
-    made = live(topic("p-orders", labels={"localcloud.dev/owner": None}, annotations=CREATED))
-    references = {"crossplane": {"resourceRefs": [{"apiVersion": SNS, "kind": "Topic", "name": "p-orders"}]}}
-
-    class Composites(Cluster):
-        def get(self, path, params):
-            if path == "/apis/localcloud.dev/v1alpha1":
-                return {"resources": [{"kind": "EventPipeline", "name": "eventpipelines"}]}
-            if path == "/apis/localcloud.dev/v1alpha1/eventpipelines":
-                there = live(composite)
-                return {"items": [{**there, "spec": {**there["spec"], **references}}], "metadata": {}}
-            return super().get(path, params)
-
-    found = diff(Composites(made), [composite], [], SETTINGS, aws_has({}, None))
+    found = diff(Composites(composed()), [PIPELINE], [], SETTINGS, aws_has({}, None))
     assert report(found) == ["Topic/p-orders is gone from AWS"]
-    assert [one["kind"] for one in found["to_look_at"]] == ["Topic"]
+    assert [one["kind"] for one in found["to_reconcile"]] == ["Topic"]
+
+
+def test_a_composites_subscription_that_is_gone_is_deleted_and_left_to_crossplane_to_declare():
+    kind = "TopicSubscription"
+    found = diff(Composites(composed(kind), kind=kind), [PIPELINE], [], SETTINGS, aws_has({}, None))
+    assert names(found, "gone") == ["p-orders"]
+    assert [(one["name"], one["uid"]) for one in found["to_replace"]] == [("p-orders", "uid-of-p-orders")]
+    assert (found["to_apply"], found["to_reconcile"]) == ([], [])
+
+
+def test_a_composite_is_not_ready_before_all_its_parts_are_there():
+    found = diff(Composites(), [PIPELINE], [], SETTINGS, aws_has({}))
+    (unready,) = found["unready"]
+    assert (unready["kind"], unready["message"]) == (
+        "EventPipeline",
+        "Topic/p-orders, which it is made of, is not there",
+    )
+    assert not converged(found)
 
 
 def test_a_busy_api_server_is_asked_again_and_a_refusal_is_not():
@@ -634,8 +673,8 @@ def test_what_a_composite_would_take_over_is_refused_before_it_is_there():
         "spec": {"region": "eu-central-1", "topic": "orders", "queue": "jobs", "table": "Data"},
     }
 
-    def aws(things):
-        return Observed([{"tags": {}} if one.external_name == "Data" else None for one in things], [])
+    def aws(resources):
+        return Observed([{"tags": {}} if one.external_name == "Data" else None for one in resources], [])
 
     found = diff(Cluster(), [pipeline], [], SETTINGS, aws)
     assert [(one["kind"], one["external_name"]) for one in found["existing"]] == [("Table", "Data")]
@@ -715,8 +754,8 @@ def test_an_object_that_somebody_paused_stays_so():
 def test_what_is_no_longer_declared_is_still_read_in_aws() -> None:
     declared = {"apiVersion": "dynamodb.aws.upbound.io/v1beta1", "kind": "Table", "metadata": {"name": "t"}}
     live = {**declared, "owned": {"f:spec": {"f:forProvider": {"f:ttl": {}}}}}
-    assert Thing.of(declared, live).declares("ttl")
-    assert not Thing.of(declared, {**live, "owned": {}}).declares("ttl")
+    assert ExternalResource.of(declared, live).declares("ttl")
+    assert not ExternalResource.of(declared, {**live, "owned": {}}).declares("ttl")
 
 
 def test_the_object_of_a_subscription_that_is_gone_is_replaced():
@@ -736,10 +775,10 @@ def test_the_object_of_a_subscription_that_is_gone_is_replaced():
 
     found = diff(Subscriptions(there), [declared], [], SETTINGS, aws_has(None))
     assert names(found, "gone") == ["orders"]
-    assert ([one["name"] for one in found["to_replace"]], found["to_look_at"]) == (["orders"], [])
+    assert ([one["name"] for one in found["to_replace"]], found["to_reconcile"]) == (["orders"], [])
     assert "crossplane.io/external-name" not in found["to_apply"][0]["metadata"]["annotations"]
     found = diff(Cluster(live(topic())), [topic()], [], SETTINGS, aws_has(None))
-    assert (found["to_replace"], found["to_apply"], len(found["to_look_at"])) == ([], [], 1)
+    assert (found["to_replace"], found["to_apply"], len(found["to_reconcile"])) == ([], [], 1)
 
 
 def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
@@ -758,7 +797,7 @@ def test_only_what_is_due_is_asked_again_and_only_where_it_is_served():
     assert ask_again(cluster, found, due) == [{"api_version": SNS, "kind": "Topic", "name": "b"}]
     ((path, patch),) = cluster.patches
     assert path == f"/apis/{SNS}/topics/b"
-    assert list(patch["metadata"]["annotations"]) == ["localcloud.dev/look-again"]
+    assert list(patch["metadata"]["annotations"]) == ["localcloud.dev/reconcile-requested-at"]
     cluster.served = False
     assert ask_again(cluster, found, due) == []
 

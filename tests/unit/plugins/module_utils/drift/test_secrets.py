@@ -65,11 +65,14 @@ def test_an_api_server_that_is_broken_is_told():
 
 
 def test_a_rotated_value_is_a_change_and_a_version_is_made_again():
-    before = [{**one, "status": {"conditions": []}} for one in with_secret_versions(Cluster("7"), OBJECTS)]
+    before = [
+        {**one, "metadata": {**one["metadata"], "uid": one["kind"]}, "status": {"conditions": []}}
+        for one in with_secret_versions(Cluster("7"), OBJECTS)
+    ]
     same = diff(Cluster("7", *before), OBJECTS, [], Settings("me"))
     assert (same["same"], same["to_replace"]) == (3, [])
     found = diff(Cluster("8", *before), OBJECTS, [], Settings("me"))
-    assert [one["kind"] for one in found["drifted"]] == ["SecretVersion", "Parameter"]
+    assert [one["kind"] for one in found["modified"]] == ["SecretVersion", "Parameter"]
     assert [one["kind"] for one in found["to_replace"]] == ["SecretVersion"]
     (again,) = (one for one in found["to_apply"] if one["kind"] == "SecretVersion")
     # A version of its own, and not the old one under that name.

@@ -17,7 +17,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.drift.settle impo
 )
 
 QUEUE = {"api_version": "sqs.aws.upbound.io/v1beta1", "kind": "Queue", "name": "orders"}
-FIELD = {"path": "delaySeconds", "where": "aws", "before": 7, "after": 0, "fixed": False}
+FIELD = {"path": "delaySeconds", "where": "aws", "before": 7, "after": 0, "immutable": False}
 STRAYED = {**QUEUE, "fields": [FIELD]}
 
 
@@ -68,7 +68,7 @@ class Clock:
 
 def test_it_ends_as_soon_as_nothing_differs():
     clock = Clock()
-    outcome = clock.run([found(strayed=[STRAYED]), found(), found()])
+    outcome = clock.run([found(drifted=[STRAYED]), found(), found()])
     assert (outcome.settled, clock.looks) == (True, 2)
 
 
@@ -90,12 +90,12 @@ def test_an_error_of_the_old_fields_does_not_end_it():
 
 
 def test_where_nothing_changes_and_nothing_is_under_way_it_ends():
-    outcome = Clock().run(itertools.repeat(found(strayed=[STRAYED])))
+    outcome = Clock().run(itertools.repeat(found(drifted=[STRAYED])))
     assert not outcome.settled
     assert STILL_AFTER <= outcome.seconds <= STILL_AFTER + 2
 
 
-@pytest.mark.parametrize("state", [found(strayed=[STRAYED], under_way=[QUEUE]), found(leaving=[QUEUE])])
+@pytest.mark.parametrize("state", [found(drifted=[STRAYED], under_way=[QUEUE]), found(terminating=[QUEUE])])
 def test_what_is_under_way_may_take_until_the_limit_and_no_longer(state):
     outcome = Clock().run(itertools.repeat(state), limit=100)
     assert not outcome.settled
@@ -104,14 +104,14 @@ def test_what_is_under_way_may_take_until_the_limit_and_no_longer(state):
 
 def test_the_limit_is_one_of_time_and_not_of_looks():
     clock = Clock(look=20)
-    outcome = clock.run(itertools.repeat(found(strayed=[STRAYED], under_way=[QUEUE])), limit=100)
+    outcome = clock.run(itertools.repeat(found(drifted=[STRAYED], under_way=[QUEUE])), limit=100)
     assert clock.looks <= 3
     assert outcome.seconds <= 100 + 20
 
 
 def test_the_pause_after_a_long_look_ends_with_the_limit():
     clock = Clock(look=40)
-    assert clock.run(itertools.repeat(found(strayed=[STRAYED], under_way=[QUEUE])), limit=100).seconds <= 100 + 40
+    assert clock.run(itertools.repeat(found(drifted=[STRAYED], under_way=[QUEUE])), limit=100).seconds <= 100 + 40
 
     def away():
         clock.now += 40
@@ -125,12 +125,12 @@ def test_the_pause_after_a_long_look_ends_with_the_limit():
 
 def test_what_changes_goes_on():
     states = ({**STRAYED, "fields": [{**FIELD, "before": number}]} for number in itertools.count())
-    assert Clock().run((found(strayed=[one]) for one in states), limit=90).seconds >= 90
+    assert Clock().run((found(drifted=[one]) for one in states), limit=90).seconds >= 90
 
 
 def test_the_message_names_field_and_both_values_cause_and_next_step():
     state = found(
-        strayed=[STRAYED], unready=[unready(cause="a field was changed", next_step="set it back", permanent=True)]
+        drifted=[STRAYED], unready=[unready(cause="a field was changed", next_step="set it back", permanent=True)]
     )
     said = explain(Clock().run(itertools.repeat(state)))
     assert "Queue/orders: delaySeconds is 7 in AWS, declared is 0" in said
@@ -156,7 +156,7 @@ def test_an_endpoint_that_is_away_for_a_while_is_waited_for_and_no_longer_than_t
 
 def test_what_stays_the_same_is_to_be_looked_at_again_later_and_later():
     asked = []
-    assert not Clock().run(itertools.repeat(found(strayed=[STRAYED])), asked=asked).settled
+    assert not Clock().run(itertools.repeat(found(drifted=[STRAYED])), asked=asked).settled
     times = [moment for moment, _name in asked]
     assert [later - earlier for earlier, later in itertools.pairwise([0, *times])] == [
         pytest.approx(ASK_AFTER * factor, abs=1) for factor in (1, 2, 4)
@@ -166,9 +166,9 @@ def test_what_stays_the_same_is_to_be_looked_at_again_later_and_later():
 def test_what_changes_or_leaves_is_not_to_be_looked_at_again():
     states = (
         found(
-            strayed=[{**STRAYED, "name": "moving", "fields": [{**FIELD, "before": number}]}],
-            unready=[unready(), unready(name="creating", under_way=True), unready(name="leaving")],
-            leaving=[{**QUEUE, "name": "leaving"}],
+            drifted=[{**STRAYED, "name": "moving", "fields": [{**FIELD, "before": number}]}],
+            unready=[unready(), unready(name="creating", under_way=True), unready(name="terminating")],
+            terminating=[{**QUEUE, "name": "terminating"}],
         )
         for number in itertools.count()
     )
@@ -180,7 +180,7 @@ def test_what_changes_or_leaves_is_not_to_be_looked_at_again():
 def test_what_the_provider_looks_for_longer_is_asked_for_later():
     clock, asked = Clock(), []
     outcome = settle(
-        lambda: found(strayed=[STRAYED]),
+        lambda: found(drifted=[STRAYED]),
         200,
         clock,
         clock.pause,
@@ -194,7 +194,7 @@ def test_what_the_provider_looks_for_longer_is_asked_for_later():
 @pytest.mark.parametrize(
     ("state", "moment"),
     [
-        (found(unfinished=[QUEUE], unready=[unready(permanent=True)]), 1),
+        (found(create_incomplete=[QUEUE], unready=[unready(permanent=True)]), 1),
         (found(unready=[unready(permanent=True)]), ASK_AFTER),
     ],
     ids=["a creation of unknown end", "an error"],
@@ -208,5 +208,5 @@ def test_what_the_provider_does_not_look_for_is_asked_for_before_its_error_count
     assert outcome.seconds >= asked[0] + 3
 
 
-def test_the_provider_gets_time_to_look_again_before_an_error_counts():
+def test_the_provider_gets_time_to_reconcile_before_an_error_counts():
     assert PERMANENT_AFTER > ASK_AFTER + 2

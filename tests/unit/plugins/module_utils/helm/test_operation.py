@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import Chart
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import Wanted, install, remove
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.recovery import RECOVERY, RUN
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.renderer import Scaled
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 
 from tests.unit.plugins.module_utils.helm.test_release import (
@@ -33,6 +35,7 @@ class World(Cluster):
     def __init__(self, *records: dict[str, Any], refuses: str = "", **objects: Any) -> None:
         super().__init__(*records, **objects)
         self.done: list[Any] = []
+        self.methods: list[str | None] = []
         self.refuses = refuses
 
     def merge(self, path: str, patch: dict[str, Any]) -> None:
@@ -42,11 +45,22 @@ class World(Cluster):
         self.done.append(what)
         return len(self.records) + 1
 
-    def upgrade(self, chart: Chart, values: Any, labels: dict[str, str], create_namespace: bool) -> None:
+    def upgrade(
+        self,
+        chart: Chart,
+        values: Any,
+        labels: dict[str, str],
+        create_namespace: bool,
+        method: str | None,
+        scaled: Sequence[Scaled],
+    ) -> None:
+        self.methods.append(method)
+        self.scaled = list(scaled)
         number = self._do("upgrade", labels)
         self.records = (*self.records, secret(number, owner=labels[OWNER]))
 
-    def rollback(self, revision: int) -> None:
+    def rollback(self, revision: int, method: str | None) -> None:
+        self.methods.append(method)
         number = self._do("rollback", revision)
         back = next(one for one in self.records if one["metadata"]["labels"]["version"] == str(revision))
         status = "failed" if self.refuses else "deployed"

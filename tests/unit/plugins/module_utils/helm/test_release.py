@@ -20,7 +20,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm.release impo
     gone,
     read_release,
     running,
+    scaled,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.renderer import DECLARED
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 
 CHART = {"name": "shop", "version": "1.2.0", "appVersion": "7"}
@@ -313,3 +315,55 @@ def test_a_release_of_a_version_that_labelled_none_is_known_by_the_secret_that_w
     assert row("me") == []
     assert len(row("you")) == len(row(None)) == len(row("me", record="you")) == 1
     assert len(foreign(read_release(Cluster(secret()), "shops", "shop", "shop-aws"), "me")) == 1
+
+
+def test_what_is_missing_is_a_difference_secrets_too() -> None:
+    release = read(secret(manifest=MANIFEST), objects={**KINDS, WEB: there(MADE)})
+    assert differences(release, CHART, VALUES) == [
+        "the Deployment worker is missing",
+        "the ClusterRole shop is missing",
+        "the Secret key is missing",
+    ]
+
+
+def workload(manifest: int, live: int, manager: str | None, annotation: str = "") -> list[str]:
+    """What is said of a Deployment with so many replicas in the release's manifest and in the cluster."""
+    made = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": manifest}}
+    if annotation:
+        made["metadata"] = {"name": "web", "annotations": {DECLARED: annotation}}
+    field = {"f:spec": {"f:replicas": {}}}
+    fields = [{"manager": "helm", "operation": "Apply", "fieldsV1": field}]
+    if manager:
+        fields += [{"manager": manager, "operation": "Update", "subresource": "scale", "fieldsV1": field}]
+    found = {**there(MADE), "spec": {"replicas": live}}
+    found["metadata"]["managedFields"] = fields
+    return [str(one) for one in scaled(read(secret(manifest=json.dumps(made)), objects={**KINDS, WEB: found}))]
+
+
+def test_replicas_that_an_autoscaler_or_a_person_has_set_are_theirs() -> None:
+    assert workload(2, 5, "kubectl") == [
+        "the Deployment web keeps its 5 replicas, which kubectl has set; 2 are declared"
+    ]
+    # As an upgrade before has kept them.
+    assert workload(5, 5, "autoscaler", annotation="2") == [
+        "the Deployment web keeps its 5 replicas, which autoscaler has set; 2 are declared"
+    ]
+    assert workload(2, 2, "kubectl") == []
+    assert workload(2, 5, None) == []
+    assert workload(5, 2, "kubectl", annotation="2") == []
+
+
+@pytest.mark.parametrize(
+    ("records", "method"),
+    [
+        ([], None),
+        ([secret(1, "uninstalled", apply_method="ssa")], None),
+        ([secret()], "csa"),
+        ([secret(apply_method="csa")], "csa"),
+        ([secret(1, "superseded"), secret(2, apply_method="ssa")], "ssa"),
+        ([secret(1, "failed", apply_method="ssa")], "ssa"),
+    ],
+)
+def test_how_the_newest_revision_was_applied(records: list[Any], method: str | None) -> None:
+    """Helm 4 says so in its record and keeps to it; Helm 3 writes none."""
+    assert read(*records).method == method

@@ -118,7 +118,7 @@ def test_what_differs_is_named_with_field_and_both_values_once() -> None:
     fields = [{"path": "visibilityTimeoutSeconds", "where": "aws", "before": 45, "after": 30}]
     difference = {
         "references": [reference(SQS, "Queue", "work"), reference(DYNAMODB, "Table", "items")],
-        "strayed": [{**reference(SQS, "Queue", "work"), "fields": fields}],
+        "drifted": [{**reference(SQS, "Queue", "work"), "fields": fields}],
         "gone": [reference(DYNAMODB, "Table", "items")],
     }
     found = report(difference=difference, aws=with_aws(tables=[]))

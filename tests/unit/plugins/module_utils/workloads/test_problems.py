@@ -16,7 +16,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.workloads.problem
     distinct,
     problems_of,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import REVISION, Snapshot, slim
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import REVISION, Snapshot, trim
 
 FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
 CASES = {
@@ -29,10 +29,10 @@ CASES = {
 def snapshot(name, live=False):
     case = copy.deepcopy(CASES[name])
     return Snapshot(
-        [slim(one, case["kind"]) for one in case["workloads"]],
-        [slim(one, "Pod") for one in case["pods"]],
-        [slim(one, "ReplicaSet") for one in case["replica_sets"]],
-        [{**slim(one, "Event"), "live": live} for one in case["events"]],
+        [trim(one, case["kind"]) for one in case["workloads"]],
+        [trim(one, "Pod") for one in case["pods"]],
+        [trim(one, "ReplicaSet") for one in case["replica_sets"]],
+        [{**trim(one, "Event"), "live": live} for one in case["events"]],
     )
 
 

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import report
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Snapshot, slim
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Snapshot, trim
 
 CONTAINERS = yaml.safe_load((pathlib.Path(__file__).parents[1] / "fixtures" / "workloads_containers.yml").read_text())
 SECRET = "correct-horse"
@@ -19,10 +19,10 @@ SECRET = "correct-horse"
 def snapshot(name):
     case = copy.deepcopy(CONTAINERS[name])
     return Snapshot(
-        [slim(one, case["kind"]) for one in case["workloads"]],
-        [slim(one, "Pod") for one in case["pods"]],
-        [slim(one, "ReplicaSet") for one in case["replica_sets"]],
-        [slim(one, "Event") for one in case["events"]],
+        [trim(one, case["kind"]) for one in case["workloads"]],
+        [trim(one, "Pod") for one in case["pods"]],
+        [trim(one, "ReplicaSet") for one in case["replica_sets"]],
+        [trim(one, "Event") for one in case["events"]],
     )
 
 

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import rollout as rules
-from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Snapshot, slim
+from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Snapshot, trim
 
 MADE = yaml.safe_load((pathlib.Path(__file__).parents[1] / "fixtures" / "workloads_made.yml").read_text())
 
@@ -18,10 +18,10 @@ MADE = yaml.safe_load((pathlib.Path(__file__).parents[1] / "fixtures" / "workloa
 def snapshot(case):
     """A case of the fixtures as the module sees it."""
     return Snapshot(
-        [slim(one, case["kind"]) for one in case["workloads"]],
-        [slim(one, "Pod") for one in case["pods"]],
-        [slim(one, "ReplicaSet") for one in case["replica_sets"]],
-        [slim(one, "Event") for one in case["events"]],
+        [trim(one, case["kind"]) for one in case["workloads"]],
+        [trim(one, "Pod") for one in case["pods"]],
+        [trim(one, "ReplicaSet") for one in case["replica_sets"]],
+        [trim(one, "Event") for one in case["events"]],
     )
 
 
@@ -138,7 +138,7 @@ def test_environment_and_commands_are_not_kept():
         "metadata": {"name": "a"},
         "spec": {"containers": [{"name": "a", "image": "b", "env": [1], "command": ["c"]}]},
     }
-    assert slim(pod, "Pod")["spec"]["containers"] == [{"name": "a", "image": "b"}]
+    assert trim(pod, "Pod")["spec"]["containers"] == [{"name": "a", "image": "b"}]
 
 
 def test_a_pod_tells_since_when_it_is_ready():
@@ -148,10 +148,10 @@ def test_a_pod_tells_since_when_it_is_ready():
         "spec": {},
         "status": {"conditions": [since]},
     }
-    row = rules.pod_row(slim(pod, "Pod"))
+    row = rules.pod_row(trim(pod, "Pod"))
     assert (row["created_at"], row["ready_at"]) == ("2026-01-01T00:00:00Z", "2026-01-01T00:00:05Z")
     since["status"] = "False"
-    assert rules.pod_row(slim(pod, "Pod"))["ready_at"] is None
+    assert rules.pod_row(trim(pod, "Pod"))["ready_at"] is None
 
 
 def test_a_pod_as_it_is_returned():
