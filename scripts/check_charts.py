@@ -93,6 +93,7 @@ def check(
         linted = [pool.submit(lint, commands["helm"], chart) for chart in applications]
         tested = [pool.submit(unittest, commands["helm-unittest"], chart) for chart in applications]
         ruled = [pool.submit(rules, commands["promtool"], chart) for chart in applications]
+        asked = [pool.submit(queries, commands["promtool"], chart, work) for chart in applications]
         schemas = pool.submit(write_schemas, parts, work / "schemas")
         renders = [one for chart in applications for one in render(commands["helm"], chart, work / "renders")]
         dockerfiles = stage_dockerfiles(work / "renders")
@@ -101,7 +102,9 @@ def check(
         schemas.result()
         fitted = [pool.submit(kubeconform, commands["kubeconform"], one, work / "schemas") for one in renders]
         scored = [pool.submit(kube_score, commands["kube-score"], one, version) for one in renders]
-        return {finding for job in [*linted, *tested, *ruled, *fitted, *scored, scanned] for finding in job.result()}
+        return {
+            finding for job in [*linted, *tested, *ruled, *asked, *fitted, *scored, scanned] for finding in job.result()
+        }
 
 
 def is_application(chart: Path) -> bool:
@@ -159,6 +162,25 @@ def rules(promtool: Path, chart: Path) -> list[Finding]:
         if done.returncode:
             where = str(path.relative_to(chart.parent))
             found.append(Finding("promtool", words[0], where, done.stdout + done.stderr))
+    return found
+
+
+def queries(promtool: Path, chart: Path, work: Path) -> list[Finding]:
+    """Queries of a chart's dashboards that Prometheus can't read; each is taken for a rule, with a value for Grafana's variables."""
+    found = []
+    for path in sorted(chart.glob("dashboards/*.json")):
+        panels = json.loads(path.read_text())["panels"]
+        texts = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+        asked = [
+            {"record": f"query:{place}", "expr": text.replace("$__rate_interval", "5m")}
+            for place, text in enumerate(texts)
+        ]
+        file = work / f"{chart.name}-{path.stem}-queries.yml"
+        file.write_text(yaml.safe_dump({"groups": [{"name": path.stem, "rules": asked}]}))
+        done = subprocess.run([promtool, "check", "rules", file], capture_output=True, text=True, check=False)
+        if done.returncode or not texts:
+            where = str(path.relative_to(chart.parent))
+            found.append(Finding("promtool", "query", where, done.stdout + done.stderr))
     return found
 
 

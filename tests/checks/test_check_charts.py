@@ -36,6 +36,7 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
         "bad/rules/bad.yml": RULES,
         "bad/rules/good.yml": GOOD,
         "bad/tests/rules/good.yml": RULE_TEST,
+        "bad/dashboards/bad.json": {"panels": [{"type": "row"}, {"targets": [{"expr": "rate(a[$__rate_interval]"}]}]},
         "accepted-findings.yml": [{"tool": "t", "check": "c", "where": ["Pod/gone"], "reason": "r"}],
     }
     for name, content in files.items():
@@ -48,6 +49,7 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
         "helm lint: bad: ",
         "helm-unittest test: bad: ",
         "promtool check: bad/rules/bad.yml: ",
+        "promtool query: bad/dashboards/bad.json: ",
         "promtool test: bad/tests/rules/good.yml: ",
         "kubeconform schema: Pod/check-bad: ",
         "kube-score container-security-context-privileged: Pod/check-bad: ",
