@@ -139,6 +139,35 @@ SERVICE: dict[str, list[Graph]] = {
             "s",
         ),
     ],
+    "Calls to AWS": [
+        Graph(
+            "Duration of a call, p95",
+            "Is DynamoDB, S3 or SNS slow?",
+            [
+                (
+                    # A receive that waits for messages takes as long as it may.
+                    "histogram_quantile(0.95, sum by (service, operation, le) (rate(localcloud_aws_call_seconds_bucket{"
+                    f'operation!="ReceiveMessage", {HERE}'
+                    "}[$__rate_interval])))",
+                    "{{service}} {{operation}}",
+                )
+            ],
+            "s",
+        ),
+        Graph(
+            "Calls that did not succeed",
+            "Is a service throttling, refusing or away?",
+            [
+                (
+                    "sum by (service, operation, outcome) (rate(localcloud_aws_calls_total{"
+                    f'outcome!="ok", {HERE}'
+                    "}[$__rate_interval])) > 0",
+                    "{{service}} {{operation}} {{outcome}}",
+                )
+            ],
+            "cps",
+        ),
+    ],
 }
 CLUSTER: dict[str, list[Graph]] = {
     "Now": [

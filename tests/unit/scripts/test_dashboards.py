@@ -21,6 +21,8 @@ OTHERS = {
     "container_cpu_usage_seconds_total",
     "container_memory_usage_bytes",
     "controller_runtime_reconcile_errors_total",
+    "localcloud_aws_call_seconds_bucket",
+    "localcloud_aws_calls_total",
     "kube_pod_container_status_restarts_total",
     "node_cpu_seconds_total",
     "node_memory_MemAvailable_bytes",
