@@ -239,7 +239,7 @@ def kube_score(command: Path, rendered: Render, version: str) -> list[Finding]:
             f"{one['type_meta']['kind']}/{one['object_meta']['name']}",
             "; ".join(comment["summary"] for comment in check["comments"] or []),
         )
-        for one in json.loads(told)
+        for one in json.loads(told) or []
         for check in one["checks"]
         if not check["skipped"] and check["grade"] < 10
     ]
