@@ -143,3 +143,11 @@ def test_what_tools_keep_in_a_source_folder_is_no_input(tmp_path: Path) -> None:
     assert [one for one in (tmp_path / "context").rglob("*") if one.is_file()] == [
         tmp_path / "context/apps/web/src/web.py"
     ]
+
+
+@pytest.mark.parametrize("program", ["prometheus", "prometheus-config-reloader"])
+def test_what_the_operator_starts_is_where_it_says(program: str) -> None:
+    # pkg/operator/config_reloader.go gives the reloader's path as the container's command; Prometheus' is the image's own.
+    containerfile = (PROJECT / "toolchain" / f"{program}-image/Containerfile").read_text()
+    assert f" /bin/{program}\n" in containerfile
+    assert f'ENTRYPOINT ["/bin/{program}"]' in containerfile
