@@ -144,7 +144,7 @@ build-image: ## build the users API's image with Docker
 
 check-charts: setup-test ## charts, rules and Dockerfiles: helm lint, helm-unittest, promtool, kubeconform, kube-score, Checkov
 	python scripts/check_charts.py
-	pytest tests/checks/test_check_charts.py
+	pytest tests/checks/test_check_charts.py tests/checks/test_large_target.py
 
 check-secrets: setup-test ## gitleaks over all commits and files
 	python scripts/check_secrets.py
