@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
     }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(yaml.safe_dump(content))
+        (tmp_path / name).write_text((json.dumps if name.endswith(".json") else yaml.safe_dump)(content))
     command = [sys.executable, "scripts/check_charts.py", str(tmp_path)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
@@ -60,4 +61,4 @@ def test_every_tool_finds_what_is_planted_in_a_chart(tmp_path: Path) -> None:
         assert told in done.stdout, told
     assert "restartPolcy" in done.stdout
     # The mistake's line.
-    assert re.search(r"bad\.yml: 5:\d+: .*unclosed left parenthesis", done.stdout), done.stdout
+    assert re.search(r"bad\.yml: 4:\d+: .*unclosed left parenthesis", done.stdout), done.stdout
