@@ -22,16 +22,16 @@ Changes = dict[Object, set[str] | None]
 def declared(name: str, stage: int, without: frozenset[str] = frozenset()) -> Lists:
     """All entries in a stage, with names that begin with C(name).
 
-    C(without): lists that the engine can't make, and fields (list.field) that it can't change.
+    C(without): lists that the engine can't make, and fields (list.field) that it can't change, which stay as they are.
     """
 
     def entry(kind: str, one: dict[str, Any]) -> dict[str, Any]:
+        stages = one.get("stages") or {}
         fields = (
-            {field: values[stage] for field, values in (one.get("stages") or {}).items()}
-            if stage != TAKEN_OUT
-            else one.get("then", {})
+            one.get("then", {}) if stage == TAKEN_OUT else {field: values[stage] for field, values in stages.items()}
         )
-        return {**one["always"], **{field: fields[field] for field in fields if f"{kind}.{field}" not in without}}
+        kept = {field: values[SET] for field, values in stages.items() if f"{kind}.{field}" in without}
+        return {**one["always"], **fields, **kept}
 
     lists = {kind: [entry(kind, one) for one in entries] for kind, entries in ENTRIES.items() if kind not in without}
     made: Lists = json.loads(json.dumps(lists).replace("NAME", name))
@@ -43,6 +43,16 @@ def objects(lists: Lists) -> dict[Object, dict[str, Any]]:
     made, problems = derive(lists, Target("eu-central-1", owner="test"))
     assert problems == []
     return {(kind_of(one), one["metadata"]["name"]): one["spec"]["forProvider"] for one in made}
+
+
+def names(lists: Lists) -> list[str]:
+    """The managed resources as kubectl takes them. Their version is told: of some kinds another is served that nothing converts."""
+    made, _problems = derive(lists, Target("eu-central-1", owner="test"))
+    found = []
+    for one in made:
+        group, _slash, version = one["apiVersion"].partition("/")
+        found.append(f"{one['kind']}.{version}.{group}/{one['metadata']['name']}")
+    return found
 
 
 def expected(before: Lists, after: Lists) -> Changes:
