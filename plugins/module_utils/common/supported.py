@@ -92,9 +92,12 @@ def cluster_problem(said: str) -> str | None:
 
 
 def kubectl_problem(said: str, cluster: str) -> str | None:
-    """What is wrong with a kubectl for a cluster, by the C(gitVersion) of both; None where it fits or the cluster's is not known."""
+    """What is wrong with a kubectl for a cluster, by the C(gitVersion) of both; None where it fits or that is not known.
+
+    Google Cloud's dispatcher tells its own version (v1.32.4-dispatcher), and runs the kubectl that fits the cluster.
+    """
     version, server = parsed(said), parsed(cluster)
-    if server is None:
+    if server is None or "-dispatcher" in said:
         return None
     oldest, newest = ((server[0], server[1] + skew) for skew in (-KUBECTL_SKEW, KUBECTL_SKEW))
     fits = f"kubectl {_text(oldest)} to {_text(newest)}"

@@ -72,6 +72,7 @@ def test_the_modules_of_kubernetes_core_and_helm(helm: str, collection: str, fit
         # A newer one works for all that is done here.
         ("v1.37.0", "v1.34.2", None),
         ("v1.32.1", "v1.34.2", "kubectl 1.32 is too old for the cluster, which is Kubernetes 1.34: supported is kubectl 1.33 to kubectl 1.35"),
+        ('{"clientVersion": {"gitVersion": "v1.32.4-dispatcher"}}', "v1.34.2", None),
         ("", "v1.34.2", "kubectl does not say its version"),
         ("v1.20.0", "nonsense", None),
     ],
