@@ -18,7 +18,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import yaml
@@ -419,7 +419,7 @@ def documented_type(annotation: Any) -> tuple[str, str]:
     if origin is list:
         return "list", documented_type(inner[0])[0]
     if origin in (Union, UnionType):
-        return documented_type(next(one for one in inner if one is not type(None)))
+        return documented_type(next(one for one in inner if one is not NoneType))
     if origin is Literal:
         return documented_type(type(inner[0]))
     if origin is Annotated:

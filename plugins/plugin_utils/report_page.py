@@ -22,6 +22,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.report.model impo
     Report,
     Timeline,
 )
+from markupsafe import Markup
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "playbooks/templates"
 TITLES = {
@@ -77,7 +78,7 @@ def page(report: Report, live: bool = False) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         # Also what would reorder a line or act on a terminal is shown as its escape.
-        finalize=lambda value: printable(value) if type(value) is str else value,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters |= {"counts": counts, "one_of": one_of, "seconds": seconds}
     environment.tests["web_address"] = is_web_address

@@ -45,7 +45,7 @@ def parts(*names: str) -> dict[str, Path]:
 
 def free_ports(number: int) -> list[int]:
     with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(number)]
+        taken = [stack.enter_context(socket.socket()) for _number in range(number)]
         for one in taken:
             one.bind(("127.0.0.1", 0))
         return [int(one.getsockname()[1]) for one in taken]

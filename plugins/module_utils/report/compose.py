@@ -223,5 +223,5 @@ def versions(facts: Json, pods: Sequence[Json]) -> Iterator[Version]:
         if "version" in parts[name]:
             yield Version(name, str(parts[name]["version"]))
     for image in sorted({str(image) for row in pods for image in row.get("images") or []}):
-        name, _, version = image.rpartition("/")[2].partition("@" if "@" in image else ":")
+        name, _sign, version = image.rpartition("/")[2].partition("@" if "@" in image else ":")
         yield Version(f"image {name}", version or "not known")

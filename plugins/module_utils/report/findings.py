@@ -63,7 +63,7 @@ def _resource_findings(blueprint: str, difference: Json) -> Iterator[Finding]:
 
 def unready(blueprint: str, one: Json) -> Finding:
     """A resource that is not Synced and Ready: the condition is the field."""
-    condition, _, found = str(one.get("condition") or "Ready").partition("=")
+    condition, _equals, found = str(one.get("condition") or "Ready").partition("=")
     said = [one.get("reason"), one.get("cause"), one.get("message")]
     reason = ": ".join(dict.fromkeys(str(part) for part in said if part)) or "not ready"
     return Finding(

@@ -29,12 +29,12 @@ NOTICED = 3.0
 class Stretch(NamedTuple):
     """A bar that may be critical. C(waits): of which kind the bars are with whose end it ends; empty for none."""
 
-    bar: Bar
+    drawn: Bar
     waits: str = ""
 
     @property
     def end(self) -> float:
-        return self.bar.begin + self.bar.seconds
+        return self.drawn.begin + self.drawn.seconds
 
 
 def timeline(timings: Json, resources: Sequence[Json], pods: Sequence[Json]) -> Timeline | None:
@@ -56,11 +56,11 @@ def timeline(timings: Json, resources: Sequence[Json], pods: Sequence[Json]) -> 
     ]
     made = [*_made(resources, started, whole), *_made_pods(pods, started, whole)]
     critical = set(critical_path(tasks, made))
-    bars = [one.bar for one in (*tasks, *made)]
-    marked = [bar if bar not in critical else Bar(bar.name, bar.kind, bar.begin, bar.seconds, True) for bar in bars]
+    bars = [one.drawn for one in (*tasks, *made)]
+    marked = [one if one not in critical else Bar(one.name, one.kind, one.begin, one.seconds, True) for one in bars]
     return Timeline(
         started.strftime("%Y-%m-%dT%H:%M:%SZ"), whole, bool(timings.get("finished")),
-        sorted(marked, key=lambda bar: (bar.begin, bar.name)),
+        sorted(marked, key=lambda one: (one.begin, one.name)),
     )  # fmt: skip
 
 
@@ -72,20 +72,20 @@ def title(task: str) -> str:
 def critical_path(tasks: Sequence[Stretch], made: Sequence[Stretch]) -> Iterator[Bar]:
     """The bars that the run's length is made of, from the last to the first."""
     moment_now = max((one.end for one in tasks), default=0.0)
-    while running := [one for one in tasks if one.bar.begin < moment_now]:
-        task = max(running, key=lambda one: one.bar.begin)
-        yield task.bar
-        moment_now = task.bar.begin
-        ended = [one for one in made if one.bar.kind == task.waits and _awaited(one, task)]
+    while running := [one for one in tasks if one.drawn.begin < moment_now]:
+        task = max(running, key=lambda one: one.drawn.begin)
+        yield task.drawn
+        moment_now = task.drawn.begin
+        ended = [one for one in made if one.drawn.kind == task.waits and _awaited(one, task)]
         if ended:
             last = max(ended, key=lambda one: one.end)
-            yield last.bar
-            moment_now = last.bar.begin
+            yield last.drawn
+            moment_now = last.drawn.begin
 
 
 def _awaited(one: Stretch, task: Stretch) -> bool:
     """Whether the task may have ended because this one did."""
-    return one.bar.begin < task.bar.begin and -NOTICED <= one.end + RESOLUTION - task.end <= 2 * RESOLUTION
+    return one.drawn.begin < task.drawn.begin and -NOTICED <= one.end + RESOLUTION - task.end <= 2 * RESOLUTION
 
 
 def _made(resources: Iterable[Json], started: datetime.datetime, whole: float) -> Iterator[Stretch]:

@@ -56,7 +56,7 @@ def topology(
             shown[kind].add(one)
     deliveries = list(_deliveries(ways, shown))
     for edge in deliveries:
-        for kind, _, name in (edge.source.partition(":"), edge.target.partition(":")):
+        for kind, _colon, name in (edge.source.partition(":"), edge.target.partition(":")):
             shown[next(title for title, station in KINDS.items() if station == kind)].add(name)
     dead = {edge.target for edge in deliveries if edge.source.startswith("queue:") and edge.target.startswith("queue:")}
     nodes = [*map(service_node, workloads)]
