@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ OWNER = "localcloud-test-helm"
 NAME = "web"
 HELMS = ("helm-3", "helm")
 LIMIT_SECONDS = 60
+# Seconds: a Helm time-out that an operation which was killed has outlived.
+SHORT = 1
 CHART = """
 apiVersion: apps/v1
 kind: Deployment
@@ -144,7 +147,7 @@ class Release:
         return found
 
     def killed(self, process: subprocess.Popen[str], status: str, **is_there: str) -> None:
-        """Kill Helm once its record says so and its change is in the cluster."""
+        """Kill Helm once its record says so and its change is in the cluster, and wait until it is older than C(SHORT)."""
 
         def at_work() -> str | None:
             labels = self.deployment()["metadata"]["labels"] if self.get("deployments") else {}
@@ -155,6 +158,13 @@ class Release:
         process.kill()
         process.wait()
         assert self.statuses()[-1] == status
+        began = datetime.fromisoformat(self.records()[-1]["info"]["last_deployed"])
+
+        def age() -> str | None:
+            passed = (datetime.now(UTC) - began).total_seconds()
+            return None if passed > SHORT else f"{passed:.1f} s"
+
+        wait_for(f"an operation that is older than {SHORT} s", age, LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +259,7 @@ def test_a_killed_upgrade_of_the_one_is_healed_by_the_other(release: Release, fi
     force = ["--force-conflicts"] if first == "helm" else []
     upgrade = release.by_hand(first, "upgrade", NAME, str(release.chart), "--wait", *label, *force, note="b", more=True)
     release.killed(upgrade, "pending-upgrade", note="b")
-    release.brought(second, ["roll back to revision 1", "upgrade"], timeout=1, note="c")
+    release.brought(second, ["roll back to revision 1", "upgrade"], timeout=SHORT, note="c")
     assert release.deployment()["metadata"]["labels"]["note"] == "c"
     assert not [one for one in release.get("configmaps") if one["metadata"]["name"] == "more"]
 
@@ -259,7 +269,7 @@ def test_a_killed_installation_of_the_one_is_healed_by_the_other(release: Releas
     label = ["--labels", f"localcloud.dev/owner={OWNER}"]
     install = release.by_hand(first, "install", NAME, str(release.chart), "--wait", *label, note="b")
     release.killed(install, "pending-install", note="b")
-    release.brought(second, ["remove what it had installed", "install"], timeout=1)
+    release.brought(second, ["remove what it had installed", "install"], timeout=SHORT)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
