@@ -106,7 +106,7 @@ options:
     default: 0
   ask_again:
     description:
-      - With O(settle_timeout), have Crossplane look again, by an annotation, at what has stayed the same for some seconds without the
+      - With O(settle_timeout), have Crossplane reconcile, by an annotation, what has stayed the same for some seconds without the
         provider at work on it, as its own repetitions come later and later. RV(asked_again) names what was annotated.
       - It does nothing in check mode.
     type: bool
@@ -167,7 +167,7 @@ EXAMPLES = r"""
     server_side_apply: {field_manager: localcloud}
   when: differences.to_apply | length > 0
 
-- name: Have Crossplane look again at what was changed behind its back
+- name: Have Crossplane reconcile what was changed outside it
   kubernetes.core.k8s:
     resource_definition: "{{ differences.to_reconcile }}"
     state: patched
@@ -433,7 +433,7 @@ to_apply:
   type: list
   elements: dict
 to_reconcile:
-  description: Patches for RV(gone), RV(drifted) and RV(create_incomplete) that make Crossplane look again at once.
+  description: Patches for RV(gone), RV(drifted) and RV(create_incomplete) that make Crossplane reconcile at once.
   returned: success
   type: list
   elements: dict

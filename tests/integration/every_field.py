@@ -40,19 +40,22 @@ def declared(name: str, stage: int, without: frozenset[str] = frozenset()) -> Li
 
 def objects(lists: Lists) -> dict[Object, dict[str, Any]]:
     """The fields of forProvider of each managed resource."""
-    made, problems = derive(lists, Target("eu-central-1", owner="test"))
-    assert problems == []
-    return {(kind_of(one), one["metadata"]["name"]): one["spec"]["forProvider"] for one in made}
+    return {(kind_of(one), one["metadata"]["name"]): one["spec"]["forProvider"] for one in _derived(lists)}
 
 
 def names(lists: Lists) -> list[str]:
     """The managed resources as kubectl takes them. Their version is told: of some kinds another is served that nothing converts."""
-    made, _problems = derive(lists, Target("eu-central-1", owner="test"))
     found = []
-    for one in made:
+    for one in _derived(lists):
         group, _slash, version = one["apiVersion"].partition("/")
         found.append(f"{one['kind']}.{version}.{group}/{one['metadata']['name']}")
     return found
+
+
+def _derived(lists: Lists) -> list[dict[str, Any]]:
+    made, problems = derive(lists, Target("eu-central-1", owner="test"))
+    assert problems == []
+    return list(made)
 
 
 def expected(before: Lists, after: Lists) -> Changes:

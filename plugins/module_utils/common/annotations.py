@@ -11,7 +11,7 @@ OWNER = "localcloud.dev/owner"
 # The cluster that an AWS resource is managed from: the UID of its namespace kube-system. A tag, and a label of composites.
 CLUSTER = "localcloud.dev/cluster"
 PROTECTION = "localcloud.dev/deletion-protection"
-# It may take over what AWS has already; which object it belongs to; when Crossplane was last asked to look again.
+# It may take over what AWS has already; which object it belongs to; when Crossplane was last asked to reconcile.
 ADOPT = "localcloud.dev/adopt"
 PART_OF = "localcloud.dev/part-of"
 RECONCILE = "localcloud.dev/reconcile-requested-at"

@@ -23,6 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership 
     owner_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
+    PARALLEL,
     Api,
     ApiError,
     Json,
@@ -32,8 +33,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     served_kinds_of,
 )
 
-# Requests at a time; the client's pool has as many connections.
-PARALLEL = 4
 References = t.Sequence[t.Mapping[str, t.Any]]
 WAYS_ON = (
     "To leave such a resource to its holder, set spec.deletionPolicy of the managed object to Orphan, or where it has "

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.localcloud.stack.plugins.module_utils.common.annotations import OWNER
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import is_ours
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
+    PARALLEL,
     Api,
     ApiError,
     ChangingApi,
@@ -21,8 +22,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     list_all,
 )
 
-# Requests at a time; the client's pool has as many connections.
-PARALLEL = 4
 # An object that is changed by others at the same time is read again so often.
 ATTEMPTS = 5
 

@@ -20,10 +20,15 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership 
     owner_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import core
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError, Json, existing, list_all
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
+    PARALLEL,
+    Api,
+    ApiError,
+    Json,
+    existing,
+    list_all,
+)
 
-# Requests at a time; the client's pool has as many connections.
-PARALLEL = 4
 # Groups of the API server itself have no dot, or end so; no Crossplane package brings kinds of these.
 NATIVE = (".k8s.io",)
 # Categories of kinds that stand for what Crossplane or its providers work on.

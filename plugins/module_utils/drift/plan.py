@@ -47,6 +47,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.annotation
     PROTECTION,
     RECONCILE,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import concerning
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import conditions
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import Setting, to_clear
@@ -61,6 +62,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields impo
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.immutable import immutable_changes
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.secrets import is_replaced, with_secret_versions
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
+    PARALLEL,
     Api,
     Json,
     Served,
@@ -72,8 +74,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.events import last_events
 
 HIDDEN = "(hidden)"
-# Connections of the client's pool.
-PARALLEL = 4
 
 REFERENCE = ("api_version", "kind", "name", "namespace")
 
@@ -635,7 +635,7 @@ def _sorted(rows: t.Sequence[tuple[str, Json, Json]], replaced: t.Mapping[tuple[
 
 
 def reconciliations(found: t.Mapping[str, t.Any]) -> list[Json]:
-    """Patches that make Crossplane look again, now, at all that differs or is not ready."""
+    """Patches that make Crossplane reconcile, now, all that differs or is not ready."""
     now = datetime.datetime.now(datetime.UTC).isoformat()
     patches = {_identity(one): one for one in found["to_reconcile"]}
     for name in ("modified", "unready"):
@@ -647,7 +647,7 @@ def reconciliations(found: t.Mapping[str, t.Any]) -> list[Json]:
 
 
 def ask_again(api: t.Any, found: t.Mapping[str, t.Any], due: t.Sequence[Json]) -> list[Json]:
-    """Have Crossplane look again, now, at these of what was found; return their references. C(api) can merge. Raises ApiError."""
+    """Have Crossplane reconcile, now, these of what was found; return their references. C(api) can merge. Raises ApiError."""
     wanted: dict[tuple[str, ...], Json] = {
         (one["api_version"], one["kind"], one.get("namespace") or "", one["name"]): one for one in due
     }
@@ -790,40 +790,36 @@ def converged(found: t.Mapping[str, t.Any]) -> bool:
 
 def report(found: t.Mapping[str, t.Any]) -> list[str]:
     """A line for each difference that C(diff) found."""
-    lines = [f"{_label(one)} is not there yet" for one in found["missing"]]
-    lines += [f"{_label(one)} is still being deleted" for one in found["terminating"]]
-    lines += [f"{_label(one)} is gone from AWS" for one in found["gone"]]
+    lines = [f"{label(one)} is not there yet" for one in found["missing"]]
+    lines += [f"{label(one)} is still being deleted" for one in found["terminating"]]
+    lines += [f"{label(one)} is gone from AWS" for one in found["gone"]]
     lines += [
-        f"{_label(one)} was never finished: the provider does not know how its creation ended"
+        f"{label(one)} was never finished: the provider does not know how its creation ended"
         for one in found["create_incomplete"]
     ]
     lines += [
-        f"{_label(one)}: {_WHERE[field['where']]} {Change(field['path'], field['before'], field['after'])}"
+        f"{label(one)}: {_WHERE[field['where']]} {Change(field['path'], field['before'], field['after'])}"
         for one in [*found["modified"], *found["drifted"]]
         for field in one["fields"]
     ]
     lines += [
-        f"{_label(one)} is no longer declared{', but protected' if one['protected'] else ''}"
+        f"{label(one)} is no longer declared{', but protected' if one['protected'] else ''}"
         for one in found["orphaned"]
     ]
     lines += [
-        f"{_label(one)} ({one['external_name']}) exists in AWS, and is owned by others: {one['held_by']}"
+        f"{label(one)} ({one['external_name']}) exists in AWS, and is owned by others: {one['held_by']}"
         for one in found["existing"]
     ]
     lines += [*adopted_lines(found["adopted"]), *found["held_by_others"]]
     lines += [
-        f"{_label(one)} ({one['external_name']}) was deleted, and AWS keeps it until {one['date']}"
+        f"{label(one)} ({one['external_name']}) was deleted, and AWS keeps it until {one['date']}"
         for one in found["deleted"]
     ]
     lines += [
-        f"{_label(one)} belongs to {one['owner'] or 'no owner that is known'}, as its label {OWNER} says"
+        f"{label(one)} belongs to {one['owner'] or 'no owner that is known'}, as its label {OWNER} says"
         for one in found["foreign"]
     ]
     return lines
 
 
 _WHERE = {"spec": "in the cluster", "aws": "in AWS", "provider": "as Crossplane last saw it,"}
-
-
-def _label(one: Json) -> str:
-    return f"{one['kind']}/{one['name']}" + (f" ({one['namespace']})" if one.get("namespace") else "")

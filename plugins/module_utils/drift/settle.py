@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields import shown
 
 Json = dict[str, t.Any]
@@ -214,7 +215,3 @@ def _unready(one: Json) -> str:
     said = ": ".join(" ".join(str(text).split()) for text in (one.get("reason"), one.get("message")) if text)
     cause = f" (likely: {one['cause']})" if one.get("cause") else ""
     return f"{label(one)}: {one['condition']}{': ' + said if said else ''}{cause}"
-
-
-def label(one: Json) -> str:
-    return f"{one['kind']}/{one['name']}" + (f" ({one['namespace']})" if one.get("namespace") else "")

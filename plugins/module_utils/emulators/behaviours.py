@@ -142,6 +142,8 @@ def _begins(*wanted: str) -> Test:
     return lambda value: str(value).startswith(wanted)
 
 
+# Of filter policies and event patterns alike.
+OPERATORS = ("anything-but", "cidr", "equals-ignore-case", "exists", "numeric", "prefix", "suffix", "wildcard", "$or")
 FEATURES: Mapping[str, Feature] = {
     "topics": Feature("topics", "name"),
     "topics.fifo": Feature("topics", "name", _fifo),
@@ -156,17 +158,7 @@ FEATURES: Mapping[str, Feature] = {
         f"subscriptions.filter_policy.{name.replace('-', '_')}": Feature(
             "subscriptions", "filter_policy", _operator(name)
         )
-        for name in (
-            "anything-but",
-            "cidr",
-            "equals-ignore-case",
-            "exists",
-            "numeric",
-            "prefix",
-            "suffix",
-            "wildcard",
-            "$or",
-        )
+        for name in OPERATORS
     },
     **{
         f"subscriptions.filter_policy.anything_but_{name.replace('-', '_')}": Feature(
@@ -234,17 +226,7 @@ FEATURES: Mapping[str, Feature] = {
     "event_rules.event_pattern": Feature("event_rules", "event_pattern"),
     **{
         f"event_rules.event_pattern.{name.replace('-', '_')}": Feature("event_rules", "event_pattern", _operator(name))
-        for name in (
-            "anything-but",
-            "cidr",
-            "equals-ignore-case",
-            "exists",
-            "numeric",
-            "prefix",
-            "suffix",
-            "wildcard",
-            "$or",
-        )
+        for name in OPERATORS
     },
     "event_rules.targets.input": Feature("event_rules", "targets[].input"),
     "event_rules.targets.input_path": Feature("event_rules", "targets[].input_path"),

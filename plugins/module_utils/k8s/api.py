@@ -20,6 +20,8 @@ Answer = t.TypeVar("Answer")
 Asked = t.TypeVar("Asked", bound="Api")
 
 PAGE = "500"
+# Requests at a time; the client's pool has as many connections.
+PARALLEL = 4
 # No answer, too many requests, and what a starting or loaded API server says.
 BUSY = (0, 429, 500, 502, 503, 504)
 

@@ -12,10 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import OWNER
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, CreatingApi, existing
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import PARALLEL, ApiError, CreatingApi, existing
 
-# Requests at a time; the client's pool has as many connections.
-PARALLEL = 4
 PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 KIND = "CustomResourceDefinition"
 # The head of a file as controller-gen writes it; the rest is a schema of up to a megabyte, which is not parsed here.

@@ -20,6 +20,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership 
     owner_of,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
+    PARALLEL,
     Api,
     ApiError,
     Json,
@@ -33,8 +34,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     served_kinds_of,
 )
 
-# Requests at a time; the client's pool has as many connections.
-PARALLEL = 4
 NAMESPACE = Served("/api/v1", "namespaces", False)
 # Objects of others that a message names; of more it gives the number.
 NAMED = 5

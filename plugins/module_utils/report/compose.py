@@ -107,7 +107,7 @@ def marked(nodes: Sequence[Node], findings: Sequence[Finding], rows: Sequence[Js
     reasons: dict[tuple[str, str], str] = {}
     for one in findings:
         external = named.get((one.kind, one.name), one.name).rpartition("/")[2]
-        reasons.setdefault((one.kind, external), ": ".join(part for part in (one.field, one.reason) if part))
+        reasons.setdefault((one.kind, external), one.sentence)
     found = []
     for node in nodes:
         reason = reasons.get((KUBERNETES_KINDS.get(node.kind, ""), node.name))
@@ -117,7 +117,7 @@ def marked(nodes: Sequence[Node], findings: Sequence[Finding], rows: Sequence[Js
 
 def _known(node: Node, findings: Iterable[Finding]) -> bool:
     """Whether something is said already of its resource."""
-    return any(": ".join(part for part in (one.field, one.reason) if part) == node.reason for one in findings)
+    return any(one.sentence == node.reason for one in findings)
 
 
 def environments(deployments: Json) -> dict[str, set[str]]:

@@ -53,6 +53,11 @@ class Finding:
     found: str = ""
     next_step: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """The field, where it is one, and the reason."""
+        return ": ".join(part for part in (self.field, self.reason) if part)
+
 
 @dataclasses.dataclass(frozen=True)
 class Unread:
