@@ -15,19 +15,24 @@ ACCOUNT ?=
 PART ?=
 TO ?=
 API_URL ?=
+# A bundle that `up` takes all from, a file or a URL, and the key that `bundle` signs with (minisign's or cosign's).
+BUNDLE ?=
+BUNDLE_KEY ?=
 # Of report: json prints the facts as data, and nothing else, on standard output; WATCH=1 serves the page on this machine and keeps it live.
 FORMAT ?=
 WATCH ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT PART TO
+GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT PART TO BUNDLE BUNDLE_KEY
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
 EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
 UNKNOWN_ENV = $(filter-out $(notdir $(wildcard inventories/*)),$(ENV))
 NO_ENV = echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*)). Copy one, change its settings, then run again."; exit 1
-PLAY = python scripts/with_arguments.py ansible-playbook $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
+# By which a run takes what the bundle has; ARGS go before it.
+BUNDLE_SETTINGS = "$${LOCALCLOUD_DIR:-$(CURDIR)}/.localcloud/bundle.json"
+PLAY = python scripts/with_arguments.py ansible-playbook $(if $(BUNDLE),-e @$(BUNDLE_SETTINGS)) $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # What runs, where and with which settings is said by this checkout. Variables of the shell that say otherwise are taken out, but
 # for Ansible's that change only what it prints, decrypts with and downloads from. plugins/module_utils/common/environment.py does the
@@ -43,13 +48,13 @@ export LC_ALL := C.UTF-8
 endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
-.PHONY: help up verify status report down new-blueprint test lint unit test-api bench bench-api bench-engines build-image check-charts check-secrets collection ci-summary \
-	compat generate molecule refusals faults parts what-failed all-checks all-clusters setup setup-test clean-cache outdated raise
+.PHONY: help up verify status report down doctor bundle new-blueprint test lint unit test-api bench bench-api bench-engines bench-bundle build-image check-charts check-secrets collection ci-summary \
+	compat generate molecule refusals faults faults-load faults-table parts what-failed all-checks all-clusters setup setup-test clean-cache outdated raise test-matrix
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-up: setup ## set everything up and run site.yml
+up: setup ## set everything up and run site.yml; BUNDLE=<file or URL>: from a bundle, without Go, registries and internet
 	@$(if $(UNKNOWN_ENV),$(NO_ENV),:)
 	$(if $(ENV),set -e; $(foreach one,$(ENV),$(PLAY) -i inventories/local -i inventories/$(one) site.yml;),$(PLAY) site.yml)
 
@@ -67,32 +72,45 @@ report: ## one page that shows all of it, .localcloud/report.html; FORMAT=json p
 down: setup ## take everything away again, or the one BLUEPRINT
 	$(PLAY) playbooks/teardown.yml
 
+doctor: ## look at this machine before anything is done: what there is, which ways would work, how long and how big, which one `up` takes
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there. Install Python 3.11 or later with venv, then run again." >&2; exit 1; }
+	@$(PYTHON) scripts/doctor.py
+
+bundle: setup ## write all that BLUEPRINT (several: "pipeline users-api") and engine need into one archive, in DIR or .localcloud/bundles
+	@mkdir -p .localcloud
+	python scripts/with_arguments.py ansible-playbook playbooks/bundle.yml $(if $(BLUEPRINT),$(call EXTRA_VAR,bundle_blueprints,BLUEPRINT))
+	@python scripts/bundle.py pack .localcloud/bundle-choice.json "$${DIR:-.localcloud/bundles}"
+
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
-# Tests of clusters mostly wait: two of them run at once, the longest first, and the checks beside them, one after the other.
+# Tests of clusters mostly wait: two of them run at once, the longest first, so that none is left alone at the end, and two checks beside them.
 CLUSTER_JOBS ?= 2
-CLUSTERS := $(addprefix molecule-,ministack default existing) faults molecule-pipeline
-CLUSTERS += $(filter-out $(CLUSTERS),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
-CHECKS := lint unit refusals collection check-charts check-secrets
+# What the workflow nightly.yml runs, as the time of `make test` has no room for it.
+BY_NIGHT := molecule-kind molecule-upgrade
+CLUSTERS := $(addprefix molecule-,gitops default existing) faults $(addprefix molecule-,ministack pipeline)
+CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
+CHECKS := unit refusals collection lint check-charts check-secrets
 
 JOBS := .localcloud/jobs
 # A dry run runs lines with $(MAKE), too, and leaves the logs of the last run as they are.
 DRY_RUN = $(findstring n,$(firstword -$(MAKEFLAGS)))
 LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
+# Its jobs build one after the other, so that none gives up the caches of compilers (cluster_keep_downloads).
+test: export CI := $(or $(CI),true)
 test: setup-test ## set everything up and run all tests
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
 	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
 
-# Once more at the end, as the others' output hides it: what failed in each job, of long lines what they end with. Molecule draws a colored
-# frame around Ansible's output.
+# Once more at the end, as the others' output hides it: what failed in each job with the lines after it, where Ansible's YAML tells why; of
+# long lines what they end with. Molecule draws a colored frame around Ansible's output.
 what-failed:
 	@for log in $(JOBS)/*.failed; do echo "--- $$log"; sed -E 's/\x1b\[[0-9;]*m//g; s/^ *│ //' $$log \
-	| grep -aE '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 30; tail -n 5 $$log; done
+	| grep -aE -A 30 '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 120; tail -n 5 $$log; done
 
 all-checks:
-	$(MAKE) --jobs 1 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
+	$(MAKE) --jobs 2 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
 
 all-clusters: parts
 	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
@@ -144,7 +162,7 @@ build-image: ## build the users API's image with Docker
 
 check-charts: setup-test ## charts, rules and Dockerfiles: helm lint, helm-unittest, promtool, kubeconform, kube-score, Checkov
 	python scripts/check_charts.py
-	pytest tests/checks/test_check_charts.py tests/checks/test_large_target.py
+	pytest tests/checks/test_check_charts.py tests/checks/test_large_target.py tests/checks/test_report_charts.py
 
 check-secrets: setup-test ## gitleaks over all commits and files
 	python scripts/check_secrets.py
@@ -159,20 +177,33 @@ collection: setup-test ## what others get: sanity, documentation, the artifact o
 # What a test that failed has printed, as lines of text instead of one of JSON, not wrapped at 80 columns.
 LEGIBLE = ANSIBLE_CALLBACK_RESULT_FORMAT=yaml COLUMNS=160
 
+# What a scenario runs in: of kind, beside a Docker daemon of its own.
+WITHIN_kind := python tests/in_docker/run.py
 molecule-%: setup-test
-	$(LEGIBLE) molecule test --scenario-name $*
+	$(LEGIBLE) $(WITHIN_$*) molecule test --scenario-name $*
 
-molecule: setup-test ## the whole stack on an embedded node of its own, and in somebody else's cluster
-	$(LEGIBLE) molecule test --all
+molecule: $(patsubst molecule/%,molecule-%,$(wildcard molecule/*)) ## the whole stack on an embedded node of its own, in Docker, and in somebody else's cluster
 
 refusals: setup-test ## bad input and bad surroundings, and what real AWS would get
 	HELM="$$(python scripts/part.py helm helm)" pytest tests/refusals tests/rendering
 
+# Those beside the newest, which `make test` runs.
+RELEASES = $$(python -c 'import yaml; print(*yaml.safe_load(open("toolchain/parts.yml"))["kubernetes_releases"])')
+test-matrix: setup-test ## the stack on each other Kubernetes that a node may have, and an upgrade from one to the next (cold: 10 min for each)
+	set -e; for release in $(RELEASES); do LOCALCLOUD_KUBERNETES=$$release $(MAKE) --no-print-directory molecule-ministack; done
+	$(MAKE) --no-print-directory molecule-upgrade
+
 faults: setup-test ## interruption, killed processes, lost data
 	pytest tests/faults
 
+faults-load: setup-test ## components killed and frozen, disk full, make up killed, all under load; ARGS='-k etcd --seed=1', and --nightly for all faults
+	python scripts/with_arguments.py pytest tests/faults_under_load
+
+faults-table: setup-test ## write what faults-load saw last into docs/faults.md
+	python scripts/faults_table.py .localcloud/faults-under-load.json
+
 setup:
-	@$(PYTHON) scripts/setup_environment.py
+	@$(PYTHON) scripts/setup_environment.py $(if $(BUNDLE),--bundle "$$BUNDLE" --settings $(BUNDLE_SETTINGS))
 
 setup-test:
 	@$(PYTHON) scripts/setup_environment.py --test
@@ -193,5 +224,8 @@ bench: setup-test ## declared resources beside kubectl apply, a re-run beside a 
 bench-engines: setup-test ## start time, memory and events per second of each engine (10 min)
 	python benchmarks/engines.py
 
-clean-cache: setup ## delete what was built for embedded nodes (all checkouts' cache)
-	@python scripts/clean_cache.py
+bench-bundle: setup ## a bundle, and from it to a verified event without a network, beside a warm make up (10 min)
+	python benchmarks/bundle.py
+
+clean-cache: setup ## delete what was built for embedded nodes (all checkouts' cache); ARGS=--downloads: only what building left beside it
+	@python scripts/with_arguments.py python scripts/clean_cache.py

@@ -41,7 +41,12 @@ def play(playbook: str, settings: dict[str, Any]) -> float:
     subprocess.run(
         ["ansible-playbook", playbook, "-e", json.dumps({"apps_producer_count": 1, **settings})],
         cwd=PROJECT,
-        env={**os.environ, "LOCALCLOUD_DIR": str(FOLDER), "KUBECONFIG": "/nonexistent"},
+        env={
+            **os.environ,
+            "LOCALCLOUD_DIR": str(FOLDER),
+            "KUBECONFIG": "/nonexistent",
+            "DOCKER_HOST": "unix:///nonexistent",
+        },
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -33,7 +33,12 @@ SIZES = (10, 100, 1000)
 # The provider looks at thousands of resources rarely, so that what is measured is the client.
 STACK = {"localstack_service_engine": "ministack", "apps_producer_count": 1, "crossplane_poll_interval": "1h"}
 RUNS = 5
-ENVIRONMENT = {**os.environ, "LOCALCLOUD_DIR": str(FOLDER), "KUBECONFIG": "/nonexistent"}
+ENVIRONMENT = {
+    **os.environ,
+    "LOCALCLOUD_DIR": str(FOLDER),
+    "KUBECONFIG": "/nonexistent",
+    "DOCKER_HOST": "unix:///nonexistent",
+}
 WAIT = "20m"
 # Below this share of its processors, in per cent over so many seconds, a machine with a cluster that has nothing to do is at rest.
 REST, REST_SECONDS, REST_LIMIT = 30, 5, 600

@@ -33,7 +33,7 @@ def make(checkout: Path, target: str, settings: str = "{}") -> tuple[float, floa
     running = subprocess.Popen(
         ["make", target, f"ARGS=-e '{settings}'"],
         cwd=checkout,
-        env={**os.environ, "KUBECONFIG": "/nonexistent", "LOCALCLOUD_DIR": ""},
+        env={**os.environ, "KUBECONFIG": "/nonexistent", "DOCKER_HOST": "unix:///nonexistent", "LOCALCLOUD_DIR": ""},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

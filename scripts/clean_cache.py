@@ -1,14 +1,19 @@
-"""Delete the cache of built parts, with the compilers' caches and downloads, unless something uses it."""
+"""Delete the cache of built parts, with the compilers' caches and downloads, unless something uses it.
+
+clean_cache.py [--downloads]       --downloads: the caches and downloads alone; what is built stays, and may be in use
+"""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import psutil
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import downloads
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 INIT = "/.localcloud/node/state/config/init.sh"
@@ -59,7 +64,12 @@ def refusal(root: Path, why: str, what_to_do: str) -> int:
     return 1
 
 
-def main() -> int:
+def main(words: Sequence[str] = ()) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--downloads", action="store_true", help="compilers' caches and downloads alone; what is built stays"
+    )
+    arguments = parser.parse_args(words)
     root = default_root()
     if not root.exists():
         print(f"{root} is not there.")
@@ -67,6 +77,14 @@ def main() -> int:
     cache = Cache(root)
     if building := cache.building():
         return refusal(root, f"a run builds {', '.join(building)}", "Wait for its end, or stop it")
+    if arguments.downloads:
+        freed = downloads.give_up(cache, downloads.ALL)
+        if freed is None:
+            return refusal(root, "a run has just begun to build", "Wait for its end, or stop it")
+        print(
+            f"{freed / 1024**3:.1f} GiB of downloads and compilers' caches in {root} are deleted. What is built is kept; a changed part takes longer."
+        )
+        return 0
     if using := users(root.resolve(), psutil.process_iter()):
         return refusal(
             root,
@@ -81,4 +99,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

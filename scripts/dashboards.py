@@ -1,14 +1,17 @@
-"""The dashboards, made by Grafana's own types and kept as JSON in charts/monitoring/dashboards, which the chart delivers as ConfigMaps.
+"""The dashboards, kept as JSON: for Grafana by its own types in charts/monitoring/dashboards, which the chart delivers as ConfigMaps and the report draws,
+and for Perses' panels in toolchain/dashboards-page, the page that Prometheus serves.
 
 `dashboards.py` writes the files; `dashboards.py --check` tells which of them are not what this file says.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from grafana_foundation_sdk.builders.common import VizLegendOptions
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DatasourceVariable, QueryVariable, Row
@@ -19,7 +22,18 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableRefresh
 
-FOLDER = Path(__file__).resolve().parent.parent / "charts/monitoring/dashboards"
+PROJECT = Path(__file__).resolve().parent.parent
+FOLDER = PROJECT / "charts/monitoring/dashboards"
+PERSES = PROJECT / "toolchain/dashboards-page/dashboards.json"
+# Perses' names of Grafana's units.
+UNITS = {
+    "short": {"unit": "decimal", "shortValues": True},
+    "cps": {"unit": "counts/sec"},
+    "reqps": {"unit": "requests/sec"},
+    "s": {"unit": "seconds"},
+    "percentunit": {"unit": "percent-decimal"},
+    "bytes": {"unit": "bytes"},
+}
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 WHOLE_WIDTH = 24
 HERE = 'namespace=~"$namespace"'
@@ -48,6 +62,40 @@ class Graph:
         for place, (expression, legend_format) in enumerate(self.queries):
             made.with_target(Dataquery().expr(expression).legend_format(legend_format).ref_id(chr(ord("A") + place)))
         return made
+
+    def perses(self) -> dict[str, Any]:
+        """As Perses has it."""
+        unit = UNITS[self.unit]
+        plugin = (
+            {"kind": "StatChart", "spec": {"calculation": "last-number", "format": unit}}
+            if self.single
+            else {
+                "kind": "TimeSeriesChart",
+                "spec": {
+                    "legend": {
+                        "mode": "table",
+                        "position": "bottom",
+                        "size": "small",
+                        "values": ["last-number", "max"],
+                    },
+                    "yAxis": {"min": 0, "format": unit},
+                },
+            }
+        )
+        queries = [
+            {
+                "kind": "TimeSeriesQuery",
+                "spec": {
+                    "plugin": {
+                        "kind": "PrometheusTimeSeriesQuery",
+                        "spec": {"query": expression, "seriesNameFormat": legend},
+                    }
+                },
+            }
+            for expression, legend in self.queries
+        ]
+        display = {"name": self.title, "description": self.answers}
+        return {"kind": "Panel", "spec": {"display": display, "plugin": plugin, "queries": queries}}
 
 
 PIPELINE: dict[str, list[Graph]] = {
@@ -271,11 +319,52 @@ def dashboard(uid: str, title: str, rows: dict[str, list[Graph]]) -> Dashboard:
     return made
 
 
+def perses(uid: str, title: str, rows: dict[str, list[Graph]]) -> dict[str, Any]:
+    """The same for Perses: rows as layouts, panels by name, and the variable for namespaces."""
+    namespaces = {"kind": "PrometheusLabelValuesVariable", "spec": {"labelName": "namespace", "matchers": ["up"]}}
+    variable = {
+        "name": "namespace",
+        "display": {"name": "Namespace"},
+        "allowAllValue": True,
+        "customAllValue": ".*",
+        "allowMultiple": True,
+        "defaultValue": "$__all",
+        "plugin": namespaces,
+    }
+    panels: dict[str, Any] = {}
+    layouts = []
+    for row, graphs in rows.items():
+        width, items = WHOLE_WIDTH // len(graphs), []
+        for place, graph in enumerate(graphs):
+            name = f"{uid}-{len(panels)}"
+            panels[name] = graph.perses()
+            height = 4 if graph.single else 9
+            reference = {"$ref": f"#/spec/panels/{name}"}
+            items.append({"x": place * width, "y": 0, "width": width, "height": height, "content": reference})
+        layouts.append(
+            {"kind": "Grid", "spec": {"display": {"title": row, "collapse": {"open": True}}, "items": items}}
+        )
+    return {
+        "kind": "Dashboard",
+        "metadata": {"name": uid, "project": "localcloud"},
+        "spec": {
+            "display": {"name": title},
+            "duration": "1h",
+            "refreshInterval": "30s",
+            "variables": [{"kind": "ListVariable", "spec": variable}],
+            "panels": panels,
+            "layouts": layouts,
+        },
+    }
+
+
 def files() -> Iterator[tuple[Path, str]]:
     """Each dashboard's file and its text."""
     for uid, (title, rows) in DASHBOARDS.items():
         text = JSONEncoder(sort_keys=True, indent=2).encode(dashboard(uid, title, rows).build())
         yield FOLDER / f"{uid}.json", f"{text}\n"
+    boards = [perses(uid, title, rows) for uid, (title, rows) in DASHBOARDS.items()]
+    yield PERSES, f"{json.dumps(boards, indent=2)}\n"
 
 
 def main() -> int:

@@ -148,7 +148,9 @@ def support_rows() -> list[str]:
     """What is supported, and which versions the tests run, by the pins that they take them from."""
     from ansible_collections.localcloud.stack.plugins.module_utils.common import supported
 
-    parts = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]
+    document = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())
+    parts = document["parts"]
+    others = ", ".join(one["version"].removeprefix("v") for one in document["kubernetes_releases"].values())
     oldest, newest = (
         re.findall(r"^ansible-core==([^\s;]+)", (PROJECT / f"requirements/{name}.in").read_text(), re.M)
         for name in ("core-oldest", "runtime")
@@ -168,7 +170,7 @@ def support_rows() -> list[str]:
             supported.HELM_SUPPORTED,
             ", ".join(parts[name]["version"].removeprefix("v") for name in ("helm-3", "helm")),
         ),
-        ("Kubernetes", str(supported.KUBERNETES), f"{node}, that of the embedded node"),
+        ("Kubernetes", str(supported.KUBERNETES), f"{node}, that of the embedded node; {others} every night"),
         ("kubectl", "at most one minor version older than the cluster", node),
     ]
     return ["", "| | supported | run by the tests |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows), ""]
@@ -313,6 +315,7 @@ COMPARED = {
     "ordered": "as a list, in order",
     "items": "as a whole list",
     "tags": "each declared one",
+    "map": "as a whole map",
 }
 
 

@@ -98,13 +98,25 @@ def show(today: dt.date) -> int:
 
 def pins() -> list[Pin]:
     """Every pin, in the order of the files."""
-    return [*go_pins(yaml.safe_load(PARTS.read_text())["parts"]), *python_pins(), *collection_pins()]
+    return [*go_pins(go_parts()), *python_pins(), *collection_pins()]
 
 
-def go_pins(parts: dict[str, Any]) -> Iterator[Pin]:
+def go_parts() -> dict[str, dict[str, Any]]:
+    """The parts of a Go module with a pin of their own, and Kubernetes' other releases as C(kubernetes-1.36)."""
+    document = yaml.safe_load(PARTS.read_text())
+    parts = {name: part for name, part in document["parts"].items() if "module" in part and not follows(part)}
+    others = document.get("kubernetes_releases", {})
+    return {**parts, **{f"kubernetes-{minor}": {**parts["kubernetes"], **one} for minor, one in others.items()}}
+
+
+def follows(part: dict[str, Any]) -> bool:
+    """Whether a part's version is that of another one."""
+    return str(part["version"]).startswith("{")
+
+
+def go_pins(parts: dict[str, dict[str, Any]]) -> Iterator[Pin]:
     for name, part in parts.items():
-        if "module" in part:
-            yield Pin("toolchain/parts.yml", name, "go", part["module"], part["version"])
+        yield Pin("toolchain/parts.yml", name, "go", part["module"], part["version"])
 
 
 def python_pins() -> Iterator[Pin]:
@@ -123,7 +135,9 @@ def look(pin: Pin, ends: dict[str, Any]) -> Found:
     """What the registries and the table of ends say of a pin."""
     end, source = end_of(pin, ends)
     if pin.registry == "go":
-        return Found(pin, newest_module(pin.package), newest_module(next_major(pin.package)), end, source)
+        return Found(
+            pin, newest_module(pin.package, line_of(pin.name)), newest_module(next_major(pin.package)), end, source
+        )
     newest = newest_package(pin.package) if pin.registry == "pypi" else ""
     return Found(pin, newest, "", end, source)
 
@@ -160,10 +174,16 @@ def run(command: Sequence[str], folder: Path = PROJECT) -> str:
     return done.stdout
 
 
-def newest_module(module: str, run: Run = run) -> str:
-    """The newest release of a Go module that the proxy serves; empty where it serves none."""
+def line_of(name: str) -> str:
+    """Of which releases a part takes the newest, as Go asks for it: of its minor version where the part is one of several."""
+    found = re.fullmatch(r"kubernetes-(\d+\.\d+)", name)
+    return f"v{found[1]}" if found else "latest"
+
+
+def newest_module(module: str, line: str = "latest", run: Run = run) -> str:
+    """The newest release of a Go module that the proxy serves, in this line of releases; empty where it serves none."""
     try:
-        said = run(["go", "list", "-mod=mod", "-m", "-json", f"{module}@latest"], Path("/"))
+        said = run(["go", "list", "-mod=mod", "-m", "-json", f"{module}@{line}"], Path("/"))
     except OutdatedError:
         return ""
     return str(json.loads(said)["Version"])
@@ -192,9 +212,8 @@ def newest_of(versions: Sequence[str]) -> str:
 
 def lift(name: str, version: str | None, run: Run = run) -> None:
     """Change a pin, to the newest release without a version, and what follows from it. Raises OutdatedError."""
-    part = yaml.safe_load(PARTS.read_text())["parts"].get(name)
-    if part and "module" in part:
-        lift_part(name, part, version or newest_module(part["module"], run), run)
+    if part := go_parts().get(name):
+        lift_part(name, part, version or newest_module(part["module"], line_of(name), run), run)
         return
     files = [
         path
@@ -213,25 +232,50 @@ def lift(name: str, version: str | None, run: Run = run) -> None:
 
 
 def lift_part(name: str, part: dict[str, Any], version: str, run: Run = run) -> None:
-    """Change a part's version, its stamps, and its go.mod and go.sum."""
+    """Change a part's version, its go.mod and go.sum, and those of the parts whose version it is."""
     if not version:
         raise OutdatedError(
             f"The Go proxy serves no release of {part['module']}. Give one: make raise PART={name} TO=v…"
         )
+    following = yaml.safe_load(PARTS.read_text())["parts"].items()
+    folders = [part.get("folder", name), *(one for one, entry in following if entry.get("version") == f"{{{name}}}")]
     # First, as the proxy may not serve it.
-    folder = PROJECT / "toolchain" / part.get("folder", name)
-    if (folder / "go.mod").exists():
-        tools = re.findall(r"^(?:tool |\t)(\S+)$", (folder / "go.mod").read_text(), re.M)
-        wanted = [f"{one}@{version}" for one in tools if one.startswith(part["module"])] or [
-            f"{part['module']}@{version}"
-        ]
-        run(["go", "get", *(["-tool"] if tools else []), *wanted], folder)
+    for folder in (PROJECT / "toolchain" / one for one in folders):
+        if (folder / "go.mod").exists():
+            lift_module(folder, part["module"], version, run)
     PARTS.write_text(repinned_part(PARTS.read_text(), name, part["version"], version))
 
 
+def lift_module(folder: Path, module: str, version: str, run: Run) -> None:
+    """Change which version of a module a go.mod asks for, and of the modules that this one keeps in its own tree."""
+    text = (folder / "go.mod").read_text()
+    if "\nreplace (" in text:
+        (folder / "go.mod").write_text(replaced(text, staged(module, version, run), version))
+    tools = re.findall(r"^(?:tool |\t)(\S+)$", text, re.M)
+    wanted = [f"{one}@{version}" for one in tools if one.startswith(module)] or [f"{module}@{version}"]
+    run(["go", "get", *(["-tool"] if tools else []), *wanted], folder)
+    if "\nreplace (" in text:
+        run(["go", "mod", "tidy"], folder)
+
+
+def staged(module: str, version: str, run: Run) -> list[str]:
+    """The modules that a release of a module keeps in its own tree, where its own go.mod replaces them."""
+    said = json.loads(run(["go", "mod", "download", "-json", f"{module}@{version}"], Path("/")))
+    return sorted(set(re.findall(r"^\s*(?:replace )?(\S+) => \./", Path(said["GoMod"]).read_text(), re.M)))
+
+
+def replaced(text: str, modules: Sequence[str], version: str) -> str:
+    """A go.mod that replaces these modules by their published copies, v0.37.2 for v1.37.2 of the module that keeps them."""
+    copies = version.replace("v1.", "v0.", 1)
+    lines = "".join(f"\t{one} => {one} {copies}\n" for one in modules)
+    return re.sub(r"(?ms)^replace \(\n.*?^\)$", f"replace (\n{lines})", text)
+
+
 def repinned_part(text: str, name: str, old: str, new: str) -> str:
-    """parts.yml with another version of a part, also where its stamps say it; all other lines as they are."""
+    """parts.yml with another version of a part; all other lines as they are."""
     entry = re.compile(rf"(?ms)^  {re.escape(name)}:\n.*?(?=^  \S|\Z)")
+    if found := re.fullmatch(r"kubernetes-(\d+\.\d+)", name):
+        return re.sub(rf'(?m)^(  "{re.escape(found[1])}": \{{version: ){re.escape(old)}', rf"\g<1>{new}", text)
     if not entry.search(text):
         raise OutdatedError(f"toolchain/parts.yml has no entry '{name}' of several lines.")
     return entry.sub(lambda found: re.sub(rf"(?<=: ){re.escape(old)}(?=$)", new, found[0], flags=re.M), text)

@@ -1,8 +1,10 @@
 """Make .venv: pinned Python packages, the Ansible collections, and this checkout as the collection localcloud.stack.
 
-    setup_environment.py [--test]      --test adds what `make test` needs
+    setup_environment.py [--test] [--bundle BUNDLE --settings FILE]
 
-Does nothing when .venv already fits. Needs Python 3.11 with venv, and PyPI (or the mirror that pip is configured for).
+--test adds what `make test` needs. --bundle, a file or a URL, puts what a bundle has into the cache first, and into FILE the variables by
+which a run uses it. Does nothing when .venv already fits. Needs Python 3.11 with venv, and PyPI (or the mirror that pip is configured
+for), or a bundle.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 import zipfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+from scripts import bundle_archive  # noqa: E402
+
 VENV = PROJECT / ".venv"
 PYTHON = VENV / "bin/python"
 REQUIREMENTS = PROJECT / "requirements"
@@ -34,49 +40,91 @@ class SetupError(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--test", action="store_true", help="also install what the tests need")
+    parser.add_argument("--bundle", help="a bundle, by its path or URL")
+    parser.add_argument("--settings", help="the file for the variables by which a run uses the bundle")
     arguments = parser.parse_args()
+    layers = ["runtime", "test"] if arguments.test else ["runtime"]
     try:
-        set_up(["runtime", "test"] if arguments.test else ["runtime"])
-    except SetupError as error:
+        check_python()
+        check_cache(cache_folder())
+        if arguments.bundle:
+            return take_bundle(arguments.bundle, arguments.settings)
+        set_up(layers)
+    except (SetupError, bundle_archive.BundleError) as error:
         print(f"set-up: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def set_up(layers: list[str]) -> None:
-    """Install these layers of requirements (each a file in requirements/) and the collections."""
+def take_bundle(source: str, settings: str) -> int:
+    """Set up from a bundle, then unpack its parts; return the exit code. Raises SetupError, BundleError."""
+
+    def report(line: str) -> None:
+        print(f"bundle: {line}", flush=True)
+
+    cache = cache_folder()
+    fetched = bundle_archive.is_url(source)
+    path = bundle_archive.download(source, cache, report) if fetched else Path(source).expanduser()
+    try:
+        archive = bundle_archive.open_archive(path)
+        if found := bundle_archive.problems(archive.manifest, {"runtime": digest("runtime")}):
+            raise bundle_archive.refusal(path, found)
+        bundle_archive.take(archive, cache, report)
+    except bundle_archive.AlteredError:
+        if fetched:  # so that it is fetched again
+            path.unlink(missing_ok=True)
+        raise
+    set_up(["runtime"])
+    done = subprocess.run(
+        [PYTHON, PROJECT / "scripts/bundle.py", "unpack", path, settings], env=environment(), check=False
+    )
+    if done.returncode == bundle_archive.ALTERED and fetched:
+        path.unlink(missing_ok=True)
+    return done.returncode
+
+
+def check_python() -> None:
+    """Raises SetupError."""
     if sys.version_info < OLDEST_PYTHON:
         raise SetupError(
             f"Python {sys.version.split()[0]} is too old, 3.11 is the oldest that works. Install it, then run again "
             "with PYTHON=/path/to/python3.11."
         )
+
+
+def set_up(layers: list[str]) -> None:
+    """Install these layers of requirements (each a file in requirements/) and the collections."""
+    check_python()
     check_cache(cache_folder())
     stamp = VENV / "layers"
     installed = dict(line.split() for line in stamp.read_text().splitlines()) if stamp.exists() else {}
     wanted = {layer: digest(layer) for layer in [*layers, "collections"]}
     if all(installed.get(layer) == value for layer, value in wanted.items()) and PYTHON.exists():
         return
+    # Wheels that a bundle brought; it has none for tests.
+    files = bundle_archive.offline(cache_folder(), {"runtime": wanted["runtime"]}) if "test" not in layers else None
     if installed.get("runtime") != wanted["runtime"] or not PYTHON.exists():
         installed = {}
-        create_environment()
+        create_environment(files)
     if any(installed.get(layer) != wanted[layer] for layer in layers):
         print(
             f"set-up: installing the Python packages of requirements/{{{','.join(layers)}}}.txt into .venv", flush=True
         )
-        files = [word for layer in layers for word in ("-r", str(REQUIREMENTS / f"{layer}.txt"))]
+        requirements = [word for layer in layers for word in ("-r", str(REQUIREMENTS / f"{layer}.txt"))]
         run(
             "uv",
             "pip",
             "install",
             "--quiet",
-            "--compile-bytecode",
             "--require-hashes",
-            *files,
+            # Three quarters of an installation from files would be the compilation of what a run never imports.
+            *(from_files(files) or ["--compile-bytecode"]),
+            *requirements,
             what="Installing Python packages",
         )
     collections = site_packages() / "ansible_collections"
     if installed.get("collections") != wanted["collections"]:
-        install_collections(collections)
+        install_collections(collections, files)
     link_checkout(collections)
     stamp.write_text("".join(f"{layer} {value}\n" for layer, value in {**installed, **wanted}.items()))
 
@@ -105,7 +153,12 @@ def digest(layer: str) -> str:
     return hashlib.sha256(content + (PROJECT / "requirements.yml").read_bytes()).hexdigest()
 
 
-def create_environment() -> None:
+def from_files(files: Path | None) -> list[str]:
+    """Options by which pip and uv take wheels of a bundle, and ask nobody."""
+    return [] if files is None else ["--no-index", "--find-links", str(files / "wheels")]
+
+
+def create_environment(files: Path | None) -> None:
     """Make an empty .venv with uv, the installer, in it."""
     print("set-up: making .venv", flush=True)
     if VENV.exists():
@@ -115,7 +168,8 @@ def create_environment() -> None:
     except (OSError, ValueError, subprocess.CalledProcessError) as error:  # ValueError: the path has a colon in it
         raise SetupError(f"Making .venv failed: {error}. On Debian, install python3-venv, then run again.") from None
     requirements = str(REQUIREMENTS / "bootstrap.txt")
-    run("python", "-m", "pip", "install", "--quiet", "--require-hashes", "-r", requirements, what="Installing uv")
+    words = [*from_files(files), "--require-hashes", "-r", requirements]
+    run("python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *words, what="Installing uv")
 
 
 def site_packages() -> Path:
@@ -123,9 +177,13 @@ def site_packages() -> Path:
     return found
 
 
-def install_collections(target: Path) -> None:
-    """Install the collections of requirements.yml from Galaxy, or out of the ansible wheel where Galaxy is out of reach."""
+def install_collections(target: Path, files: Path | None) -> None:
+    """Install the collections of requirements.yml from a bundle, from Galaxy, or out of the ansible wheel where Galaxy is out of reach."""
     print("set-up: installing the Ansible collections", flush=True)
+    if files is not None:
+        with tarfile.open(files / "collections.tar.gz") as tar:
+            tar.extractall(target.parent)
+        return
     galaxy = subprocess.run(
         [VENV / "bin/ansible-galaxy", "collection", "install", "-r", PROJECT / "requirements.yml", "-p", target.parent,
          "--timeout", "5"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,13 @@ def test_pods_are_restricted() -> None:
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}
             assert container["resources"]["limits"].keys() == {"memory"}
+
+
+def test_prometheus_serves_the_dashboards_that_its_image_has() -> None:
+    (given,) = render("monitoring", *KUBELET)[("Prometheus", "prometheus")]["spec"]["additionalArgs"]
+    image = (Path(__file__).resolve().parents[2] / "toolchain/prometheus-image/Containerfile").read_text()
+    assert f"COPY dashboards-page {given['value']}\n" in image
+    assert given["name"] == "web.user-assets"
 
 
 def test_nobody_may_write_but_the_operator_in_its_own_namespace() -> None:

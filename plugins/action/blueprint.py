@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,10 @@ from typing import Any
 import jinja2
 import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.template import is_trusted_as_template, trust_as_template
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint import installed, reader, variables
 from ansible_collections.localcloud.stack.plugins.module_utils.blueprint.templates import TemplateError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.values import refused
@@ -24,18 +24,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
+from ansible_collections.localcloud.stack.plugins.plugin_utils.main_process import load_for_templates
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain
-
-try:
-    from ansible.template import is_trusted_as_template, trust_as_template
-except ImportError:  # before ansible-core 2.19 all texts are templates
-
-    def trust_as_template(value: str) -> str:
-        return value
-
-    def is_trusted_as_template(value: str) -> bool:
-        return True
-
 
 ARGUMENTS: dict[str, Any] = {
     "blueprint": {"type": "str", "required": True},
@@ -52,6 +42,7 @@ ARGUMENTS: dict[str, Any] = {
 COLLECTION = Path(__file__).resolve().parents[2]
 # Before the JSON of a template's value, so that no version of Ansible takes it for anything else than text.
 MARK = "json:"
+load_for_templates()
 
 
 class ActionModule(told.Action):
@@ -95,17 +86,14 @@ class ActionModule(told.Action):
             )
         found: dict[str, Any] = {"changed": False, "blueprint": plain(reading.blueprint), "entry": plain(entry)}
         if variables.secret_values(reading.blueprint):
-            # They may be anywhere in the result, so nothing of it is printed; what is wrong is. Before ansible-core 2.19 a result
-            # can't say so itself, but that -v prints nothing.
-            found |= {"_ansible_no_log": True, "_ansible_verbose_override": True}
+            # They may be anywhere in the result, so nothing of it is printed; what is wrong is.
+            self._task.no_log = True
         return found
 
     def _load(self, path: Path) -> Any:
         """The file's content by Ansible's own loader: texts are templates, and a vault's values are read."""
-        load = self._loader.load_from_file
-        trusted = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(load).parameters else {}
         try:
-            return load(str(path), **trusted)
+            return self._loader.load_from_file(str(path), trusted_as_template=True)
         except AnsibleError as error:
             said = printable_lines(f"{_line_of(path)}{error}")
             raise AnsibleActionFail(f"{path} can't be read: {said} Nothing was touched.") from None
@@ -146,7 +134,7 @@ def _refused_values(releases: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f"releases[{index}].{problem}"
         for index, release in enumerate(releases)
-        for problem in refused(_run, helm, release["chart"], release["values"])
+        for problem in refused(run_command, helm, release["chart"], release["values"])
     ]
 
 
@@ -157,11 +145,6 @@ def _helm() -> str:
     inventory = Inventory.read(COLLECTION)
     built = Cache(default_root()).path("helm", inventory.digests["helm"]) / "helm"
     return str(built) if built.is_file() else ""
-
-
-def _run(command: list[str], data: str) -> tuple[int, str, str]:
-    done = subprocess.run(command, input=data, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 def _line_of(path: Path) -> str:

@@ -6,30 +6,28 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import CommandError, run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.supported import helm_modules_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import version_said
 from ansible_collections.localcloud.stack.plugins.plugin_utils.kubernetes_core import KubernetesCore
-
-VERSION_SECONDS = 20
 
 
 class ActionModule(KubernetesCore):
     """See the module's documentation."""
 
-    def _delegate(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def delegated(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         # Where it runs elsewhere, Helm is there.
         if self._connection.transport == "local":
             helm = shutil.which(str(arguments.get("binary_path") or "helm"))
             collection = kubernetes_core_version()
             if helm and collection and (problem := helm_modules_problem(helm_says(helm), collection)):
                 raise AnsibleActionFail(problem)
-        return super()._delegate(arguments)
+        return super().delegated(arguments)
 
 
 def kubernetes_core_version() -> str | None:
@@ -44,12 +42,7 @@ def kubernetes_core_version() -> str | None:
 
 def helm_says(program: str) -> str:
     """What a Helm says of its version; nothing where it can't be started."""
-    command = [program, "version", "--short"]
-    environment = {**os.environ, "KUBECONFIG": os.devnull}
     try:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=VERSION_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return version_said(run_command, program)[1]
+    except CommandError:
         return ""
-    return done.stdout

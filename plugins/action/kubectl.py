@@ -17,7 +17,7 @@ class ActionModule(KubernetesCore):
     # What the user has kubectl's commands do otherwise, in ~/.kube/kuberc, is not for ours.
     variables: Mapping[str, str] = {"KUBERC": "off"}
 
-    def _delegate(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def delegated(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         unknown = {*arguments} - {"binary", "arguments", "kubeconfig", "context"}
         if unknown or not isinstance(arguments.get("arguments"), list):
             raise AnsibleActionFail(

@@ -37,6 +37,10 @@ FACTS = {
     "proofs": {"type": "dict", "default": {}},
     "timings": {"type": "dict", "default": {}},
     "parts": {"type": "dict", "default": {}},
+    "metrics": {"type": "dict", "default": {}},
+    "metrics_url": {"type": "str", "default": ""},
+    "metrics_page": {"type": "str", "default": ""},
+    "chart_command": {"type": "list", "elements": "str", "default": []},
 }
 
 
@@ -58,4 +62,8 @@ class ActionModule(told.Action):
         facts = plain(self.validate_argument_spec(argument_spec=FACTS)[1])
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         report = compose({**facts, "collection": collection_version()}, now)
-        return {"changed": False, "report": report.as_json(), "html": page(report)}
+        return {
+            "changed": False,
+            "report": report.as_json(),
+            "html": page(report, chart_command=facts["chart_command"]),
+        }

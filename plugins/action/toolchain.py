@@ -18,6 +18,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_de
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import downloads
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import (
     Builder,
     BuildError,
@@ -36,6 +37,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts i
     application_images,
     project_parts,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import COMPILING
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registries import References, look
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
@@ -54,6 +56,9 @@ class ActionModule(told.Action):
                 "parts": {"type": "list", "elements": "str", "required": True},
                 "images": {"type": "dict", "default": {}},
                 "refresh": {"type": "bool", "default": False},
+                "build": {"type": "bool", "default": True},
+                "keep_downloads": {"type": "bool", "default": True},
+                "kubernetes": {"type": "str", "default": ""},
                 "cache": {"type": "path"},
             }
         )[1]
@@ -63,20 +68,24 @@ class ActionModule(told.Action):
             parts_of_images = application_images(project_parts(project))
             references = References(cache, arguments["refresh"])
             declared = declare(arguments["images"], parts_of_images, references, not self._task.check_mode)
-            inventory = Inventory.read(project, declared)
+            inventory = Inventory.read(project, declared, arguments["kubernetes"])
             parts = list(dict.fromkeys([*arguments["parts"], *declared.images.values()]))
             images = {
                 name: inventory.parts[part].image(inventory.digests[part]) for name, part in declared.images.items()
             }
-            builder = Builder(inventory, cache, lambda line: display.display(f"  toolchain: {printable(line)}"))
+            builder = Builder(inventory, cache, say)
             missing = builder.missing(parts)
             if self._task.check_mode and missing:
                 # What is only imported or pushed can be told of before it is there.
                 known = all(inventory.parts[name].image("") for name in missing)
                 return result(True, missing, builder.known(parts) if known else {}, images, declared, inventory)
+            if missing and not arguments["build"]:
+                raise BuildError(not_built(missing, inventory))
             # What is built here is read in images by other users; the process is this task's own.
             os.umask(0o022)
             results = builder.require(parts)
+            if not arguments["keep_downloads"] and any(inventory.parts[name].recipe in COMPILING for name in missing):
+                give_up_downloads(cache)
         except (BuildError, ImageError, PartsError, OSError) as error:
             raise AnsibleActionFail(str(error)) from error
         return result(bool(missing), missing, results, images, declared, inventory)
@@ -117,6 +126,29 @@ def declare(
     if problems or unavailable:
         raise ImageError("\n".join([*problems, *unavailable]))
     return wanted(declared, digests, archives)
+
+
+def say(line: str) -> None:
+    """Print a line of progress."""
+    display.display(f"  toolchain: {printable(line)}")
+
+
+def give_up_downloads(cache: Cache) -> None:
+    """Free what building has left beside its results, unless somebody else builds."""
+    if freed := downloads.give_up(cache):
+        say(
+            f"{freed / 1024**3:.1f} GiB of module downloads and compilers' caches are given up, as all is built. Who changes parts "
+            "keeps them by cluster_keep_downloads=true."
+        )
+
+
+def not_built(missing: Collection[str], inventory: Inventory) -> str:
+    """What is missing where nothing is to be built, as a bundle was to bring all."""
+    wanted = [name for name in missing if inventory.parts[name].image("")] or missing
+    return (
+        f"{', '.join(wanted)} is not in the cache, and nothing is to be built (cluster_build_parts=false), as the bundle was to bring all. Take a bundle "
+        "with this blueprint and engine (`make bundle` on a machine that builds), or run `make up` without BUNDLE where Go and registries are in reach."
+    )
 
 
 def versions(inventory: Inventory) -> dict[str, str]:

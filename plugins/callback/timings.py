@@ -38,6 +38,7 @@ from ansible.plugins.callback import CallbackBase
 
 # Shorter tasks are not listed one by one.
 SHOWN_SECONDS = 1.0
+SUFFIXES = (".yml", ".yaml", ".json")
 
 
 class CallbackModule(CallbackBase):
@@ -53,6 +54,8 @@ class CallbackModule(CallbackBase):
         self.begin = self.last = time.monotonic()
         self.phase = "playbook"
         self.playbook = ""
+        # Those of the command line that are still to come; a playbook does not say its file's name itself.
+        self.playbooks = list(context.CLIARGS.get("args") or ())
         self.task = self.action = ""
         self.started = datetime.datetime.now(datetime.UTC)
         # The name of the file that this run is kept in besides; empty for none.
@@ -61,7 +64,9 @@ class CallbackModule(CallbackBase):
         self.tasks: list[dict[str, Any]] = []
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
-        self.playbook = Path(playbook._file_name).stem
+        file = Path(self.playbooks.pop(0)) if self.playbooks else Path()
+        # One of a collection has no suffix, but the collection's name before it.
+        self.playbook = file.stem if file.suffix in SUFFIXES else file.name.rpartition(".")[2]
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         kept = play.get_vars().get("timings_kept")
@@ -69,8 +74,9 @@ class CallbackModule(CallbackBase):
             self.kept = Path(str(kept)).name
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        role = task._role.get_name() if task._role else "playbook"
-        self._enter(role.rpartition(".")[2], task.get_name().rpartition(" : ")[2], str(task.action))
+        # A role's tasks have its name in front of theirs.
+        role, _colon, name = task.get_name().rpartition(" : ")
+        self._enter(role.rpartition(".")[2] or "playbook", name, str(task.action))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._enter("playbook", "", "")

@@ -10,7 +10,6 @@ from typing import Any
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import adopted_lines
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields import Change
 from ansible_collections.localcloud.stack.plugins.plugin_utils import told
 
 
@@ -49,7 +48,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
         for one in found["deleted"]
     ]
     problems += [
-        f"{label(one)}: AWS can't change {Change(field['path'], field['before'], field['after'])} of what is there; set it back, "
+        f"{label(one)}: AWS can't change {_change(field)} of what is there; set it back, "
         "declare it under another name, or remove it first (with its data) and declare it again"
         for one in [*found["modified"], *found["drifted"]]
         for field in one["fields"]
@@ -75,6 +74,12 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
             for one in found.get("held_by_others", [])
         ]
     return problems
+
+
+def _change(field: Mapping[str, Any]) -> str:
+    from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields import Change
+
+    return str(Change(field["path"], field["before"], field["after"]))
 
 
 def _name(reference: Mapping[str, Any]) -> str:

@@ -20,6 +20,15 @@ def part_images(parts: Mapping[str, Mapping[str, Any]], registry: str = "") -> d
     return images
 
 
+def images_by_digest(images: Mapping[str, str], pushed: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The references in `images`, of those that a loop over image_push (`pushed`, its results) has a digest of by that digest."""
+    digests = {one["item"]: one["manifest_digest"] for one in pushed if one.get("manifest_digest")}
+    return {
+        name: f"{image.rpartition(':')[0]}@{digests[name]}" if name in digests else image
+        for name, image in images.items()
+    }
+
+
 def command_paths(names: Sequence[str]) -> dict[str, str]:
     """Where these commands are on the controller; an empty string for one that is not there."""
     return {name: shutil.which(name) or "" for name in names}
@@ -32,6 +41,7 @@ class FilterModule:
         return told.filters(
             {
                 "part_images": part_images,
+                "images_by_digest": images_by_digest,
                 "command_paths": command_paths,
                 "ipv4_gateway": docker_network.ipv4_gateway,
             }

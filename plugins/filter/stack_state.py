@@ -61,6 +61,11 @@ def is_contained(record: Mapping[str, Any]) -> bool:
     return stack_state.is_contained(plain(record))
 
 
+def own_cluster(cluster: Mapping[str, Any]) -> str:
+    """A cluster of our own in a message, with its name."""
+    return stack_state.own_cluster(plain(cluster))
+
+
 def described_cluster(record: Mapping[str, Any]) -> str:
     """A cluster in a message."""
     return stack_state.described(plain(record))
@@ -81,5 +86,6 @@ class FilterModule:
                 "removal_steps": removal_steps,
                 "is_contained": is_contained,
                 "described_cluster": described_cluster,
+                "own_cluster": own_cluster,
             }
         )

@@ -112,31 +112,35 @@ waited_seconds:
   sample: 7.5
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
+
 from ansible_collections.localcloud.stack.plugins.module_utils.argocd.wait import Options, Waiter
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
+
+SPEC = Spec(
+    argument_spec={
+        "names": {"type": "list", "elements": "str", "required": True},
+        "namespace": {"type": "str", "default": "argocd"},
+        "revision": {"type": "str", "default": ""},
+        "healthy": {"type": "bool", "default": True},
+        "timeout": {"type": "int", "default": 180},
+        **KUBERNETES_ARGUMENTS,
+    },
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    options = Options(**{name: params[name] for name in Options._fields})
+    likely = "it does not answer, or its user may not read and annotate Applications"
+    with cluster_of(params, "The Applications can't be waited for", likely) as api:
+        waiter = Waiter(api, options)
+        return waiter.look() if check_mode else waiter.wait()
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "names": {"type": "list", "elements": "str", "required": True},
-            "namespace": {"type": "str", "default": "argocd"},
-            "revision": {"type": "str", "default": ""},
-            "healthy": {"type": "bool", "default": True},
-            "timeout": {"type": "int", "default": 180},
-            **KUBERNETES_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    options = Options(**{name: module.params[name] for name in Options._fields})
-    likely = "it does not answer, or its user may not read and annotate Applications"
-    with cluster_of(module, "The Applications can't be waited for", likely) as api:
-        waiter = Waiter(api, options)
-        result = waiter.look() if module.check_mode else waiter.wait()
-    module.exit_json(changed=False, **result)
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

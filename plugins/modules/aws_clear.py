@@ -27,7 +27,7 @@ options:
         type: str
         required: true
       name:
-        description: The resource's name in AWS.
+        description: The resource's name in AWS; where O(settings[].field) is a tag, its ARN.
         type: str
         required: true
       region:
@@ -35,7 +35,7 @@ options:
         type: str
         default: ''
       field:
-        description: The field of C(spec.forProvider).
+        description: The field of C(spec.forProvider); a tag is C(tags.KEY).
         type: str
         required: true
 extends_documentation_fragment:
@@ -72,19 +72,24 @@ cleared:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
+    PUBLIC_KEYS,
     Clients,
     Connection,
     aws_argument_spec,
-    keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import CLEARED, Setting, clear
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import (
+    CLEARED,
+    UNTAGGED,
+    Setting,
+    clear,
+    is_known,
+)
 
 SETTING: dict[str, t.Any] = {
     "kind": {"type": "str", "required": True},
@@ -94,29 +99,31 @@ SETTING: dict[str, t.Any] = {
 }
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "settings": {"type": "list", "elements": "dict", "options": SETTING, "required": True},
-            **aws_argument_spec(),
-        },
-        required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
-        supports_check_mode=True,
-    )
-    keep_public_keys(module)
-    settings = [Setting(**one) for one in module.params["settings"]]
-    if unknown := [f"{one.kind}: {one.field}" for one in settings if (one.kind, one.field) not in CLEARED]:
-        known = ", ".join(f"{kind}: {field}" for kind, field in CLEARED)
-        module.fail_json(msg=f"Can't clear {', '.join(unknown)}. Known are {known}.")
+SPEC = Spec(
+    argument_spec={
+        "settings": {"type": "list", "elements": "dict", "options": SETTING, "required": True},
+        **aws_argument_spec(),
+    },
+    required_together=AWS_REQUIRED_TOGETHER,
+    mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+    public=PUBLIC_KEYS,
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    settings = [Setting(**one) for one in params["settings"]]
+    if unknown := [f"{one.kind}: {one.field}" for one in settings if not is_known(one.kind, one.field)]:
+        known = ", ".join([*(f"{kind}: {field}" for kind, field in CLEARED), f"tags of {', '.join(UNTAGGED)}"])
+        raise ModuleError(f"Can't clear {', '.join(unknown)}. Known are {known}.")
     if missing := missing_packages("boto3"):
-        module.fail_json(msg=missing)
-    try:
-        cleared = clear(Clients(Connection.from_params(module.params)), settings, module.check_mode)
-    except AwsError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(cleared), cleared=[f"{one.kind} {one.name}: {one.field}" for one in cleared])
+        raise ModuleError(missing)
+    cleared = clear(Clients(Connection.from_params(params)), settings, check_mode)
+    return {"changed": bool(cleared), "cleared": [f"{one.kind} {one.name}: {one.field}" for one in cleared]}
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -8,16 +8,26 @@ module: cluster_choice
 short_description: Decide which Kubernetes cluster a run uses
 version_added: 0.1.0
 description:
-  - Reads the kubeconfig and decides between an existing cluster and the embedded node. Touches no cluster that was not allowed.
+  - Decides between the kubeconfig's cluster and one of the checkout's own, which is a kind cluster in Docker or the embedded node. Touches no
+    cluster that was not allowed.
   - An existing cluster is asked for its version, so that one that does not answer is found at once.
 author:
   - localcloud.stack contributors (@localcloud)
 options:
   mode:
-    description: V(auto) takes the kubeconfig's cluster if there is a kubeconfig, else the embedded node.
+    description:
+      - V(auto) takes the kubeconfig's cluster if its context is allowed, or named by O(context) or O(kubeconfig); else the checkout's own cluster
+        if there is one (O(last)); else a kind cluster where Docker answers; else the embedded node, on Linux as root.
+      - V(kubeconfig), which V(existing) is an older name of, V(kind) and V(embedded) take that one.
     type: str
-    choices: [auto, existing, embedded]
+    choices: [auto, kind, embedded, kubeconfig, existing]
     default: auto
+  last:
+    description: Which cluster of its own the checkout has already; empty for none.
+    type: str
+    choices: ["", kind, embedded]
+    default: ""
+    version_added: 0.2.0
   kubeconfig:
     description: The kubeconfig. By default the first file of E(KUBECONFIG), else C(~/.kube/config).
     type: path
@@ -43,7 +53,7 @@ options:
       - V(auto) takes O(image_registry) if there is one, kind's loading or Docker's own store if the context is named so, else no way of
         our own but V(public) images.
     type: str
-    choices: [auto, registry, kind, docker, public]
+    choices: [auto, registry, kind, parts, docker, public]
     default: auto
   image_registry:
     description: A registry that the existing cluster pulls from.
@@ -64,7 +74,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 kind:
-  description: V(existing) or V(embedded).
+  description: V(existing), V(kind) or V(embedded).
   returned: success
   type: str
   sample: embedded
@@ -94,8 +104,8 @@ server_version:
   type: str
   sample: v1.34.2
 image_delivery:
-  description: The way of images into an existing cluster, and the kind cluster that they are loaded into.
-  returned: when RV(kind) is V(existing)
+  description: The way of images into an existing cluster or one of kind, and the kind cluster that they are loaded into.
+  returned: when RV(kind) is V(existing) or V(kind)
   type: dict
   sample: {way: kind, kind_cluster: kind}
 missing_packages:
@@ -109,30 +119,35 @@ missing_packages:
 import os
 import platform
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import missing_required_lib
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster import docker
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice import (
+    MODES,
     ChoiceError,
     Host,
+    Kubeconfig,
     choose,
     explain_unreachable,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.image_delivery import (
     KIND_PREFIX,
     WAYS,
-    DeliveryError,
+    Delivery,
     choose_delivery,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.supported import (
     cluster_problem,
     helm_problem,
     kubectl_problem,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import version_said
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node import host
@@ -147,8 +162,19 @@ except ImportError as error:
     IMPORT_ERROR = error
 
 
-# As AnsibleModule's: exit code, output, errors.
-RunCommand = Callable[..., tuple[int, str, str]]
+SPEC = Spec(
+    argument_spec={
+        "mode": {"type": "str", "choices": list(MODES), "default": "auto"},
+        "last": {"type": "str", "choices": ["", "kind", "embedded"], "default": ""},
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "allowed_contexts": {"type": "list", "elements": "str", "default": []},
+        "checkout": {"type": "path", "required": True},
+        "commands": {"type": "dict", "default": {}},
+        "image_delivery": {"type": "str", "choices": ["auto", *WAYS], "default": "auto"},
+        "image_registry": {"type": "str", "default": ""},
+    },
+)
 
 
 def kubeconfig_path(given: str | None) -> str:
@@ -190,50 +216,59 @@ def server_of(path: str, context: str) -> tuple[str, str]:
     return api.server(), str(answer["gitVersion"])
 
 
-def decide(arguments: dict[str, Any], run_command: RunCommand) -> dict[str, Any]:
-    """The module's result. Raises ChoiceError."""
+def run(arguments: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
+    if IMPORT_ERROR is not None:
+        raise ModuleError(missing_required_lib("kubernetes"))
     path = kubeconfig_path(arguments["kubeconfig"])
     if arguments["kubeconfig"] and not os.path.exists(path):
         raise ChoiceError(f"The kubeconfig {path} is not there.")
     contexts, current = read_contexts(path)
     own = f"localcloud-{key(arguments['checkout'])}"
     machine = Host(platform.system(), os.geteuid() == 0, host.has_cgroups())
-    wanted = arguments["context"] or current
-    kind, context = choose(arguments["mode"], contexts, wanted, arguments["allowed_contexts"], own, machine)
+    known = Kubeconfig(contexts, arguments["context"] or current, bool(arguments["context"] or arguments["kubeconfig"]))
+    kind, context = choose(
+        arguments["mode"], known, arguments["allowed_contexts"], own, machine, docker_state, arguments["last"]
+    )
     result: dict[str, Any] = {"kind": kind, "context": context, "stack": own, "missing_packages": []}
-    if kind == "existing":
-        tools = {name for name in ("docker", "kind") if shutil.which(name)}
-        delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
-        docker = delivery.way in ("kind", "docker") or context.startswith(KIND_PREFIX)
-        if docker and (problem := docker_problem(os.environ)):
-            raise ChoiceError(problem)
-        server, version = server_of(path, context)
-        if problems := version_problems(version, run_command):
-            raise ChoiceError(" ".join(problems))
-        return {
-            **result,
-            "kubeconfig": path,
-            "server": server,
-            "server_version": version,
-            "image_delivery": delivery._asdict(),
-        }
-    missing = [name for name, command in arguments["commands"].items() if not there(command)]
-    return {**result, "missing_packages": missing}
+    if kind == "embedded":
+        missing = [name for name, command in arguments["commands"].items() if not there(command)]
+        return {**result, "missing_packages": missing}
+    # The command kind is got where a cluster of our own is made.
+    tools = {name for name in ("docker", "kind") if shutil.which(name)} | ({"kind"} if kind == "kind" else set())
+    delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
+    result["image_delivery"] = delivery._asdict()
+    return result if kind == "kind" else {**result, **existing(path, context, delivery)}
 
 
-def version_problems(cluster: str, run_command: RunCommand) -> list[str]:
+def existing(path: str, context: str, delivery: Delivery) -> dict[str, Any]:
+    """What is known of a cluster that is there. Raises ChoiceError: it can't be used."""
+    needs_docker = delivery.way in ("kind", "parts", "docker") or context.startswith(KIND_PREFIX)
+    if needs_docker and (problem := docker_problem(os.environ)):
+        raise ChoiceError(problem)
+    server, version = server_of(path, context)
+    if problems := version_problems(version):
+        raise ChoiceError(" ".join(problems))
+    return {"kubeconfig": path, "server": server, "server_version": version}
+
+
+def docker_state() -> docker.DockerState:
+    return docker.look(
+        shutil.which("docker"), lambda command: run_command(command, timeout=docker.ANSWER_SECONDS), os.environ
+    )
+
+
+def version_problems(cluster: str) -> list[str]:
     """What is wrong with the cluster's version and with the Helm and kubectl that are installed, which may be none."""
-
-    def said_by(*command: str) -> str:
-        # Without a cluster, as Helm 2 would also ask its server there.
-        return run_command(list(command), environ_update={"KUBECONFIG": os.devnull})[1]
-
     problems = [cluster_problem(cluster)]
     if shutil.which("helm"):
-        helm = helm_problem(said_by("helm", "version", "--short"))
+        _code, said, _errors = version_said(run_command, "helm")
+        helm = helm_problem(said)
         problems.append(helm and f"{shutil.which('helm')} can't be used: {helm}")
     if shutil.which("kubectl") and problems[0] is None:
-        problems.append(kubectl_problem(said_by("kubectl", "version", "--client", "--output=json"), cluster))
+        _code, said, _errors = run_command(
+            ["kubectl", "version", "--client", "--output=json"], environ_update={"KUBECONFIG": os.devnull}
+        )
+        problems.append(kubectl_problem(said, cluster))
     return [one for one in problems if one]
 
 
@@ -245,26 +280,8 @@ def there(command: str) -> bool:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "mode": {"type": "str", "choices": ["auto", "existing", "embedded"], "default": "auto"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
-            "allowed_contexts": {"type": "list", "elements": "str", "default": []},
-            "checkout": {"type": "path", "required": True},
-            "commands": {"type": "dict", "default": {}},
-            "image_delivery": {"type": "str", "choices": ["auto", *WAYS], "default": "auto"},
-            "image_registry": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
-    if IMPORT_ERROR is not None:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=str(IMPORT_ERROR))
-    try:
-        module.exit_json(changed=False, **decide(module.params, module.run_command))
-    except (ChoiceError, DeliveryError) as error:
-        module.fail_json(msg=str(error))
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -98,62 +98,65 @@ abandoned:
   sample: [Topic orders]
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.finalizers import abandon, abandon_these
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import (
     KUBERNETES_ARGUMENTS,
-    KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
+    require_client,
+)
+
+SPEC = Spec(
+    argument_spec={
+        "kinds": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+            },
+        },
+        "resources": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str"},
+                "uid": {"type": "str"},
+            },
+        },
+        "owner": {"type": "str"},
+        "label_selector": {"type": "str", "default": ""},
+        **KUBERNETES_ARGUMENTS,
+    },
 )
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "kinds": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "api_version": {"type": "str", "required": True},
-                    "kind": {"type": "str", "required": True},
-                },
-            },
-            "resources": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "api_version": {"type": "str", "required": True},
-                    "kind": {"type": "str", "required": True},
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str"},
-                    "uid": {"type": "str"},
-                },
-            },
-            "owner": {"type": "str"},
-            "label_selector": {"type": "str", "default": ""},
-            **KUBERNETES_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
-    owner = module.params["owner"] or ""
-    kinds = [(kind["api_version"], kind["kind"]) for kind in module.params["kinds"]]
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    require_client()
+    api = KubernetesApi(params["kubeconfig"], params["context"])
+    owner = params["owner"] or ""
+    kinds = [(kind["api_version"], kind["kind"]) for kind in params["kinds"]]
     try:
         api.connect()
-        abandoned = abandon(api, kinds, owner, module.params["label_selector"], module.check_mode)
-        abandoned += abandon_these(api, module.params["resources"], owner, module.check_mode)
-    except KubernetesError as error:
-        module.fail_json(msg=error.message, **error.details)
+        abandoned = abandon(api, kinds, owner, params["label_selector"], check_mode)
+        abandoned += abandon_these(api, params["resources"], owner, check_mode)
     except ApiError as error:
-        module.fail_json(msg=f"The finalizers of deleted objects can't be removed: {error.message}.")
-    module.exit_json(changed=bool(abandoned), abandoned=abandoned)
+        raise ModuleError(f"The finalizers of deleted objects can't be removed: {error.message}.") from error
+    return {"changed": bool(abandoned), "abandoned": abandoned}
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

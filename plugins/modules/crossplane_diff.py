@@ -485,14 +485,13 @@ import threading
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
+    PUBLIC_KEYS,
     Clients,
     Connection,
     aws_argument_spec,
-    keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity, Observe, marked
@@ -500,7 +499,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources imp
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.identity import cluster_uid, kinds_with_tags
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.plan import (
     Settings,
     ask_again,
@@ -526,18 +526,50 @@ TARGET: dict[str, t.Any] = {
 }
 
 
-def declared_objects(module: AnsibleModule) -> list[dict[str, t.Any]]:
-    """The objects that are given, or derived from lists. Ends the module if something is wrong with these."""
-    if module.params["declared"] is None:
-        return list(undated(module.params["resources"]))
+SPEC = Spec(
+    argument_spec={
+        "resources": {"type": "list", "elements": "dict"},
+        "declared": {"type": "dict"},
+        "target": {"type": "dict", "options": TARGET},
+        "owner": {"type": "str"},
+        "check_only": {"type": "bool", "default": False},
+        "kinds": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+            },
+        },
+        "field_manager": {"type": "str", "default": "localcloud"},
+        "adopt": {"type": "bool", "default": False},
+        "settle_timeout": {"type": "int", "default": 0},
+        "ask_again": {"type": "bool", "default": False},
+        "look_into_aws": {"type": "bool", "default": False},
+        **KUBERNETES_ARGUMENTS,
+        **aws_argument_spec(),
+    },
+    required_together=AWS_REQUIRED_TOGETHER,
+    mutually_exclusive=[*AWS_MUTUALLY_EXCLUSIVE, ["resources", "declared"]],
+    required_one_of=[["resources", "declared"]],
+    required_if=[("check_only", False, ["owner"]), ("check_only", True, ["declared"])],
+    required_by={"target": ["declared"]},
+    public=PUBLIC_KEYS,
+)
+
+
+def declared_objects(params: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    """The objects that are given, or derived from lists. Raises ModuleError if something is wrong with these."""
+    if params["declared"] is None:
+        return list(undated(params["resources"]))
     if missing := missing_packages("pydantic"):
-        module.fail_json(msg=missing)
-    declared = module.params["declared"]
-    given = {name: one for name, one in (module.params["target"] or {}).items() if one is not None}
-    objects, found = derive(declared, Target(**given, owner=module.params["owner"] or ""))
+        raise ModuleError(missing)
+    declared = params["declared"]
+    given = {name: one for name, one in (params["target"] or {}).items() if one is not None}
+    objects, found = derive(declared, Target(**given, owner=params["owner"] or ""))
     if found:
-        module.fail_json(
-            msg=f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
+        raise ModuleError(
+            f"The declared AWS resources can't be made: {'; '.join(found)}. Correct them, then run again.",
             problems=found,
         )
     return objects
@@ -568,21 +600,24 @@ def kinds_of(params: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     return [(one["api_version"], one["kind"]) for one in given]
 
 
-def run(module: AnsibleModule) -> dict[str, t.Any]:
-    params = module.params
-    resources = declared_objects(module)
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    resources = declared_objects(params)
+    if params["check_only"]:
+        return {"changed": False}
+    if params["look_into_aws"] and (missing := missing_packages("boto3")):
+        raise ModuleError(missing)
     observe = observer(params)
     settings = Settings(params["owner"], params["field_manager"], params["adopt"])
     likely = "it does not answer, or its user may not list these kinds"
     outcome: dict[str, t.Any] = {}
     asked: list[dict[str, t.Any]] = []
-    with cluster_of(module, "The cluster can't be compared with what is declared", likely) as api:
+    with cluster_of(params, "The cluster can't be compared with what is declared", likely) as api:
         if params["declared"] is not None or observe:
             settings = settings._replace(cluster=cluster_uid(api))
         if params["declared"] is not None:
             resources = tagged(api, resources, settings.us)
         if params["settle_timeout"]:
-            asks = params["ask_again"] and not module.check_mode
+            asks = params["ask_again"] and not check_mode
             ended = settle(
                 # It asks again by itself, and knows until when.
                 lambda: diff(api.api, resources, [], settings, observe),
@@ -611,48 +646,8 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "resources": {"type": "list", "elements": "dict"},
-            "declared": {"type": "dict"},
-            "target": {"type": "dict", "options": TARGET},
-            "owner": {"type": "str"},
-            "check_only": {"type": "bool", "default": False},
-            "kinds": {
-                "type": "list",
-                "elements": "dict",
-                "options": {
-                    "api_version": {"type": "str", "required": True},
-                    "kind": {"type": "str", "required": True},
-                },
-            },
-            "field_manager": {"type": "str", "default": "localcloud"},
-            "adopt": {"type": "bool", "default": False},
-            "settle_timeout": {"type": "int", "default": 0},
-            "ask_again": {"type": "bool", "default": False},
-            "look_into_aws": {"type": "bool", "default": False},
-            **KUBERNETES_ARGUMENTS,
-            **aws_argument_spec(),
-        },
-        required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=[*AWS_MUTUALLY_EXCLUSIVE, ["resources", "declared"]],
-        required_one_of=[["resources", "declared"]],
-        required_if=[("check_only", False, ["owner"]), ("check_only", True, ["declared"])],
-        required_by={"target": ["declared"]},
-        supports_check_mode=True,
-    )
-    keep_public_keys(module)
-    if module.params["check_only"]:
-        declared_objects(module)
-        module.exit_json(changed=False)
-    if module.params["look_into_aws"] and (missing := missing_packages("boto3")):
-        module.fail_json(msg=missing)
-    try:
-        result = run(module)
-    except AwsError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

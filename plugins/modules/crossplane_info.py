@@ -126,27 +126,31 @@ api_addresses:
   sample: [10.213.176.38]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.installation import look
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
+SPEC = Spec(
+    argument_spec={
+        "definitions": {"type": "list", "elements": "str", "default": []},
+        "owner": {"type": "str"},
+        "namespace": {"type": "str"},
+        **KUBERNETES_ARGUMENTS,
+    },
+)
+
+
+def run(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
+    likely = "it does not answer, or its user may not read Deployments, EndpointSlices, Namespaces and packages"
+    with cluster_of(params, "The cluster can't be asked for Crossplane", likely) as api:
+        return look(api, params["definitions"], params["owner"], params["namespace"])
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "definitions": {"type": "list", "elements": "str", "default": []},
-            "owner": {"type": "str"},
-            "namespace": {"type": "str"},
-            **KUBERNETES_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    likely = "it does not answer, or its user may not read Deployments, EndpointSlices, Namespaces and packages"
-    with cluster_of(module, "The cluster can't be asked for Crossplane", likely) as api:
-        found = look(api, module.params["definitions"], module.params["owner"], module.params["namespace"])
-    module.exit_json(changed=False, **found)
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

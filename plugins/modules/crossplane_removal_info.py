@@ -156,17 +156,18 @@ kept:
       description: Why it stays.
       type: str
   sample: [{kind: Provider, name: provider-aws, reason: 'used by Topic/orders [owner team-b]'}]
-collecting:
-  description: Usages of configurations whose resources are gone, which the cluster collects soon. Until then they count as users.
+usages:
+  description: Usages of configurations whose resources are gone. As long as they are there, they count as users.
   returned: success
   type: list
-  elements: str
+  elements: dict
+  contains: *reference
   sample: []
 """
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.uninstallation import Settings, plan, survey
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
@@ -174,7 +175,6 @@ LATER = (
     "to remove it when nobody uses it any more: ansible localhost -m ansible.builtin.include_role "
     "-a 'name=localcloud.stack.crossplane tasks_from=absent' -e crossplane_owner={owner}{cluster}"
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 
 
 def later(row: dict[str, t.Any], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -186,41 +186,44 @@ def later(row: dict[str, t.Any], params: t.Mapping[str, t.Any]) -> dict[str, t.A
     return {**row, "reason": f"{row['reason']}; {LATER.format(owner=row['owner'], cluster=cluster)}"}
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "owner": {"type": "str", "required": True},
-            "secrets": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "no_log": False,
-                "options": {
-                    "namespace": {"type": "str", "required": True},
-                    "name": {"type": "str", "required": True},
-                },
+SPEC = Spec(
+    argument_spec={
+        "owner": {"type": "str", "required": True},
+        "secrets": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "no_log": False,
+            "options": {
+                "namespace": {"type": "str", "required": True},
+                "name": {"type": "str", "required": True},
             },
-            "removed_before": {"type": "list", "elements": "str", "default": []},
-            **KUBERNETES_ARGUMENTS,
         },
-        supports_check_mode=True,
-    )
-    params = module.params
+        "removed_before": {"type": "list", "elements": "str", "default": []},
+        **KUBERNETES_ARGUMENTS,
+    },
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     secrets = [(one["namespace"], one["name"]) for one in params["secrets"]]
-    settings = Settings(params["owner"], frozenset(params["removed_before"]), module.check_mode)
-    with cluster_of(module, "The cluster can't be asked who uses Crossplane", "it does not answer") as api:
+    settings = Settings(params["owner"], frozenset(params["removed_before"]), check_mode)
+    with cluster_of(params, "The cluster can't be asked who uses Crossplane", "it does not answer") as api:
         found = plan(survey(api, secrets, params["owner"]), settings)
-    module.exit_json(
-        changed=False,
-        composites=found.composites,
+    return {
+        "composites": found.composites,
         **found.stages,
-        core=found.removes_core,
-        brought=found.brought,
-        remnants=found.remnants,
-        kept=[later(one, params) for one in found.kept],
-        collecting=found.collecting,
-    )
+        "core": found.removes_core,
+        "brought": found.brought,
+        "remnants": found.remnants,
+        "kept": [later(one, params) for one in found.kept],
+        "usages": found.usages,
+    }
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -112,80 +112,87 @@ problems:
   elements: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
+
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
+    PUBLIC_KEYS,
     Clients,
     Connection,
     aws_argument_spec,
-    keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.ownership import Identity
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.identity import cluster_uid
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.deletion import remove
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.observe import observe
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "resources": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "api_version": {"type": "str", "required": True},
-                    "kind": {"type": "str", "required": True},
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str"},
-                    "protected": {"type": "bool"},
-                },
+SPEC = Spec(
+    argument_spec={
+        "resources": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str"},
+                "protected": {"type": "bool"},
             },
-            "owner": {"type": "str", "required": True},
-            "deletion_protection": {"type": "bool", "default": True},
-            "look_into_aws": {"type": "bool", "default": False},
-            "aws_must_answer": {"type": "bool", "default": True},
-            **KUBERNETES_ARGUMENTS,
-            **aws_argument_spec(),
         },
-        required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
-        supports_check_mode=True,
-    )
-    keep_public_keys(module)
-    params = module.params
+        "owner": {"type": "str", "required": True},
+        "deletion_protection": {"type": "bool", "default": True},
+        "look_into_aws": {"type": "bool", "default": False},
+        "aws_must_answer": {"type": "bool", "default": True},
+        **KUBERNETES_ARGUMENTS,
+        **aws_argument_spec(),
+    },
+    required_together=AWS_REQUIRED_TOGETHER,
+    mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+    public=PUBLIC_KEYS,
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if params["look_into_aws"] and (missing := missing_packages("boto3")):
-        module.fail_json(msg=missing)
+        raise ModuleError(missing)
     likely = "it does not answer, or its user may not delete these kinds"
-    with cluster_of(module, "Resources can't be removed from the cluster", likely) as api:
+    warnings = []
+    with cluster_of(params, "Resources can't be removed from the cluster", likely) as api:
         us = Identity(params["owner"], cluster_uid(api))
 
-        def run(looking: bool) -> list[dict[str, object]]:
+        def removed_of(looking: bool) -> list[dict[str, object]]:
             clients = Clients(Connection.from_params(params)) if looking else None
             ask = (lambda resources: observe(clients, resources)) if clients else None
-            return remove(api, params["resources"], us, ask, params["deletion_protection"], module.check_mode)
+            return remove(api, params["resources"], us, ask, params["deletion_protection"], check_mode)
 
         try:
-            removed = run(params["look_into_aws"])
+            removed = removed_of(params["look_into_aws"])
         except AwsError as error:
             if params["aws_must_answer"]:
-                module.fail_json(
-                    msg=f"Nothing was removed, as AWS's tags can't be read: {error} With look_into_aws=false the tags count that Crossplane saw last."
-                )
-            module.warn(f"AWS's tags can't be read, so those count that Crossplane saw last: {error}")
-            removed = run(False)
-    module.exit_json(
-        changed=bool(removed),
-        removed=removed,
-        diff={"before": "".join(f"{label(one)}\n" for one in removed), "after": ""},
-    )
+                raise ModuleError(
+                    f"Nothing was removed, as AWS's tags can't be read: {error} With look_into_aws=false the tags count that Crossplane saw last."
+                ) from error
+            warnings.append(f"AWS's tags can't be read, so those count that Crossplane saw last: {error}")
+            removed = removed_of(False)
+    return {
+        "changed": bool(removed),
+        "removed": removed,
+        "diff": {"before": "".join(f"{label(one)}\n" for one in removed), "after": ""},
+        "warnings": warnings,
+    }
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

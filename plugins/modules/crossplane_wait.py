@@ -238,55 +238,54 @@ waited_seconds:
   sample: 26.4
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.wait import Options, Waiter, wants_of
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import (
     KUBERNETES_ARGUMENTS,
-    KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
+    require_client,
+)
+
+KIND = {
+    "api_version": {"type": "str", "required": True},
+    "kind": {"type": "str", "required": True},
+    "namespace": {"type": "str"},
+    "conditions": {"type": "list", "elements": "str"},
+}
+SPEC = Spec(
+    argument_spec={
+        "resources": {
+            "type": "list",
+            "elements": "dict",
+            "options": {"name": {"type": "str", "required": True}, "uid": {"type": "str"}, **KIND},
+        },
+        "label_selector": {"type": "str"},
+        "kinds": {"type": "list", "elements": "dict", "options": KIND},
+        "conditions": {"type": "list", "elements": "str", "default": ["Synced", "Ready"]},
+        "state": {"type": "str", "choices": ["ready", "absent"], "default": "ready"},
+        "timeout": {"type": "int", "default": 300},
+        "fail_fast": {"type": "bool", "default": False},
+        **KUBERNETES_ARGUMENTS,
+    },
+    required_one_of=[["resources", "label_selector"]],
+    mutually_exclusive=[["resources", "label_selector"], ["resources", "kinds"]],
+    required_together=[["label_selector", "kinds"]],
 )
 
 
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    require_client()
+    options = Options(**{name: params[name] for name in Options._fields})
+    api = KubernetesApi(params["kubeconfig"], params["context"])
+    waiter = Waiter(api, wants_of(params), options)
+    return waiter.look() if check_mode else waiter.wait()
+
+
 def main() -> None:
-    kind_spec = {
-        "api_version": {"type": "str", "required": True},
-        "kind": {"type": "str", "required": True},
-        "namespace": {"type": "str"},
-        "conditions": {"type": "list", "elements": "str"},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "resources": {
-                "type": "list",
-                "elements": "dict",
-                "options": dict(name={"type": "str", "required": True}, uid={"type": "str"}, **kind_spec),
-            },
-            "label_selector": {"type": "str"},
-            "kinds": {"type": "list", "elements": "dict", "options": kind_spec},
-            "conditions": {"type": "list", "elements": "str", "default": ["Synced", "Ready"]},
-            "state": {"type": "str", "choices": ["ready", "absent"], "default": "ready"},
-            "timeout": {"type": "int", "default": 300},
-            "fail_fast": {"type": "bool", "default": False},
-            **KUBERNETES_ARGUMENTS,
-        },
-        required_one_of=[["resources", "label_selector"]],
-        mutually_exclusive=[["resources", "label_selector"], ["resources", "kinds"]],
-        required_together=[["label_selector", "kinds"]],
-        supports_check_mode=True,
-    )
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    options = Options(**{name: module.params[name] for name in Options._fields})
-    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
-    waiter = Waiter(api, wants_of(module.params), options)
-    try:
-        result = waiter.look() if module.check_mode else waiter.wait()
-    except KubernetesError as error:
-        module.fail_json(msg=error.message, **error.details)
-    module.exit_json(changed=False, **result)
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -31,6 +31,11 @@ options:
     description: Name of the kind cluster to load the images into. Without one they are brought into Docker's store alone.
     type: str
     default: ""
+  commands:
+    description: Paths of the commands C(docker) and C(kind), where they are not those of E(PATH).
+    type: dict
+    default: {}
+    version_added: 0.2.0
 extends_documentation_fragment:
   - localcloud.stack.attributes
 attributes:
@@ -79,49 +84,49 @@ loaded:
 
 import os
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import bring
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import bring, with_commands
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
     declared_images,
     image_problems,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
+
+SPEC = Spec(
+    argument_spec={
+        "images": {"type": "dict", "required": True},
+        "project": {"type": "path", "required": True},
+        "build_arguments": {"type": "dict", "default": {}},
+        "kind_cluster": {"type": "str", "default": ""},
+        "commands": {"type": "dict", "default": {}},
+    },
+)
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    if problem := missing_packages("yaml") or docker_problem(os.environ):
+        raise ModuleError(problem)
+    project = Path(params["project"])
+    if problems := image_problems(params["images"], "images", application_images(project_parts(project))):
+        raise ModuleError("\n".join(problems))
+    arguments = {name: str(value) for name, value in params["build_arguments"].items()}
+    images = declared_images(params["images"])
+    run_with = with_commands(params["commands"])
+    try:
+        found = bring(images, project, arguments, params["kind_cluster"], check_mode, run_with)
+    except OSError as error:
+        raise ModuleError(str(error)) from error
+    return {"changed": bool(found.made or found.loaded), **found._asdict()}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "images": {"type": "dict", "required": True},
-            "project": {"type": "path", "required": True},
-            "build_arguments": {"type": "dict", "default": {}},
-            "kind_cluster": {"type": "str", "default": ""},
-        },
-        supports_check_mode=True,
-    )
-    wanted = module.params
-    if problem := missing_packages("yaml") or docker_problem(os.environ):
-        module.fail_json(msg=problem)
-    project = Path(wanted["project"])
-    if problems := image_problems(wanted["images"], "images", application_images(project_parts(project))):
-        module.fail_json(msg="\n".join(problems))
-    arguments = {name: str(value) for name, value in wanted["build_arguments"].items()}
-    images = declared_images(wanted["images"])
-
-    def run(command: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
-        code, output, errors = module.run_command(command, environ_update=variables)
-        return code, output, errors
-
-    try:
-        found = bring(images, project, arguments, wanted["kind_cluster"], module.check_mode, run)
-    except (ImageError, OSError) as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=bool(found.made or found.loaded), **found._asdict())
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -35,11 +35,6 @@ options:
     description: The pinned versions as M(localcloud.stack.toolchain) returns them.
     type: dict
     default: {}
-  unbuilt:
-    description: In check mode, the parts that are still to be built, as M(localcloud.stack.toolchain) returns them (C(missing)). O(parts) may lack them then.
-    type: list
-    elements: str
-    default: []
   access:
     description:
       - Who reaches the node's address, where the emulator and DynamoDB Admin ask nobody who they are. Rules of nft hold the others off.
@@ -139,17 +134,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError, PatientApi
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import PATIENCE, KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import (
     BaseInputs,
     Node,
-    NodeError,
     PartPath,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.node.stale import mark_unready
@@ -159,6 +151,26 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
     import yaml
     from filelock import FileLock
 
+SPEC = Spec(
+    argument_spec={
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "folder": {"type": "path", "required": True},
+        "checkout": {"type": "path", "required": True},
+        "parts": {"type": "dict", "default": {}},
+        "versions": {"type": "dict", "default": {}},
+        "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
+        "cache": {"type": "path"},
+        "base": {
+            "type": "dict",
+            "options": {
+                "parts": {"type": "list", "elements": "str", "required": True},
+                "settings": {"type": "dict", "default": {}},
+            },
+        },
+        "kubeconfig": {"type": "path", "required": True},
+    },
+    required_if=[("state", "present", ("parts", "versions"))],
+)
 # For so long a run that comes after one that was interrupted looks at the pods, too.
 RECENTLY = timedelta(minutes=5)
 
@@ -166,11 +178,11 @@ RECENTLY = timedelta(minutes=5)
 def present(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make the node run and write its kubeconfig."""
     parts = {name: PartPath(**part) for name, part in arguments["parts"].items()}
+    tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
     if check_mode:
-        node.refuse_others(parts, arguments["unbuilt"])
+        node.refuse_versions(tags)
         if not parts or node.process is None or not node.known.initialized:
             return {"changed": True}
-    tags = {name: arguments["versions"][name] for name in ("kubernetes", "coredns", "etcd")}
     base = arguments["base"] and BaseInputs(tuple(arguments["base"]["parts"]), arguments["base"]["settings"])
     changed = not (node.is_up(parts) and node.is_guarded()) if check_mode else node.up(parts, tags, base)
     path = Path(arguments["kubeconfig"])
@@ -210,48 +222,30 @@ def absent(node: Node, arguments: dict[str, Any], check_mode: bool) -> dict[str,
     return {"changed": changed}
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "folder": {"type": "path", "required": True},
-            "checkout": {"type": "path", "required": True},
-            "parts": {"type": "dict", "default": {}},
-            "versions": {"type": "dict", "default": {}},
-            "unbuilt": {"type": "list", "elements": "str", "default": []},
-            "access": {"type": "str", "choices": ["user", "host", "network"], "default": "user"},
-            "cache": {"type": "path"},
-            "base": {
-                "type": "dict",
-                "options": {
-                    "parts": {"type": "list", "elements": "str", "required": True},
-                    "settings": {"type": "dict", "default": {}},
-                },
-            },
-            "kubeconfig": {"type": "path", "required": True},
-        },
-        required_if=[("state", "present", ("parts", "versions"))],
-        supports_check_mode=True,
-    )
-    if problem := missing_packages("filelock", "kubernetes", "psutil", "supervisor", "yaml"):
-        module.fail_json(msg=problem)
-    state = {"present": present, "absent": absent}[module.params["state"]]
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    if problem := missing_packages("cryptography", "filelock", "kubernetes", "psutil", "supervisor", "yaml"):
+        raise ModuleError(problem)
+    state = {"present": present, "absent": absent}[params["state"]]
     try:
-        folder = Path(module.params["folder"])
+        folder = Path(params["folder"])
         folder.parent.mkdir(parents=True, exist_ok=True)
         # A playbook that was stopped by Ctrl-C leaves its module at work; wait until that has ended.
         with FileLock(folder.with_suffix(".lock")):
-            cache = Cache(Path(module.params["cache"] or default_root()))
-            node = Node(folder, Path(module.params["checkout"]), cache, module.params["access"])
-            result = state(node, module.params, module.check_mode)
-        for note in node.notes:
-            module.warn(printable_lines(note))
-        module.exit_json(**result)
-    except (NodeError, WaitError, OSError) as error:
-        module.fail_json(msg=str(error))
+            cache = Cache(Path(params["cache"] or default_root()))
+            node = Node(folder, Path(params["checkout"]), cache, params["access"])
+            result = state(node, params, check_mode)
+        return {**result, "warnings": node.notes}
+    except OSError as error:
+        raise ModuleError(str(error)) from error
     except (ApiError, KubernetesError) as error:
-        module.fail_json(msg=f"The node runs, but its pods can't be looked at: {error.message}. Run `make up` again.")
+        raise ModuleError(
+            f"The node runs, but its pods can't be looked at: {error.message}. Run `make up` again."
+        ) from error
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -64,51 +64,55 @@ kept:
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError, KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, KubernetesApi
 from ansible_collections.localcloud.stack.plugins.module_utils.node.base import BaseError
-from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node, NodeError
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import Node
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     from filelock import FileLock
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            **KUBERNETES_ARGUMENTS,
-            "folder": {"type": "path", "required": True},
-            "checkout": {"type": "path", "required": True},
-            "namespace": {"type": "str", "default": "crossplane-system"},
-            "cache": {"type": "path"},
-        },
-        supports_check_mode=True,
-    )
+SPEC = Spec(
+    argument_spec={
+        **KUBERNETES_ARGUMENTS,
+        "folder": {"type": "path", "required": True},
+        "checkout": {"type": "path", "required": True},
+        "namespace": {"type": "str", "default": "crossplane-system"},
+        "cache": {"type": "path"},
+    },
+)
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if problem := missing_packages("filelock", "psutil", "supervisor", "yaml"):
-        module.fail_json(msg=problem)
-    if module.check_mode:
-        module.exit_json(changed=False, kept=False)
-    folder = Path(module.params["folder"])
-    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+        raise ModuleError(problem)
+    if check_mode:
+        return {"kept": False}
+    folder = Path(params["folder"])
+    api = KubernetesApi(params["kubeconfig"], params["context"])
     kept = False
     try:
         with FileLock(folder.with_suffix(".lock")):
-            node = Node(folder, Path(module.params["checkout"]), Cache(Path(module.params["cache"] or default_root())))
+            node = Node(folder, Path(params["checkout"]), Cache(Path(params["cache"] or default_root())))
             if node.known.unkept:
                 api.connect()
-                kept = node.keep_base(lambda path: api.get(path, {}), module.params["namespace"])
-    except NodeError as error:
-        module.fail_json(msg=str(error))
+                kept = node.keep_base(lambda path: api.get(path, {}), params["namespace"])
     except (BaseError, ApiError, KubernetesError, OSError) as error:
         # All runs without it, the next node too.
-        module.warn(f"What the next node could begin with is not kept: {error}")
-    module.exit_json(changed=False, kept=kept)
+        return {"kept": False, "warnings": [f"What the next node could begin with is not kept: {error}"]}
+    return {"kept": kept}
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

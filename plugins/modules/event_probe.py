@@ -351,59 +351,63 @@ evidence:
 """
 
 import dataclasses
+import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
+    PUBLIC_KEYS,
     Clients,
     Connection,
     aws_argument_spec,
-    keep_public_keys,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.request import Request
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.runner import Prober
 
+SPEC = Spec(
+    argument_spec={
+        **aws_argument_spec(),
+        "topic": {"type": "str"},
+        "table": {"type": "str"},
+        "key": {"type": "str", "default": "Id", "no_log": False},
+        "queue": {"type": "str"},
+        "until": {"type": "str", "choices": ["table", "queue", "bucket"], "default": "table"},
+        "destination_queue": {"type": "str"},
+        "bucket": {"type": "str"},
+        "prefix": {"type": "str", "default": ""},
+        "body": {"type": "raw"},
+        "count": {"type": "int", "default": 1},
+        "rate": {"type": "float"},
+        "message_attributes": {"type": "dict"},
+        "message_group_id": {"type": "str"},
+        "timeout": {"type": "int", "default": 30},
+    },
+    required_together=AWS_REQUIRED_TOGETHER,
+    mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+    public=PUBLIC_KEYS,
+)
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(
-            **aws_argument_spec(),
-            topic={"type": "str"},
-            table={"type": "str"},
-            key={"type": "str", "default": "Id", "no_log": False},
-            queue={"type": "str"},
-            until={"type": "str", "choices": ["table", "queue", "bucket"], "default": "table"},
-            destination_queue={"type": "str"},
-            bucket={"type": "str"},
-            prefix={"type": "str", "default": ""},
-            body={"type": "raw"},
-            count={"type": "int", "default": 1},
-            rate={"type": "float"},
-            message_attributes={"type": "dict"},
-            message_group_id={"type": "str"},
-            timeout={"type": "int", "default": 30},
-        ),
-        required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
-        supports_check_mode=True,
-    )
-    keep_public_keys(module)
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if missing := missing_packages("boto3"):
-        module.fail_json(msg=missing)
-    connection = Connection.from_params(module.params)
-    request = Request(**{field.name: module.params[field.name] for field in dataclasses.fields(Request)})
+        raise ModuleError(missing)
+    connection = Connection.from_params(params)
+    request = Request(**{field.name: params[field.name] for field in dataclasses.fields(Request)})
     try:
         clients = Clients(connection)
         prober = Prober(clients, request, clients.endpoint_url)
-        result = {**prober.check(), "published": False} if module.check_mode else prober.run()
+        return {**prober.check(), "published": False} if check_mode else prober.run()
     except AwsError as error:
-        module.fail_json(msg=error.message, **{"published": False, **error.details})
-    module.exit_json(changed=False, **result)
+        raise ModuleError(error.message, **{"published": False, **error.details}) from error
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

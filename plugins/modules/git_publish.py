@@ -77,48 +77,49 @@ files:
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.argocd.git_publish import (
-    GitError,
     Repository,
     publish,
     url_problem,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
+
+SPEC = Spec(
+    argument_spec={
+        # Credentials in it would else be shown among the arguments.
+        "url": {"type": "str", "required": True, "no_log": True},
+        "branch": {"type": "str", "default": "main"},
+        "folders": {"type": "dict", "required": True},
+        "username": {"type": "str", "default": ""},
+        "password": {"type": "str", "default": "", "no_log": True},
+    },
+)
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    if problem := url_problem(params["url"]):
+        raise ModuleError(f"{problem}, then run again.")
+    folders = {path: Path(folder) for path, folder in params["folders"].items()}
+    if missing := sorted(f"{folder} ({path})" for path, folder in folders.items() if not folder.is_dir()):
+        raise ModuleError(f"folders: there is no folder {', no folder '.join(missing)}. Correct them, then run again.")
+    repository = Repository(params["url"], params["branch"], params["username"], params["password"])
+    with tempfile.TemporaryDirectory() as work:
+        done = publish(repository, folders, Path(work), check_mode)
+    after = "".join(f"{path}\n" for path in done.files)
+    return {
+        "changed": done.changed,
+        "revision": done.revision,
+        "files": done.files,
+        "diff": {"before": "", "after": after},
+    }
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            # Credentials in it would else be shown among the arguments.
-            "url": {"type": "str", "required": True, "no_log": True},
-            "branch": {"type": "str", "default": "main"},
-            "folders": {"type": "dict", "required": True},
-            "username": {"type": "str", "default": ""},
-            "password": {"type": "str", "default": "", "no_log": True},
-        },
-        supports_check_mode=True,
-    )
-    given = module.params
-    if problem := url_problem(given["url"]):
-        module.fail_json(msg=f"{problem}, then run again.")
-    folders = {path: Path(folder) for path, folder in given["folders"].items()}
-    if missing := sorted(f"{folder} ({path})" for path, folder in folders.items() if not folder.is_dir()):
-        module.fail_json(
-            msg=f"folders: there is no folder {', no folder '.join(missing)}. Correct them, then run again."
-        )
-    repository = Repository(given["url"], given["branch"], given["username"], given["password"])
-    try:
-        with tempfile.TemporaryDirectory() as work:
-            done = publish(repository, folders, Path(work), module.check_mode)
-    except GitError as error:
-        module.fail_json(msg=str(error))
-    after = "".join(f"{path}\n" for path in done.files)
-    module.exit_json(
-        changed=done.changed, revision=done.revision, files=done.files, diff={"before": "", "after": after}
-    )
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

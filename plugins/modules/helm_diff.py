@@ -158,12 +158,14 @@ gone:
 """
 
 import json
+import shutil
+import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, printable
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import guard_of, unreadable
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.release import (
     chart_labels,
@@ -177,54 +179,55 @@ from ansible_collections.localcloud.stack.plugins.module_utils.helm.release impo
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.values import refused
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
+SPEC = Spec(
+    argument_spec={
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str", "required": True},
+        "chart": {"type": "str", "required": True},
+        "chart_version": {"type": "str"},
+        "values": {"type": "dict", "default": {}},
+        "owner": {"type": "str", "default": ""},
+        "owner_secret": {"type": "str", "default": "", "no_log": False},
+        "timeout": {"type": "int", "default": 300},
+        "binary_path": {"type": "path"},
+        **KUBERNETES_ARGUMENTS,
+    },
+    # They may be secrets.
+    unshown=["values"],
+)
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
-            "chart": {"type": "str", "required": True},
-            "chart_version": {"type": "str"},
-            "values": {"type": "dict", "default": {}},
-            "owner": {"type": "str", "default": ""},
-            "owner_secret": {"type": "str", "default": "", "no_log": False},
-            "timeout": {"type": "int", "default": 300},
-            "binary_path": {"type": "path"},
-            **KUBERNETES_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
+
+def run(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
     if problem := missing_packages("yaml"):
-        module.fail_json(msg=problem)
-    params = module.params
-    # Taken out of what -vvv shows of the arguments, as values may be secrets. As Helm has them, which knows no other than JSON's.
-    values = json.loads(json.dumps(undated(params.pop("values"))))
+        raise ModuleError(problem)
+    # As Helm has them, which knows no other than JSON's.
+    values = json.loads(json.dumps(undated(params["values"])))
     try:
         chart, labels = chart_of(params["chart"], params["chart_version"]), chart_labels(params["chart"])
     except (OSError, ValueError) as error:
-        module.fail_json(msg=f"The chart {params['chart']} can't be read: {printable(error)}. Correct its path.")
+        raise ModuleError(
+            f"The chart {params['chart']} can't be read: {printable(error)}. Correct its path."
+        ) from error
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
-    with cluster_of(module, f"The release {params['name']} can't be looked at", likely) as api:
+    with cluster_of(params, f"The release {params['name']} can't be looked at", likely) as api:
         try:
             release = read_release(api, params["namespace"], params["name"], params["owner_secret"])
         except ValueError as error:
-            module.fail_json(msg=unreadable(params["name"], params["namespace"], error))
+            raise ModuleError(unreadable(params["name"], params["namespace"], error)) from error
     differing = differences(release, chart, values, params["owner"], labels)
-    helm = module.get_bin_path(params["binary_path"]) if params["binary_path"] and differing else None
+    helm = shutil.which(params["binary_path"]) if params["binary_path"] and differing else None
+    return {
+        "differences": differing,
+        "refused": refused(run_command, helm, params["chart"], values) if helm else [],
+        "foreign": foreign(release, params["owner"]),
+        "running": running(release, guard_of(params["timeout"])),
+        "gone": gone(release),
+    }
 
-    def run(command: list[str], data: str) -> tuple[int, str, str]:
-        code, output, errors = module.run_command(command, data=data)
-        return code, output, errors
 
-    module.exit_json(
-        changed=False,
-        differences=differing,
-        refused=refused(run, helm, params["chart"], values) if helm else [],
-        foreign=foreign(release, params["owner"]),
-        running=running(release, guard_of(params["timeout"])),
-        gone=gone(release),
-    )
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

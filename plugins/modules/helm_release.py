@@ -158,34 +158,51 @@ scaled:
   sample: [the Deployment web keeps its 5 replicas, which kubectl has set; 2 are declared]
 """
 
+import shutil
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, printable
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import Chart, Helm, Where, major_version
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import Outcome, Wanted, install, remove
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
+SPEC = Spec(
+    argument_spec={
+        "name": {"type": "str", "required": True},
+        "namespace": {"type": "str", "required": True},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "owner": {"type": "str", "required": True},
+        "owner_secret": {"type": "str", "default": "", "no_log": False},
+        "chart": {"type": "str"},
+        "chart_repository": {"type": "str"},
+        "chart_version": {"type": "str"},
+        "values": {"type": "dict", "default": {}},
+        "create_namespace": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 300},
+        "binary_path": {"type": "path", "default": "helm"},
+        **KUBERNETES_ARGUMENTS,
+    },
+    required_if=[("state", "present", ["chart"])],
+    # They may be secrets.
+    unshown=["values"],
+)
 
-def helm_of(module: AnsibleModule) -> Helm:
-    """Helm for the module's release and cluster. Ends the module where there is none."""
-    params = module.params
+
+def helm_of(params: t.Mapping[str, t.Any]) -> Helm:
+    """Helm for the release and cluster. Raises ModuleError where there is none."""
     where = Where(params["kubeconfig"], params["context"], params["namespace"])
-    binary = module.get_bin_path(params["binary_path"], required=True)
-    try:
-        major = major_version(module.run_command, binary)
-    except KubernetesError as error:
-        module.fail_json(msg=error.message)
-    return Helm(module.run_command, binary, where, params["name"], params["timeout"], major)
+    binary = shutil.which(params["binary_path"])
+    if binary is None:
+        raise ModuleError(f"There is no program {params['binary_path']}. Install Helm, or set binary_path.")
+    return Helm(run_command, binary, where, params["name"], params["timeout"], major_version(run_command, binary))
 
 
-def outcome_of(module: AnsibleModule) -> Outcome:
-    """Bring the release to its state. Ends the module where that can't be done."""
-    params: dict[str, t.Any] = module.params
-    helm = helm_of(module)
+def outcome_of(params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
+    """Bring the release to its state. Raises ModuleError where that can't be done."""
+    helm = helm_of(params)
     likely = f"the cluster does not answer, or its user may not read Secrets of {params['namespace']}"
     chart = Chart(params["chart"] or "", params["chart_repository"], params["chart_version"])
     wanted = Wanted(
@@ -193,55 +210,38 @@ def outcome_of(module: AnsibleModule) -> Outcome:
         params["name"],
         params["owner"],
         chart,
-        # Taken out of what -vvv shows of the arguments, as values may be secrets.
-        params.pop("values"),
+        params["values"],
         params["create_namespace"],
         params["timeout"],
         params["owner_secret"],
     )
-    with cluster_of(module, f"The release {params['name']} can't be changed", likely) as api:
+    with cluster_of(params, f"The release {params['name']} can't be changed", likely) as api:
         act = install if params["state"] == "present" else remove
-        return act(api, helm, wanted, module.check_mode)
+        return act(api, helm, wanted, check_mode)
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "namespace": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "owner": {"type": "str", "required": True},
-            "owner_secret": {"type": "str", "default": "", "no_log": False},
-            "chart": {"type": "str"},
-            "chart_repository": {"type": "str"},
-            "chart_version": {"type": "str"},
-            "values": {"type": "dict", "default": {}},
-            "create_namespace": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 300},
-            "binary_path": {"type": "path", "default": "helm"},
-            **KUBERNETES_ARGUMENTS,
-        },
-        required_if=[("state", "present", ["chart"])],
-        supports_check_mode=True,
-    )
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if problem := missing_packages("yaml"):
-        module.fail_json(msg=problem)
-    done = outcome_of(module)
-    for warning in done.warnings:
-        module.warn(printable(warning))
-    module.exit_json(
-        changed=bool(done.actions),
-        actions=done.actions,
-        differences=done.differences,
-        kept=list(done.kept),
-        scaled=list(done.scaled),
-        diff={"before": _lines(done.differences), "after": _lines(done.actions)},
-    )
+        raise ModuleError(problem)
+    done = outcome_of(params, check_mode)
+    return {
+        "changed": bool(done.actions),
+        "actions": done.actions,
+        "differences": done.differences,
+        "kept": list(done.kept),
+        "scaled": list(done.scaled),
+        "diff": {"before": _lines(done.differences), "after": _lines(done.actions)},
+        "warnings": [printable(one) for one in done.warnings],
+    }
 
 
 def _lines(some: list[str]) -> str:
     return "".join(f"{one}\n" for one in some)
 
 
+def main() -> None:
+    run_module(SPEC, run)
+
+
 if __name__ == "__main__":
-    run_module(main)
+    main()

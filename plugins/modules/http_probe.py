@@ -142,10 +142,12 @@ failed_step:
   sample: create
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
+
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_proof import HttpProof, HttpProofError, unsent
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
+from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_proof import HttpProof, unsent
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps import (
     read_steps,
     secret_values,
@@ -153,31 +155,37 @@ from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_steps 
 )
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "steps": {"type": "list", "elements": "dict", "required": True},
-            "timeout": {"type": "int", "default": 60},
-        },
-        supports_check_mode=True,
-    )
+def secrets_of(params: dict[str, t.Any]) -> t.Iterable[str]:
+    """What is secret among steps that are valid."""
+    steps = params["steps"]
+    return () if step_problems(steps) else secret_values(read_steps(steps))
+
+
+SPEC = Spec(
+    argument_spec={
+        "steps": {"type": "list", "elements": "dict", "required": True},
+        "timeout": {"type": "int", "default": 60},
+    },
+    secrets=secrets_of,
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if missing := missing_packages("urllib3"):
-        module.fail_json(msg=missing)
-    timeout = module.params["timeout"]
-    problems = step_problems(module.params["steps"])
+        raise ModuleError(missing)
+    timeout = params["timeout"]
+    problems = step_problems(params["steps"])
     if timeout <= 0:
         problems.append(f"timeout is {timeout}, but must be above 0.")
     if problems:
-        module.fail_json(msg=" ".join([*problems, "Nothing was sent."]))
-    steps = read_steps(module.params["steps"])
-    module.no_log_values.update(secret_values(steps))
-    if module.check_mode:
-        module.exit_json(changed=False, **unsent(steps))
-    try:
-        module.exit_json(changed=False, **HttpProof(steps, timeout).run())
-    except HttpProofError as error:
-        module.fail_json(msg=str(error), **error.details)
+        raise ModuleError(" ".join([*problems, "Nothing was sent."]))
+    steps = read_steps(params["steps"])
+    return unsent(steps) if check_mode else HttpProof(steps, timeout).run()
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

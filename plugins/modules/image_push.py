@@ -110,34 +110,35 @@ tool:
 """
 
 import os
+import typing as t
 from functools import partial
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import own_networks, proxy_exception
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.images.push import TOOLS, Wish, push
-from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError, parse_reference
+from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import parse_reference
+
+SPEC = Spec(
+    argument_spec={
+        "archive": {"type": "path", "required": True},
+        "destination": {"type": "str", "required": True},
+        "insecure": {"type": "bool", "default": False},
+        "tool": {"type": "str", "choices": ["auto", *TOOLS], "default": "auto"},
+    },
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    wish = Wish(**{name: params[name] for name in Wish._fields})
+    # An image tool reads the environment's proxies by itself.
+    near = proxy_exception(f"https://{parse_reference(wish.destination).host}", os.environ, own_networks())
+    return push(wish, check_mode, partial(run_command, environ_update=near))
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "archive": {"type": "path", "required": True},
-            "destination": {"type": "str", "required": True},
-            "insecure": {"type": "bool", "default": False},
-            "tool": {"type": "str", "choices": ["auto", *TOOLS], "default": "auto"},
-        },
-        supports_check_mode=True,
-    )
-    wish = Wish(**{name: module.params[name] for name in Wish._fields})
-    try:
-        # An image tool reads the environment's proxies by itself.
-        near = proxy_exception(f"https://{parse_reference(wish.destination).host}", os.environ, own_networks())
-        run = partial(module.run_command, environ_update=near)
-        module.exit_json(**push(wish, module.check_mode, run))
-    except ImageError as error:
-        module.fail_json(msg=str(error))
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

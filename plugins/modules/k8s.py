@@ -12,7 +12,8 @@ version_added: 0.1.0
 description:
   - Runs M(kubernetes.core.k8s) with these arguments, for the cluster of O(kubeconfig) and O(context) whatever the environment
     says. There, variables beat arguments. E(K8S_AUTH_HOST) would send objects to another cluster than that of the kubeconfig.
-  - Left out are all variables K8S_AUTH_*, and those of Helm that choose cluster, user, namespace or storage of releases.
+  - Left out are all variables K8S_AUTH_*, and those of Helm that choose cluster, user, namespace or storage of releases. On another machine
+    than the controller, where they can't be left out, variables K8S_AUTH_* make it fail.
   - An API server on this machine or in a network that it has an address in is reached without the environment's proxy.
   - Options that are not named here go on to M(kubernetes.core.k8s), too.
 options:

@@ -535,56 +535,56 @@ errors:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
+
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import (
     AWS_MUTUALLY_EXCLUSIVE,
     AWS_REQUIRED_TOGETHER,
+    PUBLIC_KEYS,
     Clients,
     Connection,
     aws_argument_spec,
-    keep_public_keys,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import Query
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.collect import gather
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, printable
 
 SERVICES = ["sns", "sqs", "dynamodb", "s3", "ssm", "secretsmanager", "kms", "iam"]
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(
-            **aws_argument_spec(),
-            services={"type": "list", "elements": "str", "choices": SERVICES, "default": SERVICES},
-            names={"type": "list", "elements": "str", "default": []},
-            count_items={"type": "str", "choices": ["exact", "approximate", "none"], "default": "exact"},
-            newest_items={"type": "int", "default": 0},
-            sort_by={"type": "str", "default": "CreatedAt"},
-            parameter_values={"type": "bool", "default": False},
-            count_objects={"type": "bool", "default": False},
-            on_error={"type": "str", "choices": ["fail", "warn"], "default": "fail"},
-        ),
-        required_together=AWS_REQUIRED_TOGETHER,
-        mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
-        supports_check_mode=True,
-    )
-    keep_public_keys(module)
+SPEC = Spec(
+    argument_spec={
+        **aws_argument_spec(),
+        "services": {"type": "list", "elements": "str", "choices": SERVICES, "default": SERVICES},
+        "names": {"type": "list", "elements": "str", "default": []},
+        "count_items": {"type": "str", "choices": ["exact", "approximate", "none"], "default": "exact"},
+        "newest_items": {"type": "int", "default": 0},
+        "sort_by": {"type": "str", "default": "CreatedAt"},
+        "parameter_values": {"type": "bool", "default": False},
+        "count_objects": {"type": "bool", "default": False},
+        "on_error": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+    },
+    required_together=AWS_REQUIRED_TOGETHER,
+    mutually_exclusive=AWS_MUTUALLY_EXCLUSIVE,
+    public=PUBLIC_KEYS,
+)
+
+
+def run(params: dict[str, t.Any], _check_mode: bool) -> dict[str, t.Any]:
     if missing := missing_packages("boto3"):
-        module.fail_json(msg=missing)
-    query = Query(**{name: module.params[name] for name in Query._fields})
-    try:
-        result = gather(Clients(Connection.from_params(module.params)), query)
-    except AwsError as error:
-        module.fail_json(msg=error.message, **error.details)
-    for unread in result["errors"]:
-        module.warn(printable(unread["message"]))
+        raise ModuleError(missing)
+    query = Query(**{name: params[name] for name in Query._fields})
+    result = gather(Clients(Connection.from_params(params)), query)
     # Under its old name, too: as `found.keys` that is a method of the result itself.
     renamed = {"kms_keys": result["keys"]} if "keys" in result else {}
-    module.exit_json(changed=False, **result, **renamed)
+    return {**result, **renamed, "warnings": [printable(one["message"]) for one in result["errors"]]}
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

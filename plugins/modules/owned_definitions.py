@@ -54,31 +54,37 @@ created:
   sample: [topics.sns.aws.upbound.io]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.owned_definitions import create, read
 
+SPEC = Spec(
+    argument_spec={
+        "folders": {"type": "list", "elements": "path", "required": True},
+        "owner": {"type": "str", "required": True},
+        **KUBERNETES_ARGUMENTS,
+    },
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    try:
+        definitions = read(params["folders"], params["owner"])
+    except (OSError, ValueError) as error:
+        raise ModuleError(f"The definitions can't be read: {error}. Correct the folders, then run again.") from error
+    likely = "it does not answer, or its user may not create CustomResourceDefinitions"
+    with cluster_of(params, "CustomResourceDefinitions can't be created", likely) as api:
+        created = create(api, definitions, check_mode)
+    after = "".join(f"{name}\n" for name in created)
+    return {"changed": bool(created), "created": created, "diff": {"before": "", "after": after}}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "folders": {"type": "list", "elements": "path", "required": True},
-            "owner": {"type": "str", "required": True},
-            **KUBERNETES_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    try:
-        definitions = read(module.params["folders"], module.params["owner"])
-    except (OSError, ValueError) as error:
-        module.fail_json(msg=f"The definitions can't be read: {error}. Correct the folders, then run again.")
-    likely = "it does not answer, or its user may not create CustomResourceDefinitions"
-    with cluster_of(module, "CustomResourceDefinitions can't be created", likely) as api:
-        created = create(api, definitions, module.check_mode)
-    after = "".join(f"{name}\n" for name in created)
-    module.exit_json(changed=bool(created), created=created, diff={"before": "", "after": after})
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -130,57 +130,61 @@ kept:
       sample: 'not empty: ConfigMap/settings (orders)'
 """
 
-from ansible.module_utils.basic import AnsibleModule
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.owned_objects import Scope, remove
 
-
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "resources": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "api_version": {"type": "str", "required": True},
-                    "kind": {"type": "str", "required": True},
-                    "name": {"type": "str", "required": True},
-                    "namespace": {"type": "str"},
-                },
+SPEC = Spec(
+    argument_spec={
+        "resources": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "api_version": {"type": "str", "required": True},
+                "kind": {"type": "str", "required": True},
+                "name": {"type": "str", "required": True},
+                "namespace": {"type": "str"},
             },
-            "namespaces": {"type": "list", "elements": "str", "default": []},
-            "owners": {"type": "list", "elements": "str", "required": True},
-            "releases": {"type": "list", "elements": "str", "default": []},
-            "foreground": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 180},
-            **KUBERNETES_ARGUMENTS,
         },
-        supports_check_mode=True,
-    )
-    params = module.params
+        "namespaces": {"type": "list", "elements": "str", "default": []},
+        "owners": {"type": "list", "elements": "str", "required": True},
+        "releases": {"type": "list", "elements": "str", "default": []},
+        "foreground": {"type": "bool", "default": False},
+        "timeout": {"type": "int", "default": 180},
+        **KUBERNETES_ARGUMENTS,
+    },
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     scope = Scope(frozenset(params["owners"]), frozenset(params["releases"]))
     likely = "it does not answer, or its user may not delete these kinds"
-    with cluster_of(module, "Objects can't be removed from the cluster", likely) as api:
+    with cluster_of(params, "Objects can't be removed from the cluster", likely) as api:
         done = remove(
             api,
             params["resources"],
             params["namespaces"],
             scope,
             params["timeout"],
-            module.check_mode,
+            check_mode,
             params["foreground"],
         )
-    lines = [label(one) for one in done.removed]
-    module.exit_json(
-        changed=bool(done.removed),
-        removed=done.removed,
-        kept=done.kept,
-        diff={"before": "".join(f"{line}\n" for line in lines), "after": ""},
-    )
+    before = "".join(f"{label(one)}\n" for one in done.removed)
+    return {
+        "changed": bool(done.removed),
+        "removed": done.removed,
+        "kept": done.kept,
+        "diff": {"before": before, "after": ""},
+    }
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -86,7 +86,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
     WITHOUT_PROXIES,
@@ -94,15 +93,15 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
     is_direct,
     own_networks,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.supervised import (
     PORT,
     Program,
     Supervised,
-    SupervisedError,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError, KubernetesError, existing
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError, existing
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
 
 # Seconds in which kubectl notices that a pod is gone.
@@ -110,6 +109,21 @@ PATIENCE = 0.5
 # Pods have 30 s to end if they don't say otherwise.
 ENDING_SECONDS = 90
 ROUTE = ("kubectl", "kubeconfig", "context", "namespace", "service", "service_port")
+SPEC = Spec(
+    argument_spec={
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "folder": {"type": "path", "required": True},
+        "kubectl": {"type": "path", "default": "kubectl"},
+        "kubeconfig": {"type": "path"},
+        "context": {"type": "str"},
+        "namespace": {"type": "str"},
+        "service": {"type": "str"},
+        "service_port": {"type": "int"},
+        "local_port": {"type": "int"},
+        "timeout": {"type": "int", "default": 30},
+    },
+    required_if=[("state", "present", ROUTE)],
+)
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -181,34 +195,22 @@ def program_of(arguments: dict[str, Any]) -> Program:
     )  # fmt: skip
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "folder": {"type": "path", "required": True},
-            "kubectl": {"type": "path", "default": "kubectl"},
-            "kubeconfig": {"type": "path"},
-            "context": {"type": "str"},
-            "namespace": {"type": "str"},
-            "service": {"type": "str"},
-            "service_port": {"type": "int"},
-            "local_port": {"type": "int"},
-            "timeout": {"type": "int", "default": 30},
-        },
-        required_if=[("state", "present", ROUTE)],
-        supports_check_mode=True,
-    )
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if problem := missing_packages("kubernetes", "psutil", "supervisor", "yaml"):
-        module.fail_json(msg=problem)
+        raise ModuleError(problem)
     try:
-        module.exit_json(**result(module.params, module.check_mode))
-    except (SupervisedError, WaitError, KubernetesError, OSError) as error:
-        module.fail_json(msg=str(error))
+        return result(params, check_mode)
+    except OSError as error:
+        raise ModuleError(str(error)) from error
     except ApiError as error:
-        module.fail_json(
-            msg=f"The pods of the Service can't be looked at: {error.message}. Look at kubeconfig and context."
-        )
+        raise ModuleError(
+            f"The pods of the Service can't be looked at: {error.message}. Look at kubeconfig and context."
+        ) from error
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -86,12 +86,30 @@ options:
     description: The parts of the toolchain by name, as C(toolchain/parts.yml) has them.
     type: dict
     default: {}
+  metrics:
+    description: Result of M(localcloud.stack.prometheus_info); empty where there is no Prometheus.
+    type: dict
+    default: {}
+  metrics_url:
+    description: Where that Prometheus is.
+    type: str
+    default: ""
+  metrics_page:
+    description: Where its dashboards are shown; empty where it has none.
+    type: str
+    default: ""
+  chart_command:
+    description: What draws charts, the part C(report-charts) run by Node.js. Without it the page has their figures as tables.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - localcloud.stack.attributes
   - localcloud.stack.attributes.reads_only
   - localcloud.stack.attributes.controller
 seealso:
   - module: localcloud.stack.localstack_info
+  - module: localcloud.stack.prometheus_info
   - module: localcloud.stack.crossplane_diff
   - module: localcloud.stack.workload_wait
 """
@@ -117,7 +135,7 @@ report:
   description: The report as data, as C(docs/report.schema.json) says.
   returned: success
   type: dict
-  sample: {schema_version: 1, state: ok, summary: "3 services and 4 resources are as declared and ready."}
+  sample: {schema_version: 2, state: ok, summary: "3 services and 4 resources are as declared and ready."}
 html:
   description: The report as a page.
   returned: success

@@ -54,9 +54,10 @@ dest:
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 
 def differs(path: Path, content: bytes) -> bool:
@@ -81,32 +82,37 @@ def write(path: Path, content: bytes, mode: int) -> None:
         raise
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "dest": {"type": "path", "required": True},
-            "content": {"type": "str", "required": True, "no_log": True},
-            "mode": {"type": "str", "default": "0600"},
-        },
-        supports_check_mode=True,
-    )
-    path, content = Path(module.params["dest"]), module.params["content"].encode()
+SPEC = Spec(
+    argument_spec={
+        "dest": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True, "no_log": True},
+        "mode": {"type": "str", "default": "0600"},
+    },
+)
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    path, content = Path(params["dest"]), params["content"].encode()
     try:
-        mode = int(module.params["mode"], 8)
+        mode = int(params["mode"], 8)
     except ValueError:
-        module.fail_json(
-            msg=f"mode is '{module.params['mode']}', but must be octal digits such as 0600. Correct it, then run again."
-        )
+        raise ModuleError(
+            f"mode is '{params['mode']}', but must be octal digits such as 0600. Correct it, then run again."
+        ) from None
     try:
         changed = differs(path, content)
-        if changed and not module.check_mode:
+        if changed and not check_mode:
             write(path, content, mode)
     except OSError as error:
-        module.fail_json(
-            msg=f"{path} can't be written: {error.strerror}. Make its folder writable for you, then run again."
-        )
-    module.exit_json(changed=changed, dest=str(path))
+        raise ModuleError(
+            f"{path} can't be written: {error.strerror}. Make its folder writable for you, then run again."
+        ) from error
+    return {"changed": changed, "dest": str(path)}
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -74,26 +74,38 @@ port:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.supervised import (
     Program,
     Supervised,
-    SupervisedError,
 )
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
+
+SPEC = Spec(
+    argument_spec={
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "folder": {"type": "path", "required": True},
+        "argv": {"type": "list", "elements": "str"},
+        "environment_variables": {"type": "dict", "default": {}},
+        "address": {"type": "str", "default": "127.0.0.1"},
+        "port": {"type": "int"},
+        "timeout": {"type": "int", "default": 30},
+    },
+    required_if=[("state", "present", ("argv",))],
+    # They may be secrets.
+    unshown=["environment_variables"],
+)
 
 
 def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do what is asked. Raises SupervisedError."""
     supervised = Supervised(Path(arguments["folder"]))
-    # Taken out of what -vvv shows of the arguments, as values may be secrets.
-    environment = arguments.pop("environment_variables")
     if arguments["state"] == "absent":
         return {"changed": supervised.folder.exists() if check_mode else supervised.stop()}
     program = Program(
         argv=arguments["argv"],
-        environment={name: str(value) for name, value in environment.items()},
+        environment={name: str(value) for name, value in arguments["environment_variables"].items()},
         address=arguments["address"],
         port=arguments["port"],
         hint=f"Its log is {arguments['folder']}/program.log.",
@@ -105,27 +117,18 @@ def result(arguments: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {"changed": changed, "port": supervised.start(program, arguments["timeout"])}
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "folder": {"type": "path", "required": True},
-            "argv": {"type": "list", "elements": "str"},
-            "environment_variables": {"type": "dict", "default": {}},
-            "address": {"type": "str", "default": "127.0.0.1"},
-            "port": {"type": "int"},
-            "timeout": {"type": "int", "default": 30},
-        },
-        required_if=[("state", "present", ("argv",))],
-        supports_check_mode=True,
-    )
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if problem := missing_packages("psutil", "supervisor"):
-        module.fail_json(msg=problem)
+        raise ModuleError(problem)
     try:
-        module.exit_json(**result(module.params, module.check_mode))
-    except (SupervisedError, OSError) as error:
-        module.fail_json(msg=str(error))
+        return result(params, check_mode)
+    except OSError as error:
+        raise ModuleError(str(error)) from error
+
+
+def main() -> None:
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

@@ -37,6 +37,19 @@ options:
     description: Ask registries again what tags name. Else a tag stays what it was when it was asked for first.
     type: bool
     default: false
+  build:
+    description: Build what is missing. Otherwise that is refused.
+    type: bool
+    default: true
+  keep_downloads:
+    description: Keep module downloads and compilers' caches after something was compiled. Without them a changed part takes longer.
+    type: bool
+    default: true
+  kubernetes:
+    description: The minor version of Kubernetes, such as V(1.36), of which those parts are that depend on it. By default the one that
+      C(toolchain/parts.yml) pins.
+    type: str
+    default: ""
   cache:
     description: The cache. By default C($XDG_CACHE_HOME/localcloud) or C(~/.cache/localcloud).
     type: path

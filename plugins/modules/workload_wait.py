@@ -208,47 +208,46 @@ problems:
       sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+import typing as t
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import run as run_module
-from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import KubernetesError
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import (
     KUBERNETES_ARGUMENTS,
-    KUBERNETES_IMPORT_ERROR,
     KubernetesApi,
+    require_client,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import API_PATHS
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.wait import Options, Waiter
 
+SPEC = Spec(
+    argument_spec={
+        "names": {"type": "list", "elements": "str"},
+        "label_selector": {"type": "str"},
+        "kind": {"type": "str", "choices": list(API_PATHS), "default": "Deployment"},
+        "namespace": {"type": "str", "required": True},
+        "timeout": {"type": "int", "default": 300},
+        "unschedulable_after": {"type": "int", "default": 30},
+        **KUBERNETES_ARGUMENTS,
+    },
+    required_one_of=[["names", "label_selector"]],
+    mutually_exclusive=[["names", "label_selector"]],
+)
+
+
+def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    require_client()
+    api = KubernetesApi(params["kubeconfig"], params["context"])
+    waiter = Waiter(api, Options(**{name: params[name] for name in Options._fields}))
+    if not check_mode:
+        return waiter.wait()
+    result, unseen = waiter.look()
+    return {**result, "unseen": printable(unseen), "warnings": [printable(unseen)]} if unseen else result
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "names": {"type": "list", "elements": "str"},
-            "label_selector": {"type": "str"},
-            "kind": {"type": "str", "choices": list(API_PATHS), "default": "Deployment"},
-            "namespace": {"type": "str", "required": True},
-            "timeout": {"type": "int", "default": 300},
-            "unschedulable_after": {"type": "int", "default": 30},
-            **KUBERNETES_ARGUMENTS,
-        },
-        required_one_of=[["names", "label_selector"]],
-        mutually_exclusive=[["names", "label_selector"]],
-        supports_check_mode=True,
-    )
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
-    try:
-        waiter = Waiter(api, Options(**{name: module.params[name] for name in Options._fields}))
-        result, unseen = waiter.look() if module.check_mode else (waiter.wait(), None)
-    except KubernetesError as error:
-        module.fail_json(msg=error.message, **error.details)
-    if unseen:
-        module.warn(printable(unseen))
-        result["unseen"] = printable(unseen)
-    module.exit_json(changed=False, **result)
+    run_module(SPEC, run)
 
 
 if __name__ == "__main__":
-    run_module(main)
+    main()

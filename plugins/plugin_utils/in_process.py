@@ -10,87 +10,28 @@ that all this is there in every task's process.
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Mapping
+from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
-from ansible.release import __version__
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.client import read_ahead
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import AwsError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable_lines
-from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import unexpected
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import run_here
+from ansible_collections.localcloud.stack.plugins.plugin_utils.main_process import kept, load_for_templates
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import plain, unlogged
-
-# So many more objects than at the last time make Python look for garbage again; 700 by default, which lists of thousands of
-# resources pass all the time without any garbage among them. These are about 20 MiB.
-NEW_OBJECTS = 100_000
-
-
-@contextlib.contextmanager
-def kept() -> Iterator[None]:
-    """What is made in here stays: no garbage is looked for among it, neither here nor by the tasks' own processes.
-
-    Each of these would else copy all of its memory as soon as it collects garbage.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.set_threshold(NEW_OBJECTS)
-        gc.enable()
-
 
 with kept(), contextlib.suppress(ImportError):  # the modules say what is not there
     importlib.import_module("kubernetes.dynamic")
+load_for_templates()
 
-# Before, values of a vault came encrypted to the action.
-OLDEST_CORE = (2, 19)
-# The verbosity (-vvv) at which Ansible shows a task's arguments.
-INVOCATION_SHOWN = 3
+# The variable that has all of them run as any module, if it is false.
+SWITCH = "localcloud_in_process"
 # Services whose descriptions nearly every look into AWS needs.
 READ_AHEAD = ("dynamodb", "sns", "sqs", "sts")
-
-
-class Ended(BaseException):
-    """A module's result; no module catches it."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__()
-        self.result = result
-
-
-def module_class(arguments: Mapping[str, Any]) -> type[AnsibleModule]:
-    """An AnsibleModule that takes these arguments and ends with Ended instead of ending the process."""
-
-    class Module(AnsibleModule):
-        def _load_params(self) -> None:
-            self.params = dict(arguments)
-            self.said: list[str] = []
-
-        def warn(self, warning: str) -> None:
-            self.said.append(printable_lines(warning))
-
-        def exit_json(self, **result: Any) -> NoReturn:
-            shown = dict(result)
-            # Of thousands of arguments a copy for nobody would take longer than the work.
-            if self._verbosity >= INVOCATION_SHOWN:
-                shown["invocation"] = {"module_args": self.params}
-            if self.said:
-                shown["warnings"] = self.said
-            # Looking for no secret at all in thousands of results takes a while, too.
-            raise Ended(remove_values(shown, self.no_log_values) if self.no_log_values else shown)
-
-        def fail_json(self, msg: str, **result: Any) -> NoReturn:
-            self.exit_json(failed=True, msg=printable_lines(msg), **result)
-
-    return Module
 
 
 class InProcess(ActionBase):
@@ -125,27 +66,15 @@ class InProcess(ActionBase):
         return {**result, **executed}
 
     def _run_here(self, check_mode: bool) -> dict[str, Any]:
-        internal = {
-            "_ansible_check_mode": check_mode,
-            "_ansible_diff": self._task.diff,
-            "_ansible_verbosity": self._display.verbosity,
-            # Else the module writes its arguments into the system's log, where any of them may hold a secret.
-            "_ansible_no_log": True,
-        }
-        self.module.AnsibleModule = module_class({**plain(self._task.args), **internal})
-        try:
-            self.module.main()
-        except Ended as ended:
-            return ended.result
-        except Exception as error:
-            return unexpected(error, self._task.action)
-        return unexpected(RuntimeError("it ended without a result"), self._task.action)
+        module, verbosity = self.module, self._display.verbosity
+        return run_here(module.SPEC, module.run, plain(self._task.args), check_mode, self._task.action, verbosity)
 
     def _at_home(self, task_vars: Mapping[str, Any]) -> bool:
+        on = self._templar.template(task_vars.get(SWITCH, True))
         if self._task.delegate_to:
             task_vars = task_vars.get("ansible_delegated_vars", {}).get(self._task.delegate_to, {})
         return (
-            tuple(int(part) for part in __version__.split(".")[:2]) >= OLDEST_CORE
+            boolean(on)
             and self._connection.transport == "local"
             and not self._task.async_val
             and self._connection.become is None

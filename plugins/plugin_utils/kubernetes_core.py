@@ -7,15 +7,14 @@ Their own rules let variables beat a kubeconfig that is given: K8S_AUTH_HOST sen
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
-from types import new_class
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
-    CLUSTER_VARIABLES,
     UndecidedClusterError,
     api_server,
     chosen_cluster,
@@ -24,27 +23,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
     proxy_exception,
 )
 from ansible_collections.localcloud.stack.plugins.plugin_utils.values import unlogged
-
-
-class WithoutVariables(ActionBase):
-    """Goes before an action's class: its module starts without the variables that would lead it elsewhere."""
-
-    # Variables that the module gets besides.
-    added: Mapping[str, str]
-
-    def _compute_environment_string(self, raw_environment_out: dict[str, Any] | None = None) -> str:
-        """What stands before the module's command: the task's `environment`, and env(1), which alone can unset variables."""
-        declared: dict[str, Any] = {}
-        prefix = super()._compute_environment_string(declared)
-        if raw_environment_out is not None:
-            raw_environment_out.clear()
-            raw_environment_out.update(declared)
-        here = self._connection.transport == "local"
-        left_out = cluster_variables({*os.environ, *declared}) if here else CLUSTER_VARIABLES
-        words = [f"-u {name}" for name in left_out] + [
-            f"{name}={self._connection._shell.quote(value)}" for name, value in self.added.items()
-        ]
-        return " ".join([prefix, "env", *words]).strip() if words else prefix
 
 
 class KubernetesCore(ActionBase):
@@ -61,30 +39,69 @@ class KubernetesCore(ActionBase):
                 added.update(near)
             except UndecidedClusterError as error:
                 raise AnsibleActionFail(str(error)) from None
-        name, arguments = self._delegate(arguments)
-        action = self._shared_loader_obj.action_loader.get(name, class_only=True, collection_list=None)
-        if action is None:
-            raise AnsibleActionFail(
-                f"There is no {name}: the collection kubernetes.core is not installed. "
-                "Install it with `ansible-galaxy collection install kubernetes.core`, then run again."
-            )
-        task = self._task.copy(exclude_parent=False)
-        task.action, task.args = name, arguments
-        # type() would do; pylint takes what it makes for abstract, as it sees only the first of the bases.
-        kind = new_class("ActionModule", (WithoutVariables, action), exec_body=lambda body: body.update(added=added))
-        done: dict[str, Any] = kind(
-            task=task,
+        else:
+            added.update(self._without_remote_variables(task_vars))
+        name, arguments = self.delegated(arguments)
+        action = self._shared_loader_obj.action_loader.get(
+            name,
+            task=self._task_of(name, arguments, added),
             connection=self._connection,
             play_context=self._play_context,
             loader=self._loader,
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
-        ).run(task_vars=unlogged(task_vars))
+            collection_list=None,
+        )
+        if action is None:
+            raise AnsibleActionFail(
+                f"There is no {name}: the collection kubernetes.core is not installed. "
+                "Install it with `ansible-galaxy collection install kubernetes.core`, then run again."
+            )
+        with without_variables():
+            done: dict[str, Any] = action.run(task_vars=unlogged(task_vars))
         return done
 
-    def _delegate(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def delegated(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """The action that does the work, and its arguments."""
         return f"kubernetes.core.{self._task.action.rpartition('.')[2]}", arguments
+
+    def _task_of(self, name: str, arguments: dict[str, Any], added: Mapping[str, str]) -> Any:
+        """The task of that action, whose C(environment) leads to no other cluster."""
+        declared = self._task.environment or []
+        environment = [
+            {key: value for key, value in one.items() if key not in cluster_variables(one)}
+            for one in ([declared] if isinstance(declared, Mapping) else declared)
+        ]
+        task = self._task.copy(exclude_parent=False)
+        # Those of play and block are in the task's own already; they are not to be added again.
+        task.squash()
+        task.action, task.args, task.environment = name, arguments, [*environment, {**added}]
+        return task
+
+    def _without_remote_variables(self, task_vars: dict[str, Any] | None) -> dict[str, str]:
+        """What the environment needs besides on another machine, where variables can't be taken out: for Helm empty ones are none.
+
+        Raises AnsibleActionFail for those of kubernetes.core, which takes empty ones as they are.
+        """
+        look = {"gather_subset": ["!all", "!min", "env"]}
+        done = self._execute_module("ansible.builtin.setup", look, task_vars=unlogged(task_vars))
+        found = sorted(cluster_variables(done.get("ansible_facts", {}).get("ansible_env", {})))
+        if refused := [name for name in found if not name.startswith("HELM_")]:
+            raise AnsibleActionFail(
+                f"On the machine of this task the environment leads to a cluster by {', '.join(refused)}, beside the arguments. "
+                "Take it out there, then run again."
+            )
+        return dict.fromkeys(found, "")
+
+
+@contextlib.contextmanager
+def without_variables() -> Iterator[None]:
+    """In here the processes that this one starts have no variables that would lead them elsewhere."""
+    taken = {name: os.environ.pop(name) for name in cluster_variables(os.environ)}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def for_cluster(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

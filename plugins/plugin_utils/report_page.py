@@ -4,25 +4,31 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import jinja2
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 from ansible_collections.localcloud.stack.plugins.module_utils.report.layout import Layout, Place, layout
 from ansible_collections.localcloud.stack.plugins.module_utils.report.model import (
     Bar,
     Blueprint,
+    Chart,
     Edge,
     Node,
     Report,
+    Series,
     Timeline,
 )
 from markupsafe import Markup
+
+from .charts import Drawn, drawn
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "playbooks/templates"
 TITLES = {
@@ -40,6 +46,7 @@ WIDTH, HEIGHT, GAP, LINE, MARGIN = 176, 88, 76, 20, 6
 NAME_LENGTH, SAID_LENGTH, LABEL_LENGTH = 22, 26, 13
 
 SHOWN_BARS = 20
+BINARY = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 class Card(NamedTuple):
@@ -69,8 +76,24 @@ class Drawing(NamedTuple):
     lines: list[Line]
 
 
-def page(report: Report, live: bool = False) -> str:
-    """The whole page. C(live): with the script that asks the server of C(make report WATCH=1) for newer facts."""
+class Shown(NamedTuple):
+    """A chart on the page. C(picture): as SVG; empty where the rows beneath it are all there is."""
+
+    chart: Chart
+    picture: Markup
+    rows: list[Row]
+
+
+class Row(NamedTuple):
+    """A series in words: its last value, and its largest one."""
+
+    name: str
+    now: str
+    most: str
+
+
+def page(report: Report, live: bool = False, chart_command: Sequence[str] = ()) -> str:
+    """The whole page. C(live): with the script that asks the server of C(make report WATCH=1) for newer facts. C(chart_command) draws charts."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -80,8 +103,16 @@ def page(report: Report, live: bool = False) -> str:
         # Also what would reorder a line or act on a terminal is shown as its escape.
         finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    environment.filters |= {"counts": counts, "one_of": one_of, "seconds": seconds}
+    environment.filters |= {
+        "counts": counts,
+        "one_of": one_of,
+        "moment": utc,
+        "seconds": seconds,
+        "significant": significant,
+    }
     environment.tests["web_address"] = is_web_address
+    charts = report.metrics.charts if report.metrics else []
+    pictures = drawn(charts, chart_command)
     return environment.get_template("report.html.j2").render(
         report=report,
         live=live,
@@ -91,6 +122,8 @@ def page(report: Report, live: bool = False) -> str:
         ticks=ticks(report.timeline),
         bars=longest(report.timeline),
         sums=sums(report),
+        dashboards=by_dashboard(charts, pictures),
+        undrawn=pictures.problem,
         card={"width": WIDTH, "height": HEIGHT},
     )
 
@@ -104,7 +137,7 @@ def drawing(blueprint: Blueprint) -> Drawing:
             _x(found.places[node.id]),
             _y(found.places[node.id]),
             wrapped(node.name),
-            wrapped(counts(node.counts) or node.reason, SAID_LENGTH),
+            wrapped(" · ".join(filter(None, (counts(node.counts), rates(node.rates)))) or node.reason, SAID_LENGTH),
         )
         for node in blueprint.nodes
     ]
@@ -157,9 +190,57 @@ def counts(values: Mapping[str, int]) -> str:
     return " · ".join(f"{number:,} {one_of(name, number)}" for name, number in shown)
 
 
+def rates(values: Mapping[str, float]) -> str:
+    """What goes through a second, in a line."""
+    return " · ".join(f"{significant(value)} {name}/s" for name, value in values.items())
+
+
+def significant(value: float) -> str:
+    """A number with three digits that count, without an exponent; none that is too small to matter."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{float(f'{value:.3g}'):.10f}".rstrip("0").rstrip(".")
+
+
+def measured(value: float, unit: str) -> str:
+    """A value of a chart with its unit, as the drawing's axis has it."""
+    if unit == "s" and 0 < abs(value) < 1:
+        return f"{significant(value * 1000)} ms"
+    if unit == "bytes":
+        size, name = next((one for one in BINARY if abs(value) >= one[0]), (1, "B"))
+        return f"{significant(value / size)} {name}"
+    return {"s": "{} s", "percentunit": "{} %", "cps": "{}/s", "reqps": "{}/s"}.get(unit, "{}").format(
+        significant(value * 100 if unit == "percentunit" else value)
+    )
+
+
+def by_dashboard(charts: Iterable[Chart], pictures: Drawn) -> dict[str, list[Shown]]:
+    """What is shown of each dashboard, by its title."""
+    found: dict[str, list[Shown]] = {}
+    for chart, picture in zip(charts, pictures.pictures, strict=True):
+        found.setdefault(chart.dashboard, []).append(
+            Shown(chart, picture, [row(one, chart.unit) for one in chart.series])
+        )
+    return found
+
+
+def row(series: Series, unit: str) -> Row:
+    known = [value for value in series.values if value is not None]
+    now = series.values[-1] if series.values else None
+    return Row(
+        series.name,
+        "no value now" if now is None else measured(now, unit),
+        measured(max(known), unit) if known else "",
+    )
+
+
 def one_of(name: str, number: int) -> str:
     """What is counted, in the singular for one."""
     return name.removesuffix("s") if number == 1 else name
+
+
+def utc(text: str) -> str:
+    """A time to the second; what is none as it is."""
+    found = moment(text)
+    return text if found is None else found.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def seconds(value: float) -> str:
@@ -209,6 +290,8 @@ def sums(report: Report) -> list[dict[str, Any]]:
         number = total(kinds, name)
         if number is not None:
             found.append((title, f"{number:,}", "attention" if number and title == "dead letters" else "ok"))
+    if report.metrics:
+        found.append(("alerts", str(len(report.alerts)), "attention" if report.alerts else "ok"))
     if totals:
         found.append(("last proof took", f"{max(totals)[1]:,.0f} ms", "ok"))
     return [{"name": name, "value": value, "state": state} for name, value, state in found]

@@ -8,11 +8,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.node.images import PartPath
+from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import BaseInputs, Node
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
+
+from tests.faults.bare_nodes import all_parts, all_versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / ".localcloud/faults"
@@ -41,6 +46,7 @@ class Stack:
                 "LOCALCLOUD_DIR": str(self.folder),
                 "LOCALCLOUD_TIMINGS": str(self.state / "timings.json"),
                 "KUBECONFIG": "/nonexistent",
+                "DOCKER_HOST": "unix:///nonexistent",
                 "NO_COLOR": "1",
             },
             stdout=subprocess.PIPE,
@@ -123,3 +129,25 @@ def stack() -> Iterator[Stack]:
     code, output = stack.run("playbooks/teardown.yml")
     assert code == 0, output[-3000:]
     subprocess.run([*HOST_STATE, "--compare", str(before)], check=True)
+
+
+@pytest.fixture(scope="session")
+def parts() -> dict[str, PartPath]:
+    """All that a node with Kubernetes alone is made of."""
+    return all_parts()
+
+
+@pytest.fixture
+def start(tmp_path: Path, parts: dict[str, PartPath]) -> Iterator[Callable[[str, BaseInputs | None], Node]]:
+    """Make a node with Kubernetes alone; in the end all of them go."""
+    nodes = []
+
+    def made(name: str, inputs: BaseInputs | None) -> Node:
+        node = Node(tmp_path / name / "node", tmp_path / name, Cache(default_root()))
+        nodes.append(node)
+        node.up(parts, all_versions(), inputs)
+        return node
+
+    yield made
+    for node in nodes:
+        node.down()

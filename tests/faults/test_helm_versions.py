@@ -6,7 +6,6 @@ import base64
 import gzip
 import itertools
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.command import Chart, Helm, Where, major_version
 from ansible_collections.localcloud.stack.plugins.module_utils.helm.operation import Outcome, Wanted, install, remove
@@ -58,15 +58,6 @@ metadata: {name: more}
 {{- end }}
 """
 VALUES = {"note": "a", "image": "web:1", "replicas": 2, "more": False}
-
-
-def run_command(
-    command: list[str], data: str | None = None, environ_update: dict[str, str] | None = None
-) -> tuple[int, str, str]:
-    """In place of AnsibleModule's."""
-    environment = {**os.environ, **(environ_update or {})}
-    done = subprocess.run(command, input=data or "", env=environment, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 class Release:

@@ -155,7 +155,8 @@ FIELDS = [
     Field("a part of a rule", lifecycle("-items"), ({"old": (9, 3)}, {"old": (8, 3)}, {"old": (None, 3)})),
     Field("a part of CORS", cors, ((["*"], 5), (["X"], 6), (None, None))),
     Field("parameter's order", parameter, (PARAMETER[0], *PARAMETER)),
-    Field("key's rotation", alias, (True, False, False)),
+    # Without a word, a symmetric key is rotated.
+    Field("key's rotation", alias, (True, False, True)),
 ]
 
 

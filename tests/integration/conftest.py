@@ -9,6 +9,8 @@ import socket
 import subprocess
 import threading
 import time
+import urllib.parse
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -26,6 +28,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tests.integration.test_stack import TOPIC, envelope
 
 LIMIT = 60.0
+PROMETHEUS_PORT = 30990
+# How many times as long as a look takes is waited until the next one.
+SHARE = 4
 PROJECT = Path(__file__).resolve().parents[2]
 
 # How `make molecule-…` wants its own output; playbooks that tests run print what a user sees.
@@ -132,12 +137,29 @@ def eventually() -> Callable[..., Any]:
 
     def wait(look: Callable[[], Any], limit: float = LIMIT, state: Callable[[], Any] = lambda: "") -> Any:
         deadline = time.monotonic() + limit
-        while not (found := look()):
+        while True:
+            begin = time.monotonic()
+            if found := look():
+                return found
             assert time.monotonic() < deadline, f"Still not after {limit:.0f} s: {look} {state()}"
-            time.sleep(0.2)
-        return found
+            # A program that looks takes from what is waited for, the more so on a busy machine.
+            time.sleep(max(0.2, SHARE * (time.monotonic() - begin)))
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def ask(stack: Any) -> Callable[[str], list[dict[str, Any]]]:
+    """The result of a PromQL expression, by the Prometheus of a stack that is monitored."""
+
+    def query(expression: str) -> list[dict[str, Any]]:
+        parameters = urllib.parse.urlencode({"query": expression})
+        url = f"http://{stack.facts['address']}:{PROMETHEUS_PORT}/api/v1/query?{parameters}"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+        return found
+
+    return query
 
 
 @pytest.fixture
@@ -178,12 +200,11 @@ def later() -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def namespace(stack: Stack) -> Iterator[str]:
-    """An empty namespace that goes with the test."""
-    name = "localcloud-test"
+def namespace(stack: Stack, name: str) -> Iterator[str]:
+    """An empty namespace that nobody uses after the test."""
     stack.kubectl("create", "namespace", name)
     yield name
-    stack.kubectl("delete", "namespace", name, "--wait")
+    stack.kubectl("delete", "namespace", name, "--wait=false")
 
 
 @pytest.fixture
@@ -199,7 +220,7 @@ def client(stack: Any) -> Iterator[Any]:
     pods: list[tuple[str, str]] = []
 
     def start(namespace: str, labels: dict[str, str], *arguments: object, script: str = CLIENT) -> str:
-        name = f"localcloud-test-{len(pods)}"
+        name = f"localcloud-test-{uuid.uuid4().hex[:8]}"
         spec = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -237,4 +258,4 @@ def client(stack: Any) -> Iterator[Any]:
     run.start, run.finish = start, finish  # type: ignore[attr-defined]
     yield run
     for namespace, name in pods:
-        stack.kubectl("-n", namespace, "delete", "pod", name, "--wait=false")
+        stack.kubectl("-n", namespace, "delete", "pod", name, "--ignore-not-found", "--wait=false")

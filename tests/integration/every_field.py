@@ -44,12 +44,8 @@ def objects(lists: Lists) -> dict[Object, dict[str, Any]]:
 
 
 def names(lists: Lists) -> list[str]:
-    """The managed resources as kubectl takes them. Their version is told: of some kinds another is served that nothing converts."""
-    found = []
-    for one in _derived(lists):
-        group, _slash, version = one["apiVersion"].partition("/")
-        found.append(f"{one['kind']}.{version}.{group}/{one['metadata']['name']}")
-    return found
+    """The managed resources as kubectl takes them."""
+    return [f"{one['kind']}.{one['apiVersion'].split('/')[0]}/{one['metadata']['name']}" for one in _derived(lists)]
 
 
 def _derived(lists: Lists) -> list[dict[str, Any]]:
@@ -74,6 +70,12 @@ def expected(before: Lists, after: Lists) -> Changes:
         if fields:
             changes[key] = fields
     return changes
+
+
+def without_kept(changes: Changes, before: Lists) -> Changes:
+    """Changes without the view of a stream that was off before: an engine may go on to tell it, and the provider writes it into the object."""
+    off = {key for key, fields in objects(before).items() if not fields.get("streamEnabled")}
+    return {key: fields - {"streamViewType"} if key in off and fields else fields for key, fields in changes.items()}
 
 
 def observed(changes: Changes) -> Changes:

@@ -32,8 +32,8 @@ SIGNS = (
     "ministack",
 )
 
-# How long something may look left before it is.
-SETTLING_SECONDS = 3
+# How long something may look left before it is: so long another job of `make test` may have a mount or a process that does not name its folder.
+SETTLING_SECONDS = 90
 
 
 def output(*command: str) -> list[str]:
@@ -77,7 +77,7 @@ def of_another_folder(pid: str, own: Path) -> bool:
     command = command_of(pid)
     # kubectl: somebody works on that stack just now.
     works = "init.sh" in command or re.search(
-        r"[.]localcloud/(forward|emulator)/|/kubectl .*[.]localcloud/kubeconfig", command
+        r"[.]localcloud/(forward[^/]*|emulator)/|/kubectl .*[.]localcloud/kubeconfig", command
     )
     return bool(works) and ".localcloud/" in command and f"{own}/.localcloud/" not in command
 
@@ -128,7 +128,8 @@ def firewall() -> Iterable[str]:
     table = ""
     for line in output("nft", "list", "ruleset"):
         table = line.rstrip(" {") if line.startswith("table ") else table
-        yield f"{table}: {line.strip()}"
+        # What a rule has counted goes on, whoever made it.
+        yield f"{table}: {re.sub(r'counter packets [0-9]+ bytes [0-9]+', 'counter', line.strip())}"
 
 
 def state(own: Path) -> dict[str, list[str]]:
@@ -137,7 +138,12 @@ def state(own: Path) -> dict[str, list[str]]:
     other = re.compile(rf"(?:lc|localcloud)-(?!{key})[0-9a-f]{{8}}")
     found = {
         "processes": sorted(processes(own)),
-        "mounts": sorted(line.split(" - ")[0].split(" ", 3)[3] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        # `ip netns` makes a mount of its folder when it is first used, and leaves it; nodes don't use it.
+        "mounts": sorted(
+            line.split(" - ")[0].split(" ", 3)[3]
+            for line in Path("/proc/self/mountinfo").read_text().splitlines()
+            if " /run/netns " not in line
+        ),
         "interfaces": sorted(path.name for path in Path("/sys/class/net").iterdir()),
         "routes": sorted(output("ip", "route", "show", "table", "all")),
         "firewall": list(firewall()),
@@ -169,7 +175,7 @@ def main() -> int:
         return 0
     then = json.loads(arguments.file.read_text())
     left = new_since(then, own)
-    # What another stack has just begun or ended shows up once, in pieces; what is left stays.
+    # What another stack has begun or ends shows up for a while, in pieces; what is left stays.
     deadline = time.monotonic() + SETTLING_SECONDS
     while left and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -15,36 +13,12 @@ from typing import Any
 
 import pytest
 
-PROMETHEUS, ALERTMANAGER = 30990, 30993
 SETTINGS = {"localstack_service_engine": "ministack", "stack_pipeline": "object", "stack_monitoring": True}
 NAMESPACE = "devopstest"
 QUEUE = "justtrack-dev-devops-consumer-events"
 RELEASE = "justtrack-t1"
 # Series, of one target and in all. They are several times what there is.
 MOST_OF_A_TARGET, MOST = 3000, 20000
-
-
-def wait_for(what: str, seen: Callable[[], Any], limit: float) -> Any:
-    """What `seen` gives once it is true; fails with its last answer."""
-    end = time.monotonic() + limit
-    while not (found := seen()):
-        assert time.monotonic() < end, f"{what}: not within {limit:.0f} s; last: {found!r}"
-        threading.Event().wait(1)
-    return found
-
-
-@pytest.fixture(scope="module")
-def ask(stack: Any) -> Callable[[str], list[dict[str, Any]]]:
-    """The result of a PromQL expression."""
-
-    def query(expression: str) -> list[dict[str, Any]]:
-        parameters = urllib.parse.urlencode({"query": expression})
-        url = f"http://{stack.facts['address']}:{PROMETHEUS}/api/v1/query?{parameters}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
-        return found
-
-    return query
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +59,7 @@ def await_alert(alerts: SimpleQueue[dict[str, Any]], name: str, status: str, lim
     pytest.fail(f"{name} was not {status} within {limit:.0f} s; there came {others}")
 
 
-def test_everything_that_is_to_be_scraped_is(ask: Any) -> None:
+def test_everything_that_is_to_be_scraped_is(ask: Any, eventually: Any) -> None:
     def missing() -> list[str]:
         up = {
             f"{one['metric']['namespace']}/{one['metric'].get('container', one['metric']['job'])}"
@@ -106,30 +80,33 @@ def test_everything_that_is_to_be_scraped_is(ask: Any) -> None:
         }
         return sorted(wanted - up)
 
-    wait_for("targets", lambda: not missing() or None, 120)
-    assert not missing()
-    wait_for("targets that are down", lambda: not ask("up == 0"), 90)
+    eventually(lambda: not missing(), 120, missing)
+    eventually(lambda: not ask("up == 0"), 90, lambda: ask("up == 0"))
 
 
-def test_the_two_queries_of_the_challenge_work_as_written(ask: Any) -> None:
+def test_the_two_queries_of_the_challenge_work_as_written(ask: Any, eventually: Any) -> None:
     cpu = f'sum(rate(container_cpu_usage_seconds_total{{namespace="{NAMESPACE}"}}[5m])) by (pod)'
     memory = f'sum(container_memory_usage_bytes{{namespace="{NAMESPACE}"}}) by (pod) / (1024 * 1024)'
     for query in (cpu, memory):
-        found = wait_for(query, lambda query=query: ask(query), 120)
+        found = eventually(lambda query=query: ask(query), 120, lambda query=query: query)
         pods = {one["metric"]["pod"] for one in found}
         assert any(pod.startswith(f"{RELEASE}-consumer-") for pod in pods), pods
     mebibytes = {one["metric"]["pod"]: float(one["value"][1]) for one in ask(memory)}
     assert all(1 < value < 2000 for value in mebibytes.values()), mebibytes
 
 
-def test_resources_and_events_are_counted(stack: Any, ask: Any) -> None:
+def test_resources_and_events_are_counted(stack: Any, ask: Any, eventually: Any) -> None:
     queues = json.loads(stack.kubectl("get", "queues.sqs.aws.upbound.io", "-o", "json"))["items"]
     query = 'crossplane_managed_resource_ready{gvk=~".*sqs.*Kind=Queue"}'
-    wait_for(query, lambda: [one for one in ask(query) if float(one["value"][1]) == len(queues)], 120)
+    eventually(lambda: [one for one in ask(query) if float(one["value"][1]) == len(queues)], 120, lambda: ask(query))
     for rate in ("localcloud:events_published:rate1m", "localcloud:events_stored:rate1m"):
-        wait_for(rate, lambda rate=rate: [one for one in ask(rate) if float(one["value"][1]) > 0], 120)
+        eventually(
+            lambda rate=rate: [one for one in ask(rate) if float(one["value"][1]) > 0],
+            120,
+            lambda rate=rate: (rate, ask(rate)),
+        )
     calls = 'localcloud_aws_calls_total{service="dynamodb", outcome="ok"}'
-    wait_for(calls, lambda: ask(calls), 60)
+    eventually(lambda: ask(calls), 60, lambda: calls)
 
 
 def test_the_number_of_series_is_bounded(ask: Any) -> None:

@@ -46,9 +46,9 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def space(stack: Any, name: str) -> Iterator[str]:
-    """The name of a namespace that does not exist yet; whatever is made of it goes with the test."""
+    """The name of a namespace that does not exist yet; what a test makes of it goes, while others run."""
     yield name
-    stack.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait")
+    stack.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture

@@ -86,18 +86,27 @@ def policies(stack: Any) -> list[Policy]:
     ]
 
 
-def network_of(folder: Path, address: str) -> Path:
-    """The network namespace that has this address, by a process in it, of the node in this state folder.
-
-    Pods of other nodes on this machine have the same addresses.
-    """
+def first_process(folder: Path) -> psutil.Process:
+    """That of the node in this state folder, an embedded one or a container of Docker."""
+    facts = json.loads((folder / "cluster.json").read_text())
+    if facts["kind"] == "kind":
+        command = ["docker", "inspect", "--format", "{{.State.Pid}}", f"{facts['stack']}-control-plane"]
+        return psutil.Process(int(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     (node,) = (
         one
         for one in psutil.process_iter(["cmdline"])
         if (one.info["cmdline"] or [""])[0].endswith("unshare")
         and any(argument.startswith(f"{folder.resolve()}/node/") for argument in one.info["cmdline"])
     )
-    for process in node.children(recursive=True):
+    return node
+
+
+def network_of(folder: Path, address: str) -> Path:
+    """The network namespace that has this address, by a process in it, of the node in this state folder.
+
+    Pods of other nodes on this machine have the same addresses.
+    """
+    for process in first_process(folder).children(recursive=True):
         path = Path("/proc", str(process.pid))
         try:
             table = (path / "net/fib_trie").read_text()

@@ -27,9 +27,10 @@ class Stations(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.counts: dict[tuple[str, str], int] = {}
+        self.rates: dict[tuple[str, str], float] = {}
         self.sections: dict[str, str] = {}
         self.title = ""
-        self._station = self._counted = self._section = ""
+        self._station = self._counted = self._rate = self._section = ""
         self.feed(page)
         self.close()
 
@@ -37,6 +38,7 @@ class Stations(HTMLParser):
         given = dict(attrs)
         self._station = given.get("data-station") or self._station
         self._counted = given.get("data-count") or ""
+        self._rate = given.get("data-rate") or ""
         if tag == "section":
             self._section = given.get("id") or ""
 
@@ -44,17 +46,22 @@ class Stations(HTMLParser):
         if self._counted:
             self.counts[self._station, self._counted] = int(data)
             self._counted = ""
+        if self._rate:
+            self.rates[self._station, self._rate] = float(data.replace(",", ""))
+            self._rate = ""
         self.sections[self._section] = self.sections.get(self._section, "") + data
 
 
 def opened(page: Path, profile: Path) -> str:
     """What the page has become in a browser that reaches no host; where there is no Chromium, the page as it is written."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        return page.read_text()
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-               "--disable-component-update", "--disable-sync", "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND",
-               f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]  # fmt: skip
+    return page.read_text() if shutil.which("chromium") is None else browsed(page.as_uri(), profile)
+
+
+def browsed(url: str, profile: Path, *arguments: str, host: str = "~NOTFOUND") -> str:
+    """What is at this address in headless Chromium, which reaches no host but this one."""
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+               "--disable-component-update", "--disable-sync", "--no-proxy-server", f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}",
+               f"--user-data-dir={profile}", *arguments, "--dump-dom", url]  # fmt: skip
     return subprocess.run(
         command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     ).stdout

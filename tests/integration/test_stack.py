@@ -116,6 +116,13 @@ def test_every_resource_was_made_by_crossplane(stack: Any) -> None:
         assert (conditions["Synced"], conditions["Ready"]) == ("True", "True"), one["metadata"]["name"]
 
 
+def test_a_node_begins_with_the_packages_that_are_declared(stack: Any) -> None:
+    """Each has one revision: a base of other packages would have Crossplane install each provider twice."""
+    revisions = json.loads(stack.kubectl("get", "providerrevisions.pkg.crossplane.io", "-o", "json"))["items"]
+    providers = json.loads(stack.kubectl("get", "providers.pkg.crossplane.io", "-o", "json"))["items"]
+    assert [one["spec"]["image"] for one in revisions] == [one["spec"]["package"] for one in providers]
+
+
 def test_exactly_the_topic_may_send_to_the_queue(stack: Any) -> None:
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName=NAME)["QueueUrl"]

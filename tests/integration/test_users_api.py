@@ -229,6 +229,7 @@ def answered(api: Any) -> bool:
 
 def test_pods_follow_the_load(stack: Any, client: Any, eventually: Any) -> None:
     eventually(lambda: deployment(stack)["spec"]["replicas"] == 3, 240)
-    client.start(NAMESPACE, {}, f"{SERVICE}/users", 100, script=LOAD)
+    load = client.start(NAMESPACE, {}, f"{SERVICE}/users", 100, script=LOAD)
     eventually(lambda: deployment(stack)["spec"]["replicas"] > 3, 180)
+    stack.kubectl("-n", NAMESPACE, "delete", "pod", load, "--grace-period=0", "--force")
     eventually(lambda: deployment(stack)["spec"]["replicas"] == 3, 300)

@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_releases
 from moto.server import ThreadedMotoServer
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,13 @@ def run(tmp_path: Path) -> Run:
         done = subprocess.run(
             ["ansible-playbook", "site.yml", "-e", json.dumps(settings)],
             cwd=PROJECT,
-            env={**os.environ, "LOCALCLOUD_DIR": str(tmp_path), "KUBECONFIG": str(kubeconfig), "NO_COLOR": "1"},
+            env={
+                **os.environ,
+                "LOCALCLOUD_DIR": str(tmp_path),
+                "KUBECONFIG": str(kubeconfig),
+                "DOCKER_HOST": "unix:///nonexistent",
+                "NO_COLOR": "1",
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -146,7 +153,11 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
-        ("cluster_mode", "magic", "value of cluster_mode must be one of: auto, existing, embedded, got: magic"),
+        (
+            "cluster_mode",
+            "magic",
+            "value of cluster_mode must be one of: auto, kind, embedded, kubeconfig, existing, got: magic",
+        ),
         ("crossplane_timeout", "5m", "argument 'crossplane_timeout' is of type str and we were unable to convert"),
         ("aws_resources_prune", "maybe", "argument 'aws_resources_prune' is of type str and we were unable to convert"),
         ("aws_resources_tags", ["a"], "aws_resources_tags: must be a map, not a list"),
@@ -174,6 +185,34 @@ def test_images_that_can_not_be_had(run: Run, tmp_path: Path) -> None:
     )
     for name in ("a", "b"):
         assert f"images.{name}.pull: 127.0.0.1:9/{name}:1 can't be pulled: the registry can't be reached." in output
+    assert not (tmp_path / ".localcloud/node").exists()
+
+
+def test_a_node_that_would_skip_a_release_or_go_back(run: Run, tmp_path: Path) -> None:
+    """Before anything is built: a release that was not built yet takes minutes."""
+    node = tmp_path / ".localcloud/node"
+    (node / "state/config").mkdir(parents=True)
+    (node / "node.json").write_text(json.dumps({"initialized": True}))
+    for running, wanted, says in (
+        ("v1.35.4", "1.37", "is upgraded by one minor version at a time"),
+        ("v1.37.2", "1.36", "does not go back to an older minor version"),
+    ):
+        cluster = {
+            "kind": "ClusterConfiguration",
+            "kubernetesVersion": running,
+            "etcd": {"local": {"imageTag": "v3.6.5"}},
+        }
+        (node / "state/config/kubeadm.yml").write_text(json.dumps(cluster))
+        output = run(cluster_mode="embedded", cluster_kubernetes=wanted)
+        assert f"The node runs Kubernetes {running}" in output
+        assert says in output
+        assert "Nothing was touched." in output
+
+
+def test_a_kubernetes_that_the_embedded_node_can_not_have(run: Run, tmp_path: Path) -> None:
+    output = run(cluster_mode="embedded", cluster_kubernetes="1.30")
+    known = ", ".join(project_releases(PROJECT))
+    assert f"cluster_kubernetes is '1.30', but an embedded node can have Kubernetes {known}" in output
     assert not (tmp_path / ".localcloud/node").exists()
 
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import own_networks, proxy_for
 from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 # The branch of what was published last.
 PUBLISHED = "localcloud/published"
@@ -45,7 +45,7 @@ CAUSES = (
 )
 
 
-class GitError(PrintableError):
+class GitError(ModuleError):
     """Git refuses something; the message says what, the likely cause and what to do."""
 
 

@@ -10,22 +10,12 @@ Pure: imports neither boto3 nor Ansible.
 from __future__ import annotations
 
 import re
-import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import (
-    PrintableError,
-    printable,
-    printable_data,
-)
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, printable
 
 
-class AwsError(PrintableError):
-    """The one exception of the AWS modules. C(details) become further keys of the failed result."""
-
-    def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(message)
-        self.message = str(self)
-        self.details = printable_data(details)
+class AwsError(ModuleError):
+    """The one exception of the AWS modules."""
 
 
 # What botocore's parsers raise for an answer that has another form than AWS's, such as a date that is none, and what reading one does that

@@ -15,7 +15,8 @@ from typing import Any, Literal
 # text: exactly, also where it holds JSON. unknown: likewise, but AWS may have its JSON in another form. policy, json: what a
 # text holds. url: exactly, with or without its scheme. redrive: JSON whose numbers may be texts. ordered: a list whose order
 # counts in AWS, too. items: a list of maps that the kind owns, each known by its key. tags: a map to which others may add.
-How = Literal["text", "unknown", "policy", "json", "url", "redrive", "ordered", "items", "tags"]
+# map: one that the kind owns as a whole.
+How = Literal["text", "unknown", "policy", "json", "url", "redrive", "ordered", "items", "tags", "map"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Rule:
     """How a field is compared.
 
     key: the name by which an item of the list is known. computed: names in an item that AWS or the provider adds by itself.
-    cleared: what is declared in place of a field that we declared before, as the provider keeps the old value where a field
-    is merely missing; None where a missing field is enough. A block is a list of one. ROOT in a text stands for the account's root.
+    cleared: what AWS has where nothing was ever declared, and what is declared in place of a field that we declared before, as the
+    provider keeps the old value where a field is merely missing; None where a missing field is enough. A block is a list of one.
+    ROOT in a text stands for the account's root.
     """
 
     how: How = "text"

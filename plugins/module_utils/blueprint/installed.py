@@ -182,9 +182,9 @@ def chosen(installed: Mapping[str, Mapping[str, Any]], asked: str, base: Path) -
 
 
 def urls(addresses: Mapping[str, Mapping[str, Any]], node: str, forwarded: Mapping[str, int]) -> dict[str, str]:
-    """Where each address answers: at the node's own address (empty where there is none) by node port, or at a forwarded port."""
+    """Where each address answers: at a forwarded port, or at the node's own address (empty where there is none) by node port."""
     found = {name: f"http://{node}:{one['node_port']}" for name, one in addresses.items() if node and one["node_port"]}
-    return {**{name: f"http://127.0.0.1:{port}" for name, port in forwarded.items()}, **found}
+    return {**found, **{name: f"http://127.0.0.1:{port}" for name, port in forwarded.items()}}
 
 
 def known_urls(addresses: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

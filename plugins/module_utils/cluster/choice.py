@@ -4,19 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import OWN_CGROUPS
 
+from .docker import DockerState
+
 INSTEAD = (
-    "Start a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "
+    "Start Docker, or a Kubernetes of your own (Docker Desktop: Settings > Kubernetes > Enable; or `kind create cluster`), and allow "
     "its context with cluster_allowed_contexts."
 )
+# kubeconfig: its cluster, which existing is the older name of. kind, embedded: one of this checkout's own.
+MODES = ("auto", "kind", "embedded", "kubeconfig", "existing")
+KIND_PREFIX = "kind-"
 
 
-class ChoiceError(PrintableError):
+class ChoiceError(ModuleError):
     """No cluster can be chosen; the message says why and what to do."""
 
 
@@ -29,37 +34,81 @@ class Host:
     cgroups: bool = True
 
 
+@dataclass(frozen=True)
+class Kubeconfig:
+    """What a kubeconfig has. C(wanted): the context to use, by default its current one; None without a kubeconfig. C(named): whether
+    somebody asked for it by name, rather than that it happens to be there."""
+
+    contexts: Collection[str] = ()
+    wanted: str | None = None
+    named: bool = False
+
+
 def choose(
     mode: str,
-    contexts: Sequence[str],
-    wanted: str | None,
+    kubeconfig: Kubeconfig,
     allowed: Sequence[str],
     own: str,
     host: Host,
+    docker: Callable[[], DockerState],
+    last: str = "",
 ) -> tuple[str, str]:
-    """Kind of cluster (`existing` or `embedded`) and its context.
+    """Kind of cluster (`existing`, `kind` or `embedded`) and its context.
 
-    `mode`: auto, existing or embedded. `contexts`: those of the kubeconfig; `wanted`: the one to use (its current one by
-    default), None without a kubeconfig. `own`: context of this checkout's embedded node. A context that is neither
+    `mode`: one of MODES. `own`: name of this checkout's stack, which its embedded node's context is; that of its kind cluster has kind's
+    prefix. `docker` is asked only where it matters. `last`: the kind of this checkout's own cluster, if there is one. A context that is neither
     allowed nor our own is never used. Raises ChoiceError.
     """
-    if mode == "embedded" or (mode == "auto" and wanted in (None, own)):
+    ours = {"embedded": own, "kind": f"{KIND_PREFIX}{own}"}
+    if mode in ("kubeconfig", "existing"):
+        return "existing", _allowed(kubeconfig, allowed)
+    if mode == "auto":
+        if kubeconfig.wanted not in (None, *ours.values()) and (kubeconfig.named or kubeconfig.wanted in allowed):
+            return "existing", _allowed(kubeconfig, allowed)
+        mode = last or _own_kind(kubeconfig, allowed, ours, host, docker())
+    if mode == "kind":
+        if problem := docker().problem:
+            raise ChoiceError(problem)
+    else:
         _require_embeddable(host)
-        return "embedded", own
+    return mode, ours[mode]
+
+
+def _own_kind(
+    kubeconfig: Kubeconfig, allowed: Sequence[str], ours: dict[str, str], host: Host, docker: DockerState
+) -> str:
+    """Which cluster of our own this machine can have: kind, or embedded."""
+    if docker.problem is None:
+        return "kind"
+    # What is built and needs root for hours is made only where nobody seems to mean another cluster.
+    if kubeconfig.wanted not in (None, *ours.values()):
+        _allowed(kubeconfig, allowed)
+    embeddable = host.system == "Linux" and host.root
+    if docker.there and not embeddable:
+        raise ChoiceError(docker.problem)
+    return "embedded"
+
+
+def _allowed(kubeconfig: Kubeconfig, allowed: Sequence[str]) -> str:
+    """The wanted context, if it is there and allowed."""
+    wanted = kubeconfig.wanted
     if wanted is None:
         raise ChoiceError(
-            "cluster_mode is 'existing', but there is no kubeconfig with a current context. Set KUBECONFIG or "
-            "cluster_kubeconfig and cluster_context, or ask for the embedded node with cluster_mode=embedded."
+            "cluster_mode is 'kubeconfig', but there is no kubeconfig with a current context. Set KUBECONFIG or "
+            "cluster_kubeconfig and cluster_context, or ask for a cluster of this checkout's own with cluster_mode=kind or cluster_mode=embedded."
         )
-    if wanted not in contexts:
-        raise ChoiceError(f"The kubeconfig has no context '{wanted}'; it has: {', '.join(contexts) or 'none'}.")
+    if wanted not in kubeconfig.contexts:
+        raise ChoiceError(
+            f"The kubeconfig has no context '{wanted}'; it has: {', '.join(kubeconfig.contexts) or 'none'}."
+        )
     if wanted not in allowed:
         raise ChoiceError(
             f"The kubeconfig points to the context '{wanted}', which is not allowed, so it is not touched. To use it, "
             f'allow it: make up ARGS=\'-e {{"cluster_allowed_contexts":["{wanted}"]}}\' (or cluster_allowed_contexts in '
-            "your inventory). To make the embedded node instead: make up ARGS='-e cluster_mode=embedded'."
+            "your inventory). To make a cluster of this checkout's own instead: make up ARGS='-e cluster_mode=kind' (with Docker), or "
+            "ARGS='-e cluster_mode=embedded' (Linux, root)."
         )
-    return "existing", wanted
+    return wanted
 
 
 def _require_embeddable(host: Host) -> None:

@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import replace
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import (
     ImageError,
     archive_content,
@@ -34,6 +35,15 @@ REPOSITORY = "localcloud.local"
 
 # A command, and variables that it gets besides; exit code, output, errors.
 Run = t.Callable[[list[str], dict[str, str]], tuple[int, str, str]]
+
+
+def with_commands(commands: t.Mapping[str, str]) -> Run:
+    """Runs a command; one of these names by its path."""
+
+    def run_with(command: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
+        return run_command([commands.get(command[0]) or command[0], *command[1:]], environ_update=variables)
+
+    return run_with
 
 
 class DockerImages(t.NamedTuple):
@@ -84,6 +94,15 @@ def bring(
     if unloaded:
         _load([references[name] for name in unloaded], kind_cluster, run)
     return result
+
+
+def load_archives(archives: t.Mapping[str, str], cluster: str, check_mode: bool, run: Run) -> list[str]:
+    """Make sure that a kind cluster's nodes have these images, archives by their references; those that were missing in one. Raises ImageError."""
+    there = _in_nodes(cluster, run)
+    missing = [reference for reference in archives if reference not in there]
+    if missing and not check_mode:
+        _do(run, "kind", "load", "image-archive", *(archives[one] for one in missing), "--name", cluster)
+    return missing
 
 
 def _build_of(image: DeclaredImage, project: Path, arguments: t.Mapping[str, str]) -> BuildInput:

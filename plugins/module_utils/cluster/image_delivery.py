@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 # Contexts of clusters that run in Docker's own engine and see its images.
 DOCKER_CONTEXTS = frozenset({"docker-desktop", "docker-for-desktop", "orbstack"})
 KIND_PREFIX = "kind-"
-WAYS = ("registry", "kind", "docker", "public")
+# parts: as kind, but built without Docker and without container registries, as for the embedded node.
+WAYS = ("registry", "kind", "parts", "docker", "public")
+BY_KIND = ("kind", "parts")
 
 
-class DeliveryError(PrintableError):
+class DeliveryError(ModuleError):
     """The wanted way can't be gone; the message says why and what to do."""
 
 
@@ -38,19 +40,21 @@ def choose_delivery(wanted: str, context: str, registry: str, commands: t.Collec
     if way == "registry" and not registry:
         raise DeliveryError("Images are to come from a registry, but none is named. Set apps_image_registry.")
     missing = [
-        name for name in {"kind": ("kind", "docker"), "docker": ("docker",)}.get(way, ()) if name not in commands
+        name
+        for name in {"kind": ("kind", "docker"), "parts": ("kind", "docker"), "docker": ("docker",)}.get(way, ())
+        if name not in commands
     ]
     if missing:
         raise DeliveryError(
             f"Images are to be delivered by '{way}', but {' and '.join(missing)} is not on this machine. Install it, or "
             "set apps_image_registry, or take the seed's public images with apps_image_delivery=public."
         )
-    if way == "kind" and not context.startswith(KIND_PREFIX):
+    if way in BY_KIND and not context.startswith(KIND_PREFIX):
         raise DeliveryError(
             f"Images are to be loaded by kind, but the context '{context}' is not a kind cluster's (kind-<name>). Set "
             "apps_image_registry, or take the seed's public images with apps_image_delivery=public."
         )
-    return Delivery(way, context.removeprefix(KIND_PREFIX) if way == "kind" else "")
+    return Delivery(way, context.removeprefix(KIND_PREFIX) if way in BY_KIND else "")
 
 
 def _by_itself(context: str, registry: str, commands: t.Collection[str]) -> str:

@@ -96,7 +96,7 @@ def delivery_problems(images: Json, way: str, docker_parts: t.Collection[str]) -
     """Which declared images a cluster can't get in this C(way) of cluster_image_delivery; C(docker_parts) have a Dockerfile."""
     return [
         f"images.{one.name}.{one.way}: is made on this machine, but {_REASONS[way]}. Give published, a reference that the cluster can pull, "
-        "or set cluster_image_delivery to a way that brings it there (registry, kind, docker)."
+        "or set cluster_image_delivery to a way that brings it there (registry, kind, parts, docker)."
         for one in declared_images(images)
         if not reference_elsewhere(one, way, docker_parts) and not delivered(one, way, docker_parts)
     ]
@@ -106,7 +106,7 @@ def delivered(image: DeclaredImage, way: str, docker_parts: t.Collection[str]) -
     """Whether an image is brought from here in this way of delivery."""
     if way == "public":
         return False
-    return way == "registry" or image.way != "part" or image.source in docker_parts
+    return way in ("registry", "parts") or image.way != "part" or image.source in docker_parts
 
 
 def reference_elsewhere(image: DeclaredImage, way: str, docker_parts: t.Collection[str]) -> str:

@@ -24,6 +24,8 @@ Json = dict[str, Any]
 # Of a record's file name; the cluster's key follows.
 PREFIX = "installed-"
 EMBEDDED = "embedded"
+# Clusters of our own, one of each at most: how they are called in messages.
+OWN = {EMBEDDED: "the embedded node", "kind": "the kind cluster"}
 
 
 class RecordError(PrintableError):
@@ -62,8 +64,8 @@ def cluster_key(cluster: Mapping[str, Any]) -> str:
     """A file name for a cluster: the same for the same API server, whatever its context is called later; '' for no cluster."""
     if not cluster:
         return ""
-    if cluster["kind"] == EMBEDDED:
-        return EMBEDDED
+    if cluster["kind"] in OWN:
+        return str(cluster["kind"])
     where = cluster.get("server") or f"{cluster['kubeconfig']}#{cluster['context']}"
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", cluster["context"]).strip("-.")[:40]
     return f"{name}-{hashlib.sha256(where.encode()).hexdigest()[:10]}"
@@ -149,17 +151,18 @@ def _first_by(installed: Iterable[Json], fields: tuple[str, ...]) -> list[Json]:
 
 
 def is_contained(record: Mapping[str, Any]) -> bool:
-    """Whether all that was installed goes with the embedded node."""
-    return record["cluster"]["kind"] == EMBEDDED and all(in_cluster(one["engine"]) for one in record["installed"])
+    """Whether all that was installed goes with a cluster of our own."""
+    return record["cluster"]["kind"] in OWN and all(in_cluster(one["engine"]) for one in record["installed"])
+
+
+def own_cluster(cluster: Mapping[str, Any]) -> str:
+    """A cluster of our own in a message, with its name."""
+    return f"{OWN[cluster['kind']]} {str(cluster['context']).removeprefix('kind-')}"
 
 
 def described(record: Mapping[str, Any]) -> str:
     """The cluster in a message, with the emulators that its resources are in."""
     cluster = record["cluster"]
-    where = (
-        "the embedded node"
-        if cluster["kind"] == EMBEDDED
-        else f"context {cluster['context']} of {cluster['kubeconfig']}"
-    )
+    where = OWN.get(cluster["kind"]) or f"context {cluster['context']} of {cluster['kubeconfig']}"
     engines = [one["endpoint"] or one["engine"] for one in record["installed"]]
     return f"{where} ({', '.join(dict.fromkeys(engines))})" if engines else where

@@ -46,3 +46,12 @@ class PrintableError(Exception):
 
     def __init__(self, message: object = "") -> None:
         super().__init__(printable_lines(message))
+
+
+class ModuleError(PrintableError):
+    """A module's failure. C(message) says what failed and what to do; C(details) become further keys of the result."""
+
+    def __init__(self, message: object = "", **details: t.Any) -> None:
+        super().__init__(message)
+        self.message = str(self)
+        self.details = printable_data(details)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import without_redirection
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError, printable
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, printable
 from ansible_collections.localcloud.stack.plugins.module_utils.common.processes import same_process
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
 
@@ -33,7 +33,7 @@ PORT = "{port}"
 COMMAND = "LOCALCLOUD_COMMAND"
 
 
-class SupervisedError(PrintableError):
+class SupervisedError(ModuleError):
     """The program does not run; the message names the cause and the next step."""
 
 

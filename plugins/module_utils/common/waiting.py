@@ -8,10 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 
-class WaitError(PrintableError):
+class WaitError(ModuleError):
     """The condition did not come true in time; the message names it and the last state seen."""
 
 

@@ -9,7 +9,6 @@ Pure predicates over data: no Kubernetes, no Ansible.
 
 from __future__ import annotations
 
-import datetime
 import re
 import typing as t
 
@@ -20,6 +19,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.annotation
     EXTERNAL_NAME,
     PAUSED,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
 
 Json = dict[str, t.Any]
@@ -136,25 +136,18 @@ def protected(obj: Json) -> bool:
 
 def ready_seconds(obj: Json, wanted: t.Sequence[str]) -> int | None:
     """Seconds from the object's creation to the last of its conditions turning True, by the cluster's clock."""
-    created = _time(obj["metadata"].get("creationTimestamp"))
-    turned = [_time(conditions_of(obj).get(name, {}).get("lastTransitionTime")) for name in wanted]
+    created = moment(obj["metadata"].get("creationTimestamp"))
+    turned = [moment(conditions_of(obj).get(name, {}).get("lastTransitionTime")) for name in wanted]
     if created is None or not turned or None in turned:
         return None
     return max(0, round((max(one for one in turned if one) - created).total_seconds()))
 
 
-def _time(text: t.Any) -> datetime.datetime | None:
-    try:
-        return datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-
-
 def create_pending(obj: Json) -> bool:
     """Whether a creation began and the provider never learnt how it ended."""
     annotations = obj["metadata"].get("annotations") or {}
-    began = _time(annotations.get(CREATE_PENDING))
-    ended = [_time(annotations.get(name)) for name in CREATE_DONE]
+    began = moment(annotations.get(CREATE_PENDING))
+    ended = [moment(annotations.get(name)) for name in CREATE_DONE]
     return began is not None and not any(one is not None and one >= began for one in ended)
 
 

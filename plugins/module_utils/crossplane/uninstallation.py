@@ -290,7 +290,7 @@ class Plan(t.NamedTuple):
     """What is removed, as references by stage; what stays, with reasons; what the core brought, if that goes.
 
     C(remnants): what Crossplane made for itself and for packages of ours, with UIDs.
-    C(collecting): usages whose resources are gone. The cluster collects them soon; as long as they are there, they count.
+    C(usages): usages whose resources are gone, which nobody needs. As long as they are there, they count.
     """
 
     composites: list[Json]
@@ -299,14 +299,13 @@ class Plan(t.NamedTuple):
     brought: list[Json]
     remnants: list[Json]
     kept: list[Json]
-    collecting: list[str]
+    usages: list[Json]
 
 
 def plan(seen: Survey, settings: Settings) -> Plan:
     """What can be removed of the owner's, as nobody else needs it. Pure."""
     graph = Graph(seen.items, settings)
     going = [one for one in seen.items if graph.goes(one)]
-    collecting = [one for one in seen.items if graph.is_collected(one)]
     roots = [one for one in seen.items if graph.is_used(one)]
     users = graph.users(roots)
     if seen.unasked:
@@ -343,7 +342,7 @@ def plan(seen: Survey, settings: Settings) -> Plan:
             if one.kind.definition in core.DEFINITIONS and one.owner is None and not graph.is_used(one)
         ],
         kept,
-        [one.described() for one in collecting],
+        [one.reference() for one in seen.items if graph.is_stale_usage(one)],
     )
 
 
@@ -445,7 +444,7 @@ class Graph:
             return False
         return not (self._is_initial(top) or top.uid in self.dependencies)
 
-    def is_collected(self, item: Item) -> bool:
+    def is_stale_usage(self, item: Item) -> bool:
         """Whether it is a usage of a resource that is gone."""
         owners = item.obj["metadata"].get("ownerReferences") or []
         return item.is_usage and bool(owners) and all(str(one.get("uid")) not in self.by_uid for one in owners)

@@ -14,6 +14,7 @@ import functools
 import json
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ADOPTED_AS, DELETED
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.policies import same_policy
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_resources.comparison import NOTHING, Rule
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import printable
@@ -41,6 +42,11 @@ class Change(t.NamedTuple):
 
     def __str__(self) -> str:
         return f"{printable(self.path)}: {shown(self.before)} -> {shown(self.after)}"
+
+
+def parameters_of(obj: Json) -> Json:
+    """What a managed resource declares of what is to be in AWS (C(spec.forProvider)); nothing for other objects."""
+    return (obj.get("spec") or {}).get("forProvider") or {}
 
 
 def shown(value: t.Any) -> str:
@@ -87,6 +93,8 @@ def _differences(declared: t.Any, found: t.Any, path: str, field: str, view: Vie
     rule = view.rule(field)
     if rule.how == "tags" and isinstance(declared, dict | None) and isinstance(found, dict | None):
         return _tag_differences(declared or {}, found or {}, path)
+    if rule.how == "map" and isinstance(declared, dict | None) and isinstance(found, dict | None):
+        return _map_differences(declared or {}, found or {}, path)
     if isinstance(declared, dict) and view.observed and isinstance(found, list) and len(found) == 1:
         found = found[0]  # a block that may be there once is a map in the namespaced kinds
     if isinstance(declared, dict) and isinstance(found, dict):
@@ -147,6 +155,25 @@ def _tag_differences(declared: Json, found: Json, path: str) -> list[Change]:
         Change(_join(path, key), found.get(key), value)
         for key, value in declared.items()
         if key not in found or found[key] != value
+    ]
+
+
+def _map_differences(declared: Json, found: Json, path: str) -> list[Change]:
+    """A map that the kind owns differs by what is declared, and by what is there besides."""
+    besides = [Change(_join(path, key), value, None) for key, value in found.items() if key not in declared]
+    return [*_tag_differences(declared, found, path), *besides]
+
+
+def besides(declared: Json, found: Json, rules: Rules) -> list[Change]:
+    """Fields of C(spec.forProvider) that are not declared, and have another value than AWS gives by itself."""
+    return [
+        Change(name, value, None)
+        for name, value in found.items()
+        if name not in declared
+        and name not in (ADOPTED_AS, DELETED)
+        and rules.get(name, UNKNOWN).how != "tags"
+        and not _meaningless(value)
+        and value != rules.get(name, UNKNOWN).cleared
     ]
 
 

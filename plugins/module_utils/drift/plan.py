@@ -50,16 +50,20 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.annotation
 from ansible_collections.localcloud.stack.plugins.module_utils.common.ownership import label
 from ansible_collections.localcloud.stack.plugins.module_utils.common.unexpected import concerning
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import conditions
-from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import Setting, to_clear
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.clear import Setting, tags_to_clear, to_clear
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.fields import (
     PARAMETERS,
     Change,
     Rules,
+    besides,
     differences,
+    parameters_of,
     removed,
     without_repeats,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.immutable import immutable_changes
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.references import Key as ReferenceKey
+from ansible_collections.localcloud.stack.plugins.module_utils.drift.references import unresolved
 from ansible_collections.localcloud.stack.plugins.module_utils.drift.secrets import is_replaced, with_secret_versions
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import (
     PARALLEL,
@@ -130,8 +134,12 @@ def diff(
         Case(obj, live, not (live and _create_incomplete(obj, live, aws)))
         for (obj, live), aws in zip(pairs, in_aws.found, strict=True)
     ]
+    others = {
+        (service_kind_of({"apiVersion": version, "kind": kind}), space, name): one
+        for (version, kind, space, name), one in found.objects.items()
+    }
     rows = [
-        _row(obj, live, aws, holder, settings)
+        _row(obj, live, aws, holder, settings, others)
         for (obj, live), aws, holder in zip(
             pairs, in_aws.found, holders(cases, in_aws.found, settings.us, observe), strict=True
         )
@@ -318,7 +326,7 @@ def completed(declared: Json, live: Json | None) -> Json:
     ours, so that this goes on until AWS has taken it, and afterwards nothing differs.
     """
     owned = ((live or {}).get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
-    parameters = _parameters(declared)
+    parameters = parameters_of(declared)
     lost = [name for key in owned if (name := key.removeprefix("f:")) not in parameters]
     rules = fields_of(service_kind_of(declared)) if lost else {}
     cleared = {
@@ -346,48 +354,60 @@ def _cleared(value: t.Any, declared: Json, live: Json) -> t.Any:
     return value.replace(ROOT, f"arn:{arn[1]}:iam::{arn[4]}:root") if len(arn) > 4 else None
 
 
-def _parameters(obj: Json) -> Json:
-    return (obj.get("spec") or {}).get("forProvider") or {}
-
-
-def changes_of(declared: Json, live: Json, aws: Json | None) -> list[tuple[str, Change]]:
+def changes_of(
+    declared: Json, live: Json, aws: Json | None, others: t.Mapping[ReferenceKey, Json] | None = None
+) -> list[tuple[str, Change]]:
     """How a declared object differs from the cluster's, or if it does not, from what is in AWS; each with where that is.
 
-    What AWS does not say counts as the provider saw it last.
+    What AWS does not say counts as the provider saw it last. C(others): the cluster's objects, which it may refer to.
     """
     rules = fields_of(service_kind_of(declared))
     changed = _changes_in_cluster(declared, live, rules)
     if changed:
         hidden = declared["kind"] == "Secret"
         return [("spec", _hidden(one) if hidden else one) for one in changed]
-    wanted = {**_resolved(declared, live), **_parameters(declared)}
+    wanted = {**_resolved(declared, live), **parameters_of(declared)}
     told = dict(aws or {})
     if isinstance(told.get("tags"), dict) and "tags" in wanted:
         # Others may have added some to the object.
-        others = (_parameters(live).get("tags") or {}).keys() - (wanted["tags"] or {}).keys()
-        told["tags"] = {name: value for name, value in told["tags"].items() if name not in others}
+        added = (parameters_of(live).get("tags") or {}).keys() - (wanted["tags"] or {}).keys()
+        told["tags"] = {name: value for name, value in told["tags"].items() if name not in added}
     untold = {name: value for name, value in wanted.items() if name not in told}
     at_provider = (live.get("status") or {}).get("atProvider") or {}
     return [
         *(("aws", one) for one in differences(wanted, told, observed=True, rules=rules)),
+        *(("aws", one) for one in (besides(wanted, told, rules) if _keeps_to_declared(declared) else ())),
         *(
             ("provider", one)
             for one in (differences(untold, at_provider, observed=True, rules=rules) if untold else ())
         ),
+        *(("provider", one) for one in unresolved(declared, live, others or {})),
     ]
+
+
+def _keeps_to_declared(obj: Json) -> bool:
+    """Whether the provider takes out of AWS what is not declared, as it may not write that into the object."""
+    policies = (obj.get("spec") or {}).get("managementPolicies") or ["*"]
+    return "Update" in policies and "LateInitialize" not in policies
 
 
 def _resolved(declared: Json, live: Json) -> Json:
     """What the references of a declared object became in the cluster: the fields that AWS has."""
-    found = _parameters(live)
-    names = (name.removesuffix("Ref") for name in _parameters(declared) if name.endswith("Ref"))
+    found = parameters_of(live)
+    names = (name.removesuffix("Ref") for name in parameters_of(declared) if name.endswith("Ref"))
     return {name: found[name] for name in names if name in found}
 
 
 def _to_clear(obj: Json, live: Json, aws: Json | None, looked: bool) -> list[Setting]:
     """What is no longer declared and the provider has no way to take away. Where AWS was not asked, by the object itself."""
     owned = (live.get("owned") or {}).get("f:spec", {}).get("f:forProvider", {})
-    return to_clear(_parameters(obj), owned, ExternalResource.of(obj, live), aws if looked else _parameters(live))
+    resource, found = ExternalResource.of(obj, live), aws if looked else parameters_of(live)
+    arn = str(((live.get("status") or {}).get("atProvider") or {}).get("arn") or "")
+    region = str(resource.parameters.get("region") or "")
+    return [
+        *to_clear(parameters_of(obj), owned, resource, found),
+        *tags_to_clear(parameters_of(obj), owned, resource.kind, arn, region, found),
+    ]
 
 
 def _unset(row: Json, obj: Json) -> Json | None:
@@ -395,7 +415,7 @@ def _unset(row: Json, obj: Json) -> Json | None:
 
     Of a field that two have applied, an apply without it takes only the one owner away.
     """
-    declared = _parameters(obj)
+    declared = parameters_of(obj)
     parameters: Json = {}
     for field in row["fields"]:
         path = field["path"].removeprefix(f"{PARAMETERS}.")
@@ -436,8 +456,8 @@ def _paused(obj: Json, value: str | None) -> Json:
 def _changes_in_cluster(declared: Json, live: Json, rules: Rules) -> list[Change]:
     mine = {name: value for name, value in declared.items() if name not in ("apiVersion", "kind", "status")}
     changed = []
-    if parameters := _parameters(declared):
-        changed = differences(parameters, _parameters(live), PARAMETERS, rules=rules, exact=True)
+    if parameters := parameters_of(declared):
+        changed = differences(parameters, parameters_of(live), PARAMETERS, rules=rules, exact=True)
         rest = {name: value for name, value in declared["spec"].items() if name != "forProvider"}
         changed += differences({**mine, "spec": rest}, live)
     else:
@@ -454,15 +474,25 @@ def _hidden(change: Change) -> Change:
 
 
 def _row(
-    obj: Json, live: Json | None, aws: Json | None, holder: Holder | None, settings: Settings
+    obj: Json,
+    live: Json | None,
+    aws: Json | None,
+    holder: Holder | None,
+    settings: Settings,
+    others: t.Mapping[ReferenceKey, Json],
 ) -> tuple[str, Json, Json]:
     """The list that an object belongs into, its row there, and the object. C(holder) is who else has it in AWS."""
     with concerning(f"{obj['kind']} {obj['metadata']['name']}"):
-        return _compared(obj, live, aws, holder, settings)
+        return _compared(obj, live, aws, holder, settings, others)
 
 
 def _compared(
-    obj: Json, live: Json | None, aws: Json | None, holder: Holder | None, settings: Settings
+    obj: Json,
+    live: Json | None,
+    aws: Json | None,
+    holder: Holder | None,
+    settings: Settings,
+    others: t.Mapping[ReferenceKey, Json] | None = None,
 ) -> tuple[str, Json, Json]:
     row = reference(obj)
     if aws and DELETED in aws:
@@ -486,7 +516,7 @@ def _compared(
         return "create_incomplete", {**row, "in_aws": bool(aws), **named}, obj
     if aws is None and _was_there(live):
         return "gone", row, obj
-    changes = changes_of(obj, live, aws)
+    changes = changes_of(obj, live, aws, others)
     immutable = immutable_changes(obj, live, changes)
     fields = [
         {

@@ -36,9 +36,9 @@ OPEN = (
 # Seconds that an error must stay which is not cured by waiting: until then it may be that of the old fields.
 PERMANENT_AFTER = 10
 # Seconds without any change after which nothing is to be expected. The provider repeats what failed later and later, up to a minute
-# apart, so it is asked to look again before: after so many seconds, and after twice and four times as many. While it looks, the
-# annotation that asks makes it fail by a conflict and begin again, so what it looks for longer is asked for later, and has time to
-# look twice.
+# apart, so an annotation makes it reconcile before: after so many seconds, and after twice and four times as many. During a reconcile
+# the annotation makes it fail by a conflict and begin again, so a resource that it looks up for longer is annotated later, and has time
+# for two lookups.
 STILL_AFTER = 50
 ASK_AFTER = 6
 # Seconds between two looks: at least, and in proportion to what a look takes.

@@ -232,6 +232,7 @@ FEATURES: Mapping[str, Feature] = {
     "event_rules.targets.input_path": Feature("event_rules", "targets[].input_path"),
     "event_rules.targets.dead_letter_queue": Feature("event_rules", "targets[].dead_letter_queue"),
     "event_rules.targets.message_group_id": Feature("event_rules", "targets[].message_group_id"),
+    "alarms": Feature("alarms", "name"),
     "streams": Feature("streams", "name"),
     "streams.shards": Feature("streams", "shards"),
     "streams.retention_hours": Feature("streams", "retention_hours"),

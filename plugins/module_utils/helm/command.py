@@ -17,6 +17,7 @@ import typing as t
 import uuid
 from pathlib import Path
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import RunCommand
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import (
     cluster_variables,
     own_networks,
@@ -33,8 +34,8 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
     import yaml
 
 Json = dict[str, t.Any]
-# As AnsibleModule's run_command: arguments, data for its input, changes of the environment; exit code, output, errors.
-RunCommand = t.Callable[..., tuple[int, str, str]]
+# Seconds in which a Helm says which one it is.
+VERSION_SECONDS = 20
 
 # By this variable a run of ours is found among the processes.
 RUN_VARIABLE = "LOCALCLOUD_HELM_RUN"
@@ -187,10 +188,16 @@ class Helm:
             )
 
 
-def major_version(run_command: RunCommand, binary: str) -> int:
-    """The major version of a Helm that is supported. Raises KubernetesError for any other program."""
+def version_said(run_command: RunCommand, binary: str) -> tuple[int, str, str]:
+    """What a Helm says of its version: exit code, output, errors. Raises CommandError where it can't be started or does not end."""
     # Without a cluster, as Helm 2 would also ask its server there.
-    code, output, errors = run_command([binary, "version", "--short"], environ_update={"KUBECONFIG": os.devnull})
+    nowhere = {"KUBECONFIG": os.devnull}
+    return run_command([binary, "version", "--short"], environ_update=nowhere, timeout=VERSION_SECONDS)
+
+
+def major_version(run_command: RunCommand, binary: str) -> int:
+    """The major version of a Helm that is supported. Raises KubernetesError for any other program, CommandError for none."""
+    code, output, errors = version_said(run_command, binary)
     version, problem = parsed(output), helm_problem(output)
     if version is None or problem:
         said = (

@@ -12,7 +12,7 @@ import re
 import tarfile
 import typing as t
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 Json = dict[str, t.Any]
 
@@ -21,7 +21,7 @@ HUB = "docker.io"
 HUB_HOST = "registry-1.docker.io"
 
 
-class ImageError(PrintableError):
+class ImageError(ModuleError):
     """An image can't be pushed; the message says why and what to do."""
 
 

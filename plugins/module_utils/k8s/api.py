@@ -13,7 +13,7 @@ import time
 import typing as t
 from concurrent.futures import Executor
 
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError, printable_data
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError, PrintableError
 
 Json = dict[str, t.Any]
 Answer = t.TypeVar("Answer")
@@ -26,13 +26,8 @@ PARALLEL = 4
 BUSY = (0, 429, 500, 502, 503, 504)
 
 
-class KubernetesError(PrintableError):
-    """A module's failure. C(message) says what failed and what to do; C(details) become further keys of the result."""
-
-    def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(message)
-        self.message = str(self)
-        self.details = printable_data(details)
+class KubernetesError(ModuleError):
+    """What can't be done with a cluster."""
 
 
 class ApiError(PrintableError):

@@ -11,7 +11,6 @@ import json
 import os
 import ssl
 import tempfile
-import traceback
 import typing as t
 
 from ansible.module_utils.basic import missing_required_lib
@@ -39,9 +38,9 @@ try:
     from kubernetes.dynamic import DynamicClient
     from urllib3.util.ssl_ import create_urllib3_context
 
-    KUBERNETES_IMPORT_ERROR: str | None = None
-except ImportError:
-    KUBERNETES_IMPORT_ERROR = traceback.format_exc()
+    KUBERNETES_IMPORT_ERROR: ImportError | None = None
+except ImportError as error:
+    KUBERNETES_IMPORT_ERROR = error
 
 Json = dict[str, t.Any]
 # As the doc fragment "kubernetes" describes them; chosen_cluster() says what stands in for one that is not given.
@@ -148,22 +147,27 @@ def _finish(response: t.Any) -> None:
     response.release_conn()
 
 
+def require_client() -> None:
+    """Raise KubernetesError where the Python client is not installed."""
+    if KUBERNETES_IMPORT_ERROR:
+        raise KubernetesError(missing_required_lib("kubernetes"))
+
+
 @contextlib.contextmanager
-def cluster_of(module: t.Any, failing: str, likely: str) -> t.Iterator[PatientApi]:
+def cluster_of(params: t.Mapping[str, t.Any], failing: str, likely: str) -> t.Iterator[PatientApi]:
     """The cluster of a module's arguments, to be read patiently.
 
-    Ends the module where that can't be: C(failing) says what is not done then, C(likely) the cause.
+    Raises KubernetesError where that can't be: C(failing) says what is not done then, C(likely) the cause.
     """
-    if KUBERNETES_IMPORT_ERROR:
-        module.fail_json(msg=missing_required_lib("kubernetes"), exception=KUBERNETES_IMPORT_ERROR)
-    api = KubernetesApi(module.params["kubeconfig"], module.params["context"])
+    require_client()
+    api = KubernetesApi(params["kubeconfig"], params["context"])
+    api.connect()
     try:
-        api.connect()
         yield PatientApi(api, PATIENCE)
-    except KubernetesError as error:
-        module.fail_json(msg=error.message, **error.details)
     except ApiError as error:
-        module.fail_json(msg=f"{failing}: {error.message}. Likely {likely}. Look at kubeconfig and context.")
+        raise KubernetesError(
+            f"{failing}: {error.message}. Likely {likely}. Look at kubeconfig and context."
+        ) from error
 
 
 def _connect(kubeconfig: str | None, context: str | None) -> t.Any:

@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import WITHOUT_PROXIES
 
 from ..toolchain.parts import IMAGE_REPOSITORY
+from . import security
 from .identity import (
     API_PORT,
     NODE_POD_NETWORK,
@@ -40,6 +41,9 @@ PROGRAMS_OF = ("kubernetes", "kube-router")
 # What they ask is the node itself; only containerd fetches from elsewhere.
 DIRECTLY = shlex.join(WITHOUT_PROXIES)
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
+# In the state, what only the API server reads, and the role of kube-router.
+API_SERVER_SETTINGS, KUBE_ROUTER_ROLE = "config/api-server", "config/kube-router.yml"
+KUBEADM = "config/kubeadm.yml"
 # Folders of the node's state and where its programs expect them.
 MOUNTS = {
     "etc-kubernetes": "/etc/kubernetes",
@@ -56,12 +60,12 @@ CLUSTER_PROGRAMS = ("kubelet", "kube-proxy", "kube-router")
 
 
 def files(
-    identity: Identity, parts: Mapping[str, str], versions: Mapping[str, str], supervisord: Sequence[str]
+    identity: Identity, parts: Mapping[str, str], versions: Mapping[str, str], supervisord: Sequence[str], key: str
 ) -> dict[str, str]:
     """All configuration files by their path in the node's state folder.
 
     `parts`: folder of each built part on the host; `versions`: version of kubernetes, and tags of the images coredns
-    and etcd; `supervisord`: how that program is called.
+    and etcd; `supervisord`: how that program is called; `key`: 32 bytes, base64, by which Secrets are encrypted.
     """
     return {
         "config/init.sh": init_script(identity, parts, supervisord),
@@ -72,8 +76,12 @@ def files(
         "config/registry.yml": yaml.safe_dump(registry_config(identity, writable=False)),
         "config/registry-write.yml": yaml.safe_dump(registry_config(identity, writable=True)),
         "config/registry.nft": registry_rules(identity),
-        "config/kubeadm.yml": yaml.safe_dump_all(kubeadm_config(identity, versions)),
+        KUBEADM: yaml.safe_dump_all(kubeadm_config(identity, versions)),
         "config/kube-proxy.yml": yaml.safe_dump(kube_proxy_config(identity)),
+        f"{API_SERVER_SETTINGS}/audit.yml": yaml.safe_dump(security.audit_policy()),
+        f"{API_SERVER_SETTINGS}/authentication.yml": yaml.safe_dump(security.authentication()),
+        f"{API_SERVER_SETTINGS}/encryption.yml": yaml.safe_dump(security.encryption(key)),
+        KUBE_ROUTER_ROLE: yaml.safe_dump_all(security.kube_router_role()),
         "config/resolv.conf": f"nameserver {identity.host_address}\noptions timeout:1 attempts:1\n",
     }
 
@@ -114,6 +122,7 @@ bind() {{
 mount --make-shared /run
 
 hostname {identity.name}
+echo "{identity.node_address} {identity.name}" >> /etc/hosts
 ip link set lo up
 ip address add {identity.node_address}/30 dev eth0
 ip link set eth0 up
@@ -121,8 +130,14 @@ ip route add default via {identity.host_address}
 echo 1 > /proc/sys/net/ipv4/ip_forward
 nft --file {STATE}/config/registry.nft
 cp {STATE}/config/resolv.conf {INSIDE}/resolv.conf
-exec {shlex.join(supervisord)} --nodaemon --configuration {STATE}/config/supervisord.conf
+# It tells there what it can't write elsewhere. A disk that is full would end it by that, and the node with it.
+exec {shlex.join(supervisord)} --nodaemon --configuration {STATE}/config/supervisord.conf 2> /dev/null
 """
+
+
+def user_config(name: str) -> str:
+    """The kubeconfig of a program of security.USERS, within the node."""
+    return f"/etc/kubernetes/{name}.conf"
 
 
 def supervisord_config(identity: Identity) -> str:
@@ -135,12 +150,11 @@ def supervisord_config(identity: Identity) -> str:
         "kubelet": (
             f"{kubernetes}/kubelet --config=/var/lib/kubelet/config.yaml --kubeconfig=/etc/kubernetes/kubelet.conf "
             f"--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --node-ip={identity.node_address} "
-            f"--hostname-override={identity.name} --container-runtime-endpoint=unix://{CONTAINERD_SOCKET} "
-            f"--pod-infra-container-image={IMAGE_REPOSITORY}/pause:1"
+            f"--hostname-override={identity.name} --container-runtime-endpoint=unix://{CONTAINERD_SOCKET}"
         ),
         "kube-proxy": f"{kubernetes}/kube-proxy --config={STATE}/config/kube-proxy.yml",
         "kube-router": (
-            f"{DIRECTLY} {PARTS}/kube-router/kube-router --kubeconfig={ADMIN_CONFIG} --hostname-override={identity.name} "
+            f"{DIRECTLY} {PARTS}/kube-router/kube-router --kubeconfig={user_config('kube-router')} --hostname-override={identity.name} "
             "--run-firewall=true --run-router=false --run-service-proxy=false --run-loadbalancer=false "
             f"--service-cluster-ip-range={SERVICE_NETWORK} --metrics-port=0 --health-port=0"
         ),
@@ -157,6 +171,14 @@ def supervisord_config(identity: Identity) -> str:
             "stdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\nstopasgroup=true\n"
         )
     return "\n".join(sections)
+
+
+def answering(identity: Identity) -> dict[str, str]:
+    """Where programs answer who is alive, whatever the answer is."""
+    return {
+        "kubelet": f"https://{identity.node_address}:10250/healthz",
+        "kube-proxy": f"http://{identity.node_address}:10256/healthz",
+    }
 
 
 def containerd_config(identity: Identity) -> str:
@@ -294,11 +316,9 @@ def kubeadm_config(identity: Identity, versions: Mapping[str, str]) -> list[dict
             # Made for each node; RSA keys take seconds of CPU.
             "encryptionAlgorithm": "ECDSA-P256",
             "networking": {"podSubnet": POD_NETWORK, "serviceSubnet": SERVICE_NETWORK},
-            # They elect among themselves only, and there is one of each: nobody has to wait for a dead one's lease.
-            **{
-                component: {"extraArgs": [{"name": "leader-elect", "value": "false"}]}
-                for component in ("controllerManager", "scheduler")
-            },
+            "apiServer": security.api_server(f"{STATE}/{API_SERVER_SETTINGS}", f"{STATE}/log/audit"),
+            "controllerManager": security.controller(**{"terminated-pod-gc-threshold": "100"}),
+            "scheduler": security.controller(),
             "dns": {"imageTag": versions["coredns"]},
             "proxy": {"disabled": True},
             "etcd": {
@@ -320,10 +340,16 @@ def kubeadm_config(identity: Identity, versions: Mapping[str, str]) -> list[dict
             "oomScoreAdj": 0,
             "enforceNodeAllocatable": [],
             "imageGCHighThresholdPercent": 100,
-            "evictionHard": {"nodefs.available": "1%", "imagefs.available": "1%"},
+            # A full disk is the machine's: to evict pods frees nothing there, costs an emulator its data, and keeps the node without any for
+            # five minutes after there is space again.
+            "evictionHard": {"memory.available": "0%", "nodefs.available": "0%", "imagefs.available": "0%"},
+            # What ended because something else was away is tried again after 1 s, 2 s and so on, up to this; by default after up to five minutes.
+            "featureGates": {"ReduceDefaultCrashLoopBackOffDecay": True},
+            "crashLoopBackOff": {"maxContainerRestartPeriod": "10s"},
             "serializeImagePulls": False,
             "maxPods": 200,
             "resolvConf": f"{INSIDE}/resolv.conf",
+            **security.KUBELET,
         },
     ]
 
@@ -338,6 +364,6 @@ def kube_proxy_config(identity: Identity) -> dict[str, Any]:
         "hostnameOverride": identity.name,
         "oomScoreAdj": 0,
         "conntrack": {"maxPerCore": 0, "min": 0},
-        "clientConnection": {"kubeconfig": ADMIN_CONFIG},
+        "clientConnection": {"kubeconfig": user_config("kube-proxy")},
         "metricsBindAddress": "127.0.0.1:10249",
     }

@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from .host import NodeError
 # Of an empty etcd: as many writes as it takes in one request, and as long as one may be.
 OPERATIONS = 128
 REQUEST_BYTES = 64 * 1024 * 1024
+# Of a node's own.
+CLIENT_PORT = 2379
 
 
 class Connection(http.client.HTTPConnection):
@@ -61,9 +64,17 @@ def everything(client: Path) -> dict[str, bytes]:
     return {base64.b64decode(one["key"]).decode(): base64.b64decode(one.get("value", "")) for one in found}
 
 
-def call(client: Path, path: str, body: object) -> dict[str, Any]:
-    """Call etcd's JSON gateway; its answer. NodeError if it refuses."""
-    connection = Connection(client)
+def value(client: Path | http.client.HTTPConnection, key: str) -> bytes:
+    """The value of a key; NodeError if there is none."""
+    found = call(client, "kv/range", {"key": text(key.encode())}).get("kvs", [])
+    if not found:
+        raise NodeError(f"etcd has no {key}.")
+    return base64.b64decode(found[0].get("value", ""))
+
+
+def call(client: Path | http.client.HTTPConnection, path: str, body: object) -> dict[str, Any]:
+    """Call etcd's JSON gateway, at a socket or by a connection; its answer. NodeError if it refuses."""
+    connection = Connection(client) if isinstance(client, Path) else client
     try:
         connection.request("POST", f"/v3/{path}", json.dumps(body), {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -74,6 +85,37 @@ def call(client: Path, path: str, body: object) -> dict[str, Any]:
         raise NodeError(f"etcd refuses {path}: HTTP {response.status} {answer[:200].decode(errors='replace')}")
     result: dict[str, Any] = json.loads(answer)
     return result
+
+
+def connection(address: str, certificates: Path) -> http.client.HTTPSConnection:
+    """To a node's own etcd, with the API server's certificate; `certificates` is the node's folder /etc/kubernetes/pki."""
+    context = ssl.create_default_context(cafile=str(certificates / "etcd/ca.crt"))
+    context.load_cert_chain(certificates / "apiserver-etcd-client.crt", certificates / "apiserver-etcd-client.key")
+    return http.client.HTTPSConnection(address, CLIENT_PORT, timeout=30, context=context)
+
+
+def make_room(client: Path | http.client.HTTPConnection) -> bool:
+    """Let an etcd write again that has reached its quota and refuses that for good; return whether it had.
+
+    Former versions of objects are dropped, of which it keeps those of five minutes, and its file is made as small as its content.
+    Raises NodeError if that is still too large, OSError if etcd does not answer.
+    """
+    alarms = [one for one in call(client, "maintenance/alarm", {}).get("alarms", []) if one.get("alarm") == "NOSPACE"]
+    if not alarms:
+        return False
+    status = call(client, "maintenance/status", {})
+    call(client, "kv/compaction", {"revision": status["header"]["revision"], "physical": True})
+    call(client, "maintenance/defragment", {})
+    status = call(client, "maintenance/status", {})
+    used, quota = int(status["dbSize"]), int(status.get("dbSizeQuota", 0))
+    if 0 < quota <= used:
+        raise NodeError(
+            f"etcd is full: the objects in this cluster take {used >> 20} MiB, and it takes {quota >> 20} MiB. It refuses every change until some are "
+            "gone: run `make down`, then `make up`."
+        )
+    for alarm in alarms:
+        call(client, "maintenance/alarm", {"action": "DEACTIVATE", **alarm})
+    return True
 
 
 @contextmanager

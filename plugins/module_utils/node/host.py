@@ -9,13 +9,16 @@ import errno
 import hashlib
 import json
 import os
+import ssl
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import for_machine
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
 from .identity import OWN_CGROUPS, Identity
@@ -28,7 +31,7 @@ UMASK = 0o022
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-class NodeError(PrintableError):
+class NodeError(ModuleError):
     """The node can't be made or used; the message names the cause and the next step."""
 
 
@@ -100,6 +103,22 @@ def start_namespaces(identity: Identity, state: Path) -> psutil.Process:
         fifo.write("plugged\n")
     plugged.unlink()
     return psutil.Process(child.pid)
+
+
+def hangs(url: str, seconds: float) -> bool:
+    """Whether a program accepts a connection at this address and sends nothing for so long. Any answer counts as one."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(url, timeout=seconds):
+            return False
+    except TimeoutError:
+        return True
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, TimeoutError)
+    except OSError:
+        return False
 
 
 def guard_rules(identity: Identity, access: str, users: Iterable[int]) -> str:
@@ -178,6 +197,17 @@ def has_cgroups() -> bool:
     """Whether cgroups can be made here at all."""
     found = list(hierarchies())
     return bool(found) and all(os.access(one, os.W_OK) for one in found)
+
+
+def old_cgroups() -> str | None:
+    """What is to be known of a machine with cgroup v1; None with v2."""
+    if (CGROUPS / "cgroup.controllers").exists():
+        return None
+    return (
+        "This machine has cgroup v1, which Kubernetes has deprecated since 1.35 and takes out of a later release than 1.37 "
+        "(https://github.com/kubernetes/enhancements/issues/5573). Change it to cgroup v2 until then, by an image or kernel setting "
+        "(systemd.unified_cgroup_hierarchy=1) that has it."
+    )
 
 
 def _controllers(path: Path) -> set[str]:

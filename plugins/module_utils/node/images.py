@@ -11,6 +11,7 @@ written in place, so they are copied.
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import hashlib
 import json
 import os
@@ -42,6 +43,8 @@ DATABASES = ("io.containerd.metadata.v1.bolt/meta.db", "io.containerd.snapshotte
 MAKE_ABOVE = 0.25
 # Bases in the cache, the last used ones. Stacks with different engines or additions have one each.
 KEPT = 4
+# A program is larger than that.
+LARGE_BYTES = 1024**2
 # More bases than that are not damaged by chance.
 ATTEMPTS = KEPT + 2
 
@@ -123,12 +126,13 @@ class Bases:
         Returns the images that are in it then: the part's digest by its name. Raises NodeError, OSError, and leaves no target.
         """
         images = {name: part for name, part in parts.items() if part.image}
+        programs = [Path(part.path) for part in parts.values() if not part.image]
         wanted = {name: part.digest for name, part in images.items()}
         sizes = {name: part.archive.stat().st_size for name, part in images.items()}
         for _attempt in range(ATTEMPTS):
             base = best(self._usable(), sizes, wanted)
             if base is None:
-                base = self._make(images, wanted)
+                base = self._make(images, wanted, programs)
             with self.cache.lock(base.name):
                 manifest = Manifest.read(base)
                 if manifest is not None and intact(base, manifest):
@@ -148,11 +152,12 @@ class Bases:
             if manifest is not None and (manifest.format, manifest.containerd) == (FORMAT, self.containerd)
         }
 
-    def _make(self, images: Mapping[str, PartPath], wanted: Mapping[str, str]) -> Path:
+    def _make(self, images: Mapping[str, PartPath], wanted: Mapping[str, str], programs: list[Path]) -> Path:
         digest = base_digest(self.containerd, wanted)
 
         def build(out: Path) -> None:
             fill(out / CONTAINERD, [part.archive for part in images.values()])
+            share(out / CONTAINERD, programs)
             manifest = Manifest(FORMAT, self.containerd, wanted, fingerprint(out / CONTAINERD))
             (out / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
 
@@ -162,7 +167,7 @@ class Bases:
         elif Manifest.read(base) is None:
             with self.cache.lock(base.name):
                 discard(base)
-            return self._make(images, wanted)
+            return self._make(images, wanted, programs)
         return base
 
 
@@ -209,11 +214,48 @@ def link(source: Path, target: Path) -> None:
 
 
 def fill(root: Path, archives: list[Path]) -> None:
-    """Import and unpack images into a root folder of containerd, two at a time. Raises NodeError."""
+    """Import and unpack images into a root folder of containerd, two of like size at a time, the largest first. Raises NodeError.
+
+    What they were unpacked from, half of the space, is given up: containers need what is unpacked, and nobody takes images from here.
+    """
+    ordered = sorted(archives, key=lambda archive: archive.stat().st_size, reverse=True)
     with running_containerd(root) as ctr, ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda archive: ctr("images", "import", archive), archives))
+        for first in range(0, len(ordered), 2):
+            list(pool.map(lambda archive: ctr("images", "import", archive), ordered[first : first + 2]))
+            # Only while nothing is imported, as it takes layers away that are not unpacked yet.
+            ctr("content", "prune", "references")
     # Where each containerd keeps its own number.
     remove(root / "io.containerd.grpc.v1.introspection")
+
+
+def share(root: Path, folders: list[Path]) -> None:
+    """Make programs in images one file with the same ones in these folders, where it is the same file system. Nobody writes to either."""
+    known: dict[int, list[str]] = {}
+    for path in large_files(folders):
+        known.setdefault(os.stat(path).st_size, []).append(path)
+    for path in large_files([root]):
+        there = os.stat(path)
+        for other in known.get(there.st_size, []):
+            same = os.stat(other)
+            alike = (same.st_dev, same.st_mode, same.st_uid, same.st_gid) == (
+                there.st_dev,
+                there.st_mode,
+                there.st_uid,
+                there.st_gid,
+            )
+            if alike and filecmp.cmp(path, other, shallow=False):
+                os.unlink(path)
+                os.link(other, path)
+                break
+
+
+def large_files(folders: list[Path]) -> Iterator[str]:
+    """The files of folders that are worth being shared."""
+    for folder in folders:
+        for root, _names, files in os.walk(folder):
+            for path in (os.path.join(root, name) for name in files):
+                if not os.path.islink(path) and os.path.getsize(path) >= LARGE_BYTES:
+                    yield path
 
 
 @contextmanager

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import http.client
 import json
 import os
+import secrets
 import shutil
 import ssl
 import sys
@@ -16,6 +19,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
@@ -25,7 +29,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 
 from ..toolchain import image_layers
 from ..toolchain.cache import Cache, remove
-from . import base, base_store, config, etcd, host
+from . import base, base_store, certificates, config, etcd, host, security, upgrade
 from .host import NodeError
 from .identity import Identity, choose, key
 from .images import Bases, PartPath
@@ -44,10 +48,13 @@ IMAGES_KEPT = 3
 # What a control plane needs; the other images follow while it starts.
 CONTROL_PLANE = ("pause", "etcd-image", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
-OTHER_PARTS = (
-    "The node is made of other versions of its parts than toolchain/parts.yml asks for now. Parts of a node are not exchanged: "
-    "run `make down`, then `make up`."
-)
+# Programs of the static pods, which read certificates only when they start.
+CONTROL_PLANE_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+# A program that works answers within milliseconds.
+HANGING_SECONDS = 10
+
+# What all of kubeadm's upgrade may take: four components, of which one may have to be put back, and etcd's data.
+UPGRADE_SECONDS = 900
 # Parts that run as the node.
 PROGRAMS = ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")
 
@@ -86,6 +93,12 @@ class BaseInputs:
 
     parts: tuple[str, ...]
     settings: Any
+
+
+def _files(identity: Identity, parts: Mapping[str, PartPath], versions: Mapping[str, str], key: str) -> dict[str, str]:
+    """The configuration files of a node of these parts."""
+    supervisord = [sys.executable, "-m", "supervisor.supervisord"]
+    return config.files(identity, {name: part.path for name, part in parts.items()}, versions, supervisord, key)
 
 
 class Node:
@@ -129,10 +142,11 @@ class Node:
     def up(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], inputs: BaseInputs | None = None) -> bool:
         """Make the node run with these parts and their images imported; return whether anything had to be done.
 
-        A new node begins with the base of these inputs, if it is kept.
+        A new node begins with the base of these inputs, if it is kept; one of other parts is upgraded.
         """
         changed = False
         programs = self._programs(parts)
+        self.refuse_versions(versions)
         if self.record is None or not self.record.initialized:
             self.down()
             self._prepare(parts, versions, programs, inputs)
@@ -142,8 +156,15 @@ class Node:
             changed = True
         if self.process is None:
             host.remove_interface(self.identity)
+            if not all(self.cache.has(name, self.known.parts[name]) for name in config.PROGRAMS_OF):
+                # The cache was cleaned since. Its control plane is in containerd.
+                self._write(
+                    {name: text for name, text in self._files(parts, versions).items() if name != config.KUBEADM}
+                )
             self._start()
             changed = True
+        changed |= self._renew_certificates(Path(parts["kubernetes"].path))
+        changed |= self._end_hung_programs()
         with ThreadPoolExecutor(1) as pool:
             importing = pool.submit(self._import_images, parts, CONTROL_PLANE)
             if not self.known.initialized:
@@ -153,21 +174,26 @@ class Node:
             changed |= self._ensure_programs(
                 config.FIRST_PROGRAMS + (config.CLUSTER_PROGRAMS if self.known.initialized else ("kubelet",))
             )
-            self._wait_for_api()
+            changed |= self._wait_for_api()
             if not self.known.initialized:
                 self._finish(Path(parts["kubernetes"].path))
             changed |= importing.result()
+        if self.known.parts != programs:
+            self._upgrade(parts, versions, programs)
+            changed = True
         return changed
 
     def is_up(self, parts: Mapping[str, PartPath]) -> bool:
         """Whether up() would find nothing to do. NodeError if it would refuse these parts."""
-        self._programs(parts)
         return (
-            self.process is not None
+            self._programs(parts) == self.known.parts
+            and self.process is not None
             and self.known.initialized
             and not self._missing_images(parts, tuple(parts))
             and self._supervisor_ready() is None
             and not self._stopped_programs(config.FIRST_PROGRAMS + config.CLUSTER_PROGRAMS)
+            and not self._hung_programs()
+            and not self._due_certificates()
             and self._api_problem() is None
         )
 
@@ -201,22 +227,24 @@ class Node:
         }
 
     def _programs(self, parts: Mapping[str, PartPath]) -> dict[str, str]:
-        """The digests of the parts that run as the node. NodeError if it runs with others."""
+        """The digests of the parts that run as the node. NodeError if one is missing."""
         programs = {name: parts[name].digest for name in PROGRAMS if name in parts}
         if missing := [name for name in PROGRAMS if name not in parts]:
             raise NodeError(
                 f"A node is not made without {', '.join(missing)}. Hand it all parts that toolchain has built."
             )
-        if self.record is not None and self.record.initialized and self.record.parts != programs:
-            raise NodeError(OTHER_PARTS)
         return programs
 
-    def refuse_others(self, parts: Mapping[str, PartPath], unbuilt: Collection[str]) -> None:
-        """NodeError if the node is made of other builds than these parts, and those that are still to be built."""
-        if self.record is not None and self.record.initialized and not set(unbuilt).isdisjoint(PROGRAMS):
-            raise NodeError(OTHER_PARTS)
-        if parts:
-            self._programs(parts)
+    def refuse_versions(self, versions: Mapping[str, str]) -> None:
+        """NodeError if the node runs versions from which it can't be upgraded to these."""
+        if self.record is None or not self.record.initialized:
+            return
+        if problem := upgrade.step_problem(self._running_versions(), versions):
+            raise NodeError(problem)
+
+    def _running_versions(self) -> dict[str, str]:
+        """The versions of kubernetes and etcd that the node was made with, or upgraded to last."""
+        return upgrade.running_versions((self.folder / "state" / config.KUBEADM).read_text())
 
     def _save(self) -> None:
         content = json.dumps(self.known.__dict__, indent=2)
@@ -241,15 +269,12 @@ class Node:
                 f"from a node whose folder was deleted, find its process with `pgrep -f {key(self.checkout)}` or remove "
                 f"it with `ip link delete {identity.interface}`, then run again."
             )
+        if old := host.old_cgroups():
+            self.notes.append(old)
         state = self.folder / "state"
         state.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        folders = {name: part.path for name, part in parts.items()}
-        supervisord = [sys.executable, "-m", "supervisor.supervisord"]
-        for name, content in config.files(identity, folders, versions, supervisord).items():
-            path = state / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
+        self._write(_files(identity, parts, versions, base64.b64encode(secrets.token_bytes(32)).decode()))
         for volume in config.VOLUMES:
             (state / volume).mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(1) as pool:
@@ -258,6 +283,19 @@ class Node:
             images = taking.result()
         self.record = Record(identity=identity.as_dict(), parts=programs, images=images, unkept=unkept)
         self._save()
+
+    def _files(self, parts: Mapping[str, PartPath], versions: Mapping[str, str]) -> dict[str, str]:
+        """The configuration files of this node, of other parts."""
+        encryption = self.folder / "state" / config.API_SERVER_SETTINGS / "encryption.yml"
+        return _files(self.identity, parts, versions, upgrade.encryption_key(encryption.read_text()))
+
+    def _write(self, files: Mapping[str, str]) -> None:
+        """Write files of the node's state, by their path there."""
+        for name, content in files.items():
+            path = self.folder / "state" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(0o600 if name.startswith(config.API_SERVER_SETTINGS) else 0o644)
+            path.write_text(content)
 
     def _guard_rules(self) -> str:
         return host.guard_rules(self.identity, self.access, host.callers(os.environ, os.getuid()))
@@ -292,9 +330,14 @@ class Node:
         objects = base_store.take(self.cache, digest)
         if objects is None:
             return digest
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        own = base.personal(objects, base.Identity(identity.name, identity.registry), now)
-        pairs = ((one.key, json.dumps(one.value).encode()) for one in own)
+        now = datetime.now(UTC)
+        own = base.personal(
+            objects,
+            base.Identity(identity.name, identity.registry),
+            f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            partial(certificates.of_webhook, now=now),
+        )
+        pairs = ((one.key, base.encoded(one.value)) for one in own)
         data = self.folder / "state/etcd"
         try:
             etcd.fill(Path(parts["etcd"].path) / "etcd", identity.name, identity.peer_url, data, pairs)
@@ -317,11 +360,19 @@ class Node:
         kept = not self.cache.has(base_store.PREFIX, record.unkept) and base_store.keep(
             self.cache,
             record.unkept,
-            base.read(get, namespace, base.Identity(self.identity.name, self.identity.registry)),
+            base.read(get, self._stored, namespace, base.Identity(self.identity.name, self.identity.registry)),
         )
         record.unkept = ""
         self._save()
         return kept
+
+    def _stored(self, key: str) -> dict[str, Any]:
+        """An object as etcd has it, one that is stored as JSON. Raises BaseError."""
+        try:
+            found = etcd.value(self._etcd(), key)
+        except (NodeError, OSError, http.client.HTTPException) as error:
+            raise base.BaseError(f"{key} can't be read from etcd: {error}") from error
+        return dict(json.loads(found))
 
     def _start(self) -> None:
         # Noted before they are handed down, so that a run that is killed here leaves nothing either.
@@ -342,14 +393,24 @@ class Node:
         (first,) = process.children()
         return Path(f"/proc/{first.pid}/root{path}")
 
-    def _exec(self, *command: str | Path) -> str:
+    def _exec(self, *command: str | Path, timeout: float = 300) -> str:
         """Run a command within the node's namespaces."""
         process = self.process
         if process is None:
             raise NodeError(f"The node's processes have ended. {self._logs()}")
         (first,) = process.children()
         return host.run(
-            "nsenter", "--target", str(first.pid), "--mount", "--net", "--pid", "--uts", "--ipc", "--", *command
+            "nsenter",
+            "--target",
+            str(first.pid),
+            "--mount",
+            "--net",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--",
+            *command,
+            timeout=timeout,
         )
 
     def _supervisor(self) -> Any:
@@ -421,15 +482,29 @@ class Node:
     def _kubeadm(self, kubernetes: Path, skipped: tuple[str, ...]) -> None:
         """Run `kubeadm init` without these phases, and without those that no node needs."""
         phases = ",".join((*SKIPPED_PHASES, *skipped))
-        command = (kubernetes / "kubeadm", "init", "--config", f"{config.STATE}/config/kubeadm.yml")
+        command = (kubernetes / "kubeadm", "init", "--config", f"{config.STATE}/{config.KUBEADM}")
         self._exec(*command, "--skip-phases", phases)
 
     def _finish(self, kubernetes: Path) -> None:
         """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
         self._kubeadm(kubernetes, PREPARING_PHASES)
+        self._make_users(kubernetes)
+        # kubeadm lets everybody read it.
+        (self.folder / "state/kubelet/config.yaml").chmod(0o600)
+        role = f"{config.STATE}/{config.KUBE_ROUTER_ROLE}"
+        self._exec(kubernetes / "kubectl", "--kubeconfig", config.ADMIN_CONFIG, "apply", "--filename", role)
         self._start_programs(["kube-proxy", "kube-router"])
         self.known.initialized = True
         self._save()
+
+    def _make_users(self, kubernetes: Path) -> None:
+        """Certificates for the programs beside the kubelet, each with rights of its own, in kubeconfigs."""
+        settings = ("--config", f"{config.STATE}/{config.KUBEADM}")
+        for name, user in security.USERS.items():
+            text = self._exec(kubernetes / "kubeadm", "kubeconfig", "user", "--client-name", user, *settings)
+            path = self.folder / f"state/etc-kubernetes/{name}.conf"
+            path.touch(0o600)
+            path.write_text(text)
 
     def _stopped_programs(self, names: tuple[str, ...]) -> list[str]:
         return [
@@ -453,6 +528,144 @@ class Node:
                 if "ALREADY_STARTED" not in fault.faultString:
                     raise NodeError(f"'{name}' can't be started: {fault.faultString}. {self._logs()}") from None
 
+    def _hung_programs(self) -> list[str]:
+        """Those that take a connection and answer nothing; one that starts takes none yet."""
+        return [name for name, url in config.answering(self.identity).items() if host.hangs(url, HANGING_SECONDS)]
+
+    def _end_hung_programs(self) -> bool:
+        """Let the supervisor start hung programs again; return whether there were any."""
+        hung = self._hung_programs() if self.known.initialized else []
+        for name in hung:
+            self._supervisor().signalProcess(name, "KILL")
+        return bool(hung)
+
+    def _upgrade(self, parts: Mapping[str, PartPath], versions: Mapping[str, str], programs: dict[str, str]) -> None:
+        """Bring the running node to these parts: by kubeadm its control plane, each component put back that does not get ready, then what runs
+        beside it. Pods and what is stored stay. A run that is killed meanwhile leaves it to the next one."""
+        kubernetes = Path(parts["kubernetes"].path)
+        files = self._files(parts, versions)
+        running = self._running_versions()
+        rebuilt = self._rebuilt(parts)
+        self._upgrade_control_plane(kubernetes, files[config.KUBEADM], running["kubernetes"], versions["kubernetes"])
+        self._write(files)
+        self._end_control_plane(rebuilt)
+        self._exchange_programs(parts)
+        # A kubelet of another version takes static pods for others, and starts them once more.
+        ready = partial(self._control_plane_problem, kubernetes)
+        self._wait("the control plane's pods to be ready", ready, timeout=180)
+        self._wait_for_api()
+        if parts["coredns-image"].digest != self.known.parts["coredns-image"]:
+            self._upgrade_dns(kubernetes, str(parts["coredns-image"].image))
+        self.notes.append(
+            f"The node was upgraded in place from Kubernetes {running['kubernetes']} to {versions['kubernetes']}."
+        )
+        self.known.parts = programs
+        # What it has by now is no longer what a new node of these parts begins with.
+        self.known.unkept = ""
+        self._save()
+
+    def _upgrade_control_plane(self, kubernetes: Path, kubeadm: str, running: str, version: str) -> None:
+        """Let kubeadm upgrade etcd, API server, controllers and scheduler one after the other. NodeError."""
+        folder = "config/upgrade"
+        self._write(
+            {f"{folder}/kubeadm.yml": kubeadm, f"{folder}/upgrade.yml": yaml.safe_dump(upgrade.configuration(version))}
+        )
+        configured = ("--config", f"{config.STATE}/{folder}/kubeadm.yml")
+        apply = ("upgrade", "apply", "--config", f"{config.STATE}/{folder}/upgrade.yml")
+        try:
+            for command in (("init", "phase", "upload-config", "all", *configured), apply):
+                self._exec(kubernetes / "kubeadm", *command, timeout=UPGRADE_SECONDS)
+        except NodeError as error:
+            raise NodeError(
+                f"The node could not be upgraded from Kubernetes {running} to {version}. What did not get ready kubeadm has put back, and no data are lost. "
+                f"{error}\n{self._logs()} Run `make up` again, which goes on from there, or go back to the pins before."
+            ) from None
+        finally:
+            shutil.rmtree(self.folder / "state" / folder)
+        # Manifests and data from before.
+        shutil.rmtree(self.folder / "state/etc-kubernetes/tmp", ignore_errors=True)
+        # kubeadm lets everybody read it.
+        (self.folder / "state/kubelet/config.yaml").chmod(0o600)
+
+    def _exchange_programs(self, parts: Mapping[str, PartPath]) -> None:
+        """Restart the programs beside the control plane from these parts. Containers run on without them."""
+        for name in config.PROGRAMS_OF:
+            self._exec("ln", "--symbolic", "--force", "--no-dereference", parts[name].path, f"{config.PARTS}/{name}")
+        supervisor = self._supervisor()
+        supervisor.reloadConfig()
+        for name in config.CLUSTER_PROGRAMS:
+            with contextlib.suppress(Fault):  # it does not run
+                supervisor.stopProcess(name)
+            supervisor.removeProcessGroup(name)
+            supervisor.addProcessGroup(name)
+        self._start_programs(list(config.CLUSTER_PROGRAMS))
+
+    def _control_plane_problem(self, kubernetes: Path) -> str | None:
+        """What the kubelet says against its static pods, if they are not all ready."""
+        asked = ("get", "--raw", f"/api/v1/nodes/{self.identity.name}/proxy/pods")
+        try:
+            pods = self._exec(kubernetes / "kubectl", "--kubeconfig", config.ADMIN_CONFIG, *asked)
+        except NodeError as error:
+            return str(error).splitlines()[-1]
+        return upgrade.static_pods_problem(json.loads(pods)["items"] or [], CONTROL_PLANE_PROGRAMS)
+
+    def _upgrade_dns(self, kubernetes: Path, image: str) -> None:
+        """Roll CoreDNS out with this image, which may be another build under the same tag."""
+        kubectl = (kubernetes / "kubectl", "--kubeconfig", config.ADMIN_CONFIG, "--namespace", "kube-system")
+        self._exec(*kubectl, "set", "image", "deployment/coredns", f"coredns={image}")
+        self._exec(*kubectl, "rollout", "restart", "deployment/coredns")
+
+    def _rebuilt(self, parts: Mapping[str, PartPath]) -> list[str]:
+        """Programs of the control plane that were rebuilt under the same tag, in which kubeadm sees no change."""
+        manifests = self.folder / "state/etc-kubernetes/manifests"
+        running = "".join(path.read_text() for path in manifests.glob("*.yaml"))
+        changed = [name for name in CONTROL_PLANE if parts[name].digest != self.known.parts[name]]
+        return [name.removesuffix("-image") for name in changed if f"image: {parts[name].image}\n" in running]
+
+    def _due_certificates(self) -> list[str]:
+        state = self.folder / "state"
+        return certificates.due(state / "etc-kubernetes", state / "kubelet", datetime.now(UTC))
+
+    def _renew_certificates(self, kubernetes: Path) -> bool:
+        """Renew certificates that have ended, or end soon, and end what has read them; return whether there were any."""
+        due = self._due_certificates() if self.known.initialized else []
+        if not due:
+            return False
+        self.notes.append(
+            f"The node's certificates are renewed, of which some have ended or end soon: {', '.join(due)}."
+        )
+        settings = ("--config", f"{config.STATE}/{config.KUBEADM}")
+        self._exec(kubernetes / "kubeadm", "certs", "renew", "all", *settings)
+        # The kubelet's own is no matter of that command. What the kubelet has renewed by itself counts less than what it is given.
+        state = self.folder / "state"
+        (state / "etc-kubernetes/kubelet.conf").unlink(missing_ok=True)
+        # Its serving certificate it makes itself, where there is none.
+        for path in (state / "kubelet/pki").iterdir():
+            path.unlink()
+        self._exec(kubernetes / "kubeadm", "init", "phase", "kubeconfig", "kubelet", *settings)
+        self._make_users(kubernetes)
+        for name in config.CLUSTER_PROGRAMS:
+            with contextlib.suppress(Fault):  # it does not run
+                self._supervisor().signalProcess(name, "KILL")
+        self._end_control_plane()
+        return True
+
+    def _end_control_plane(self, programs: Collection[str] = CONTROL_PLANE_PROGRAMS) -> None:
+        """End programs of it; the kubelet starts them again."""
+        for process in self.process.children(recursive=True) if self.process else []:
+            with contextlib.suppress(psutil.Error):
+                if process.name() in programs:
+                    process.kill()
+
+    def _make_room(self) -> bool:
+        """Make room in etcd where it has reached its quota; return whether it had."""
+        with contextlib.suppress(OSError, http.client.HTTPException):  # it does not answer yet
+            return etcd.make_room(self._etcd())
+        return False
+
+    def _etcd(self) -> http.client.HTTPSConnection:
+        return etcd.connection(self.identity.node_address, self.folder / "state/etc-kubernetes/pki")
+
     def _api_problem(self) -> str | None:
         """What is wrong with the API server, if it is not ready."""
         url = f"{self.identity.api_server}/readyz"
@@ -468,13 +681,21 @@ class Node:
         except OSError as error:
             return str(error)
 
-    def _wait_for_api(self) -> None:
+    def _wait_for_api(self) -> bool:
+        """Wait until the API server is ready; return whether etcd had to be made to write again."""
+        changed = False
+
         def ready() -> str | None:
+            nonlocal changed
             if self.process is None:
                 raise NodeError(f"The node's processes have ended. {self._logs()}")
-            return self._api_problem()
+            problem = self._api_problem()
+            # It can be ready with an etcd that refuses to write, and without one it does not become so.
+            changed |= self._make_room()
+            return problem
 
         self._wait("the API server to be ready", ready, timeout=180)
+        return changed
 
     def _wait(self, what: str, look: Any, timeout: float) -> None:
         try:

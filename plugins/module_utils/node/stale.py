@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import ApiError
 
 Json = dict[str, t.Any]
@@ -59,24 +60,20 @@ def is_stale(pod: Json, started: datetime.datetime) -> bool:
     if not any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or []):
         return False
     running = [(one.get("state") or {}).get("running") for one in status.get("containerStatuses") or []]
-    return any(one and _time(one["startedAt"]) < started for one in running)
+    return any((since := moment((one or {}).get("startedAt"))) and since < started for one in running)
 
 
 def unready(pod: Json, started: datetime.datetime) -> Json:
     """A merge patch of the pod's status; the API server refuses it if the pod has changed since."""
-    moment = started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     said = {
         "status": "False",
         "reason": REASON,
         "message": "the node was started again, and its kubelet has yet to look at the pod",
-        "lastTransitionTime": moment,
+        "lastTransitionTime": now,
     }
     conditions = [{**one, **said} if one["type"] in READINESS else one for one in pod["status"].get("conditions") or []]
     return {
         "metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]},
         "status": {"conditions": conditions},
     }
-
-
-def _time(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))

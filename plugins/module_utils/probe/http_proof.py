@@ -13,7 +13,11 @@ import uuid
 from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.masking import masked
-from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError, printable_data
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import (
+    ModuleError,
+    PrintableError,
+    printable_data,
+)
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
 from ansible_collections.localcloud.stack.plugins.module_utils.probe import http_answer, http_steps, placeholders
 from ansible_collections.localcloud.stack.plugins.module_utils.probe.http_answer import Answer, Expectation
@@ -37,12 +41,8 @@ LOOKED_AT = 10_000
 SCHEME = re.compile(r"^(basic|bearer|digest|token)\s+", re.IGNORECASE)
 
 
-class HttpProofError(PrintableError):
-    """A proof failed. C(details) become further keys of the failed result."""
-
-    def __init__(self, message: str, **details: t.Any) -> None:
-        super().__init__(message)
-        self.details = printable_data(details)
+class HttpProofError(ModuleError):
+    """A proof failed."""
 
 
 class StepError(PrintableError):

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .findings import resource_findings, resources, workload_findings
-from .model import SCHEMA_VERSION, Blueprint, Finding, Hop, Node, Pod, Proof, Report, State, Unread, Version
+from .metrics import alerts_of, clock_finding, metrics_of, unread_of, with_rates
+from .model import SCHEMA_VERSION, Alert, Blueprint, Finding, Hop, Node, Pod, Proof, Report, State, Unread, Version
 from .timeline import timeline
 from .topology import KINDS, topology
 
@@ -34,14 +35,23 @@ def compose(facts: Json, generated_at: str) -> Report:
     """The report.
 
     facts: C(cluster) the facts of the role cluster, C(cloud) what is remembered of the emulator, C(blueprints) what was read of each (see
-    C(read_blueprint)), C(proofs) what was proved last by blueprint, C(timings) of the last C(make up), C(nodes) of k8s_info, C(parts) of the
-    toolchain by name, C(collection) this collection's version.
+    C(read_blueprint)), C(proofs) what was proved last by blueprint, C(timings) of the last C(make up), C(nodes) of k8s_info, C(metrics) of prometheus_info at
+    C(metrics_url) with dashboards at C(metrics_page), C(parts) of the toolchain by name, C(collection) this collection's version.
     """
     found = [read_blueprint(one, (facts.get("proofs") or {}).get(one["name"]) or []) for one in facts["blueprints"]]
-    findings = [finding for _blueprint, findings, _unread in found for finding in findings]
+    measured = facts.get("metrics") or {}
+    metrics = metrics_of(measured, str(facts.get("metrics_url") or ""), str(facts.get("metrics_page") or ""))
+    alerts = alerts_of(measured)
+    findings = [finding for _blueprint, findings, _unread in found for finding in findings] + clock_finding(metrics)
     unread = list(dict.fromkeys(one for _blueprint, _findings, unread in found for one in unread))
-    blueprints = [blueprint for blueprint, _findings, _unread in found]
-    state = worst("unknown" if unread else "ok", *(one.state for one in blueprints))
+    unread += unread_of(measured)
+    blueprints = [
+        dataclasses.replace(one, nodes=with_rates(one.nodes, one.namespace, measured.get("answers") or {}))
+        for one, _findings, _unread in found
+    ]
+    state = worst(
+        "unknown" if unread else "ok", "attention" if alerts or findings else "ok", *(one.state for one in blueprints)
+    )
     rows = [row for one in facts["blueprints"] for row in (one.get("resources") or {}).get("resources") or []]
     pods = [
         row for one in facts["blueprints"] for result in one.get("workloads") or [] for row in result.get("pods") or []
@@ -50,7 +60,7 @@ def compose(facts: Json, generated_at: str) -> Report:
         schema_version=SCHEMA_VERSION,
         generated_at=generated_at,
         state=state,
-        summary=summary(blueprints, findings, unread),
+        summary=summary(blueprints, findings, unread, alerts),
         cluster=cluster_title(facts["cluster"]),
         engine=engine_title(facts),
         endpoint=str(facts["cloud"].get("host_endpoint") or ""),
@@ -59,6 +69,8 @@ def compose(facts: Json, generated_at: str) -> Report:
         unread=unread,
         versions=list(versions(facts, pods)),
         timeline=timeline(facts.get("timings") or {}, rows, pods),
+        alerts=alerts,
+        metrics=metrics,
     )
 
 
@@ -175,13 +187,17 @@ def worst(*states: State) -> State:
     return min(states, key=order.index)
 
 
-def summary(blueprints: Sequence[Blueprint], findings: Sequence[Finding], unread: Sequence[Unread]) -> str:
+def summary(
+    blueprints: Sequence[Blueprint], findings: Sequence[Finding], unread: Sequence[Unread], alerts: Sequence[Alert]
+) -> str:
     """The state of all in one sentence."""
     declared = sum(len(one.resources) for one in blueprints)
     services = sum(node.kind == "service" for one in blueprints for node in one.nodes)
     parts = []
     if findings:
         parts.append(f"{counted(len(findings), 'finding')} to look at.")
+    if alerts:
+        parts.append(f"{counted(len(alerts), 'alert')} {'fires' if len(alerts) == 1 else 'fire'}.")
     if unread:
         parts.append(f"{counted(len(unread), 'source')} could not be read.")
     return (

@@ -15,7 +15,7 @@ from typing import Any, Literal
 # ok: as declared and ready; attention: somebody has to look; unknown: it could not be read.
 State = Literal["ok", "attention", "unknown"]
 NodeKind = Literal["service", "topic", "queue", "dead_letter_queue", "table", "bucket"]
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Node:
     counts: dict[str, int]
     # Why it is not ok, else empty.
     reason: str = ""
+    # A second, by what is counted, such as C(published); empty where no Prometheus tells.
+    rates: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +148,61 @@ class Timeline:
 
 
 @dataclasses.dataclass(frozen=True)
+class Alert:
+    """An alert that fires. C(since): UTC. C(runbook): where it says what to do."""
+
+    name: str
+    severity: str
+    since: str
+    summary: str
+    description: str
+    runbook: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """A line of a chart: a value for each point, null where there is none."""
+
+    name: str
+    values: list[float | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A panel of a dashboard. C(start): its first point, in seconds since 1970 (UTC); C(step): seconds between two. C(more): series left out."""
+
+    dashboard: str
+    row: str
+    title: str
+    answers: str
+    # As Grafana names it: short, cps, reqps, s, percentunit, bytes.
+    unit: str
+    # Whether the last value alone is of interest.
+    single: bool
+    start: float
+    step: int
+    series: list[Series]
+    more: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """What a Prometheus has measured. C(clock_seconds_ahead): of its clock, before this machine's. C(down): targets, with the reason.
+
+    C(page): where its dashboards are; empty where it has none.
+    """
+
+    url: str
+    version: str
+    clock_seconds_ahead: float
+    targets: int
+    targets_up: int
+    down: list[str]
+    charts: list[Chart]
+    page: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Version:
     """A version of something that runs, or made what runs."""
 
@@ -169,6 +226,8 @@ class Report:
     unread: list[Unread]
     versions: list[Version]
     timeline: Timeline | None = None
+    alerts: list[Alert] = dataclasses.field(default_factory=list)
+    metrics: Metrics | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""

@@ -15,6 +15,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment
+
 from .model import Bar, Timeline
 
 Json = Mapping[str, Any]
@@ -108,12 +110,3 @@ def _within(name: str, kind: Any, begin: float, seconds: float, whole: float) ->
     """The bar, if it is one of this run: a pod that became ready once more later is not."""
     if begin >= -RESOLUTION and begin + seconds <= whole + RESOLUTION:
         yield Stretch(Bar(name, kind, round(max(0.0, begin), 1), round(max(0.0, seconds), 1)))
-
-
-def moment(text: Any) -> datetime.datetime | None:
-    """A time with its zone; None for anything else."""
-    try:
-        found = datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None

@@ -72,9 +72,12 @@ class Inventory:
     digests: Mapping[str, str]
 
     @classmethod
-    def read(cls, project: Path, declared: Wanted | None = None) -> Inventory:
-        """Read toolchain/parts.yml and all input files; `declared` are parts of images besides. Raises PartsError, OSError."""
-        listed = project_parts(project)
+    def read(cls, project: Path, declared: Wanted | None = None, kubernetes: str = "") -> Inventory:
+        """Read toolchain/parts.yml, with this minor version of Kubernetes, and all input files; `declared` are parts of images besides.
+
+        Raises PartsError, OSError.
+        """
+        listed = project_parts(project, kubernetes)
         own = with_builds(project, listed)
         added = declared or Wanted()
         parts = {**listed, **own.parts, **added.parts}
@@ -233,7 +236,8 @@ class Builder:
                 if error.errno != errno.ENOSPC:
                     raise
                 raise BuildError(
-                    f"Building '{name}' failed: the disk at {self.cache.root} is full. Free some space, then run again."
+                    f"Building '{name}' failed: the disk at {self.cache.root} is full ({error.strerror}). Free some space (make clean-cache deletes "
+                    "old results), then run again; finished parts are kept."
                 ) from error
 
 
@@ -242,7 +246,7 @@ def explain(name: str, what: str, log: Path) -> str:
     text = log.read_text(errors="replace")
     tail = "\n".join(text.splitlines()[-12:])
     for sign, cause, step in CAUSES:
-        if sign in text:
+        if sign.lower() in text.lower():
             return (
                 f"Building '{name}' failed ({what}): {cause} {step}, then run again; finished parts are kept.\n{tail}"
             )

@@ -17,9 +17,12 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     from filelock import FileLock, Timeout
+
+T = TypeVar("T")
 
 
 def default_root(environment: Mapping[str, str] | None = None) -> Path:
@@ -87,18 +90,26 @@ class Cache:
         """The results that some process is building now."""
         return [path.stem for path in sorted(self.locks.glob("*.lock")) if is_locked(path)]
 
-    def clear(self) -> bool:
-        """Delete all that is in the cache; return whether that was done, as nobody builds or takes a result."""
+    def alone(self, work: Callable[[], T]) -> T | None:
+        """Do something while nobody builds or takes a result; None, and nothing done, if somebody does."""
         try:
             with self._used(fcntl.LOCK_EX | fcntl.LOCK_NB):
-                for path in (*self.root.iterdir(), *self.locks.glob("*.lock")):
-                    if path.is_symlink() or not path.is_dir():
-                        path.unlink()
-                    elif path != self.locks:
-                        remove(path)
+                return work()
         except BlockingIOError:
-            return False
-        return True
+            return None
+
+    def clear(self) -> bool:
+        """Delete all that is in the cache; return whether that was done, as nobody builds or takes a result."""
+
+        def delete() -> bool:
+            for path in (*self.root.iterdir(), *self.locks.glob("*.lock")):
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink()
+                elif path != self.locks:
+                    remove(path)
+            return True
+
+        return self.alone(delete) or False
 
     def produce(self, name: str, digest: str, build: Callable[[Path], None]) -> bool:
         """Make sure the result is there; return whether this call built it.

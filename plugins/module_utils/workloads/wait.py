@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import PAGE, ApiError, KubernetesError
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import PATIENCE
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import report
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads import rollout as rules
 from ansible_collections.localcloud.stack.plugins.module_utils.workloads.problems import (
@@ -28,9 +29,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.workloads.watch i
     sources_of,
 )
 
-# A refusal, or silence from the first request on, may be due to an API server that is still starting; not for longer.
+# A refusal, or silence from the first request on, may be due to an API server that is still starting or has much to do; not for longer.
 DENIED_SECONDS = 5
-SILENT_SECONDS = 15
+SILENT_SECONDS = PATIENCE
 LOG_LINES = 10
 SHOWN_LOGS = 3
 START_IT = "Start the cluster, or correct kubeconfig and context."

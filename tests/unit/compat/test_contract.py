@@ -36,7 +36,7 @@ def test_the_contract_covers_what_event_driven_systems_use() -> None:
     services = {one.service for one in CONTRACT.values()}
     assert len(CONTRACT) >= 120
     assert services == {
-        "dynamodb", "events", "iam", "kinesis", "kms", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"
+        "cloudwatch", "dynamodb", "events", "iam", "kinesis", "kms", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts"
     }  # fmt: skip
 
 

@@ -35,7 +35,11 @@ def test_all_of_it_arrives(tmp_path: Path, emulated: bool) -> None:
     kubeconfig = "/home/a 'b' \"c\" $(touch executed) `touch executed`;#/kubeconfig"
     shell = sourced(
         tmp_path,
-        cluster_facts={"kubeconfig": kubeconfig, "address": "10.213.57.158"},
+        cluster_facts={
+            "kubeconfig": kubeconfig,
+            "address": "10.213.57.158",
+            **({"prometheus": "http://10.213.57.158:30990"} if emulated else {}),
+        },
         localstack_service_facts={"host_endpoint": "http://10.213.57.158:30566" if emulated else ""},
         stack_access_key="test",
         stack_addresses={
@@ -48,6 +52,7 @@ def test_all_of_it_arrives(tmp_path: Path, emulated: bool) -> None:
     assert shell["KUBECONFIG"] == kubeconfig
     assert not (tmp_path / "executed").exists()
     assert shell["USERS_API_URL"] == "http://10.213.57.158:30080"
+    assert shell.get("PROMETHEUS_URL") == ("http://10.213.57.158:30990" if emulated else None)
     assert shell["NO_PROXY"] == shell["no_proxy"] == "example.org,10.213.57.158"
     # In real AWS it is the user's own.
     assert shell.get("AWS_PROFILE") == (None if emulated else "none")

@@ -46,6 +46,13 @@ def test_what_nobody_uses_is_deleted(cache: Cache, capsys: pytest.CaptureFixture
     assert cache.produce("kubernetes", "d1", lambda out: (out / "kubelet").touch())
 
 
+def test_downloads_alone(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    assert clean_cache.main(["--downloads"]) == 0
+    assert "GiB of downloads and compilers' caches in" in capsys.readouterr().out
+    assert not (cache.root / "go").exists()
+    assert cache.has("kubernetes", "d1")
+
+
 def test_a_node_that_runs_keeps_it(
     cache: Cache, started: list[psutil.Process], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,8 +32,10 @@ def test_every_pin_of_the_project_is_listed(script: ModuleType) -> None:
     found = {(one.file, one.name): one.version for one in script.pins()}
     parts = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["parts"]
     for name, part in parts.items():
-        if "module" in part:
+        if "module" in part and not part["version"].startswith("{"):
             assert found["toolchain/parts.yml", name] == part["version"]
+    assert ("toolchain/parts.yml", "kubernetes-schemas") not in found
+    assert found["toolchain/parts.yml", "kubernetes-1.36"].startswith("v1.36.")
     assert found["requirements.yml", "kubernetes.core"]
     assert found["requirements/core-oldest.in", "ansible-core"]
     assert found["requirements/ministack.in", "ministack"]
@@ -52,14 +54,14 @@ def test_the_newest_is_a_release(script: ModuleType) -> None:
     assert script.newest_of(["1.0b1"]) == ""
     said = "ansible-core (2.21.5)\nAvailable versions: 2.21.5, 2.21.4\n"
     assert script.newest_package("ansible-core", lambda *_: said) == "2.21.5"
-    assert script.newest_module("a.b/c", lambda *_: json.dumps({"Version": "v1.2.3"})) == "v1.2.3"
+    assert script.newest_module("a.b/c", run=lambda *_: json.dumps({"Version": "v1.2.3"})) == "v1.2.3"
 
 
 def test_what_no_registry_serves_is_left_out(script: ModuleType) -> None:
     def refuses(*_command: object) -> str:
         raise script.OutdatedError("410 Gone")
 
-    assert (script.newest_module("a.b/c", refuses), script.newest_package("a", refuses)) == ("", "")
+    assert (script.newest_module("a.b/c", run=refuses), script.newest_package("a", refuses)) == ("", "")
 
 
 def test_an_end_of_support_is_named_with_its_source(script: ModuleType) -> None:
@@ -85,6 +87,14 @@ def test_the_table_of_ends_is_of_pins_that_are_there(script: ModuleType) -> None
         assert all(isinstance(end, dt.date) for end in known["cycles"].values())
 
 
+def test_every_kubernetes_that_a_node_may_have_has_an_end_of_support(script: ModuleType) -> None:
+    ends = yaml.safe_load((PROJECT / "docs/support.yml").read_text())
+    found = [one for one in script.pins() if one.package == "k8s.io/kubernetes"]
+    releases = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())["kubernetes_releases"]
+    assert [one.name for one in found] == ["kubernetes", *(f"kubernetes-{release}" for release in releases)]
+    assert [one.name for one in found if script.end_of(one, ends)[0] is None] == []
+
+
 PARTS = """\
 parts:
   # Kept.
@@ -93,7 +103,7 @@ parts:
     module: helm.sh/helm/v3
     version: v3.22.0
     stamp:
-      helm.sh/helm/v3/internal/version.version: v3.22.0
+      helm.sh/helm/v3/internal/version.version: "{helm-3}"
   etcd:
     recipe: go
     module: go.etcd.io/etcd/server/v3
@@ -126,8 +136,72 @@ def test_a_raised_part_changes_its_entry_and_its_go_mod_alone(
 
     script.lift("helm-3", None, run)
     assert done[-1] == (["go", "get", "-tool", "helm.sh/helm/v3/cmd/helm@v3.23.0"], tmp_path / "toolchain/helm-3")
-    wanted = PARTS.replace("v3.22.0", "v3.23.0", 2)
+    wanted = PARTS.replace("v3.22.0", "v3.23.0", 1)
     assert (tmp_path / "toolchain/parts.yml").read_text() == wanted
+
+
+KUBERNETES = """\
+kubernetes_releases:
+  "1.36": {version: v1.36.3, folder: kubernetes-1.36}
+parts:
+  kubernetes:
+    module: k8s.io/kubernetes
+    version: v1.37.2
+  kubernetes-schemas:
+    module: k8s.io/kubernetes
+    version: "{kubernetes}"
+"""
+GO_MOD = """\
+require k8s.io/kubernetes v1.37.2
+
+tool (
+\tk8s.io/kubernetes/cmd/kubeadm
+)
+
+replace (
+\tk8s.io/api => k8s.io/api v0.37.2
+\tk8s.io/gone => k8s.io/gone v0.37.2
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "folders"),
+    [
+        ("kubernetes", "v1.37.3", ["kubernetes", "kubernetes-schemas"]),
+        ("kubernetes-1.36", "v1.36.4", ["kubernetes-1.36"]),
+    ],
+)
+def test_a_raised_kubernetes_takes_its_staged_modules_and_what_follows_it_along(
+    script: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, version: str, folders: list[str]
+) -> None:
+    project(script, monkeypatch, tmp_path)
+    (tmp_path / "toolchain/parts.yml").write_text(KUBERNETES)
+    upstream = tmp_path / "upstream.mod"
+    upstream.write_text(
+        "replace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n\tk8s.io/new => ./staging/src/k8s.io/new\n)\n"
+    )
+    for folder, text in (
+        ("kubernetes", GO_MOD),
+        ("kubernetes-1.36", GO_MOD),
+        ("kubernetes-schemas", "require k8s.io/kubernetes v1.37.2\n"),
+    ):
+        (tmp_path / "toolchain" / folder).mkdir()
+        (tmp_path / "toolchain" / folder / "go.mod").write_text(text)
+    done = []
+
+    def run(command: Sequence[str], folder: Path) -> str:
+        done.append((" ".join(command), folder.name))
+        return json.dumps({"GoMod": str(upstream)})
+
+    script.lift(name, version, run)
+    assert [folder for command, folder in done if command.startswith("go get ")] == folders
+    assert ("go mod tidy", name) in done
+    numbers = version.replace("v1.", "v0.")
+    replaces = f"replace (\n\tk8s.io/api => k8s.io/api {numbers}\n\tk8s.io/new => k8s.io/new {numbers}\n)\n"
+    assert (tmp_path / f"toolchain/{name}/go.mod").read_text().endswith(replaces)
+    old = {"kubernetes": "v1.37.2", "kubernetes-1.36": "v1.36.3"}[name]
+    assert (tmp_path / "toolchain/parts.yml").read_text() == KUBERNETES.replace(old, version)
 
 
 def test_a_raised_requirement_changes_each_file_that_pins_it(

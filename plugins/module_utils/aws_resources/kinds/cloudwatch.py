@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.external import ExternalResource, Json
 from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests import existing
 
-from ..comparison import TAGS
+from ..comparison import TAGS, Rule
 from ..entry import Context, Object, Problem, TaggedEntry, given
 from ..fields import Flag, Number, Whole, named, number, short, text
 from ..kind import Kind
@@ -125,6 +125,6 @@ KINDS = (
         _alarm,
         named_by_us=True,
         refers_to=("sns/Topic",),
-        compare={"tags": TAGS, "dimensions": TAGS},
+        compare={"tags": TAGS, "dimensions": Rule("map")},
     ),
 )

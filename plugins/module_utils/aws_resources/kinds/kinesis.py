@@ -62,7 +62,8 @@ def _stream(aws: Aws, resource: ExternalResource) -> Json | None:
         "encryptionType": known.get("EncryptionType", "NONE"),
         "kmsKeyId": known.get("KeyId"),
         "retentionPeriod": known.get("RetentionPeriodHours"),
-        "shardCount": known.get("OpenShardCount"),
+        # On demand, AWS chooses how many.
+        **({"shardCount": known.get("OpenShardCount")} if mode == "PROVISIONED" else {}),
         "streamModeDetails": [{"streamMode": mode}],
         "tags": tag_map(tags.get("Tags") or []),
     }
@@ -76,7 +77,7 @@ KINDS = (
         _stream,
         named_by_us=True,
         refers_to=("kms/Key",),
-        compare={"tags": TAGS, "retentionPeriod": Rule(cleared=24)},
+        compare={"tags": TAGS, "retentionPeriod": Rule(cleared=24), "encryptionType": Rule(cleared="NONE")},
         unobserved={"enforceConsumerDeletion": ON_DELETION},
     ),
 )

@@ -217,8 +217,8 @@ class Bucket(ProtectedEntry):
         return [bucket, *(part_of(bucket, one) for one in (block, *settings))]
 
     def _setting(self, kind: str, values: Object, context: Context) -> Object:
-        """A setting names its bucket: until that is there, the provider tries again by itself, much sooner than it would
-        look again at a reference."""
+        """A setting names its bucket: until that is there, the provider tries again by itself, much sooner than Crossplane
+        resolves a reference again."""
         return context.managed(self, "s3", kind, {"bucket": self.name, **values})
 
     def _block(self) -> Object:

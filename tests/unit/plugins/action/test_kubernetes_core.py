@@ -23,9 +23,27 @@ HELM = """\
 #!/bin/sh
 echo "$@" >> "$0.called"
 test "$1" = version && { echo 'version.BuildInfo{Version:"v3.19.0",'; exit 0; }
-env | grep -E '^(HELM|K8S_AUTH)_' >> "$0.saw"
+env | grep -E '^(HELM|K8S_AUTH)_|^MARK=' >> "$0.saw"
 test -f "$KUBECONFIG" && cat "$KUBECONFIG" >> "$0.saw"
 exit 1
+"""
+
+ELSEWHERE = """\
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = '''
+name: elsewhere
+short_description: This machine, as if it were another
+description: Of a test.
+author: test
+version_added: "1"
+options: {}
+extends_documentation_fragment: [connection_pipelining]
+'''
+
+
+class Connection(Local):
+    transport = "elsewhere"
 """
 
 
@@ -80,12 +98,24 @@ def kubeconfig(path: Path, server: str) -> Path:
     return path
 
 
-def play(folder: Path, tasks: list[dict[str, object]], environment: dict[str, str]) -> str:
-    """What a playbook of somebody says; each of its tasks may fail."""
+def play(
+    folder: Path, tasks: list[dict[str, object]], environment: dict[str, str], declared: dict[str, str] | None = None
+) -> str:
+    """What a playbook of somebody says whose play declares an environment; each of its tasks may fail."""
     playbook = folder / "play.yml"
     tolerant = [{"name": f"Task {number}", "ignore_errors": True, **task} for number, task in enumerate(tasks)]
     playbook.write_text(
-        yaml.safe_dump([{"name": "Play", "hosts": "localhost", "gather_facts": False, "tasks": tolerant}])
+        yaml.safe_dump(
+            [
+                {
+                    "name": "Play",
+                    "hosts": "localhost",
+                    "gather_facts": False,
+                    "environment": declared or {},
+                    "tasks": tolerant,
+                }
+            ]
+        )
     )
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), playbook],
@@ -125,8 +155,10 @@ def test_only_the_named_cluster_is_asked(tmp_path: Path, servers: tuple[Server, 
         {"localcloud.stack.kubectl": {**given, "binary": str(helm), "arguments": ["apply", "--filename=a b"]}},
         {"localcloud.stack.helm": {**given, "binary_path": str(helm), **release}},
     ]
-    output = play(tmp_path, tasks, redirected(other.url))
+    declared = {"HELM_KUBEAPISERVER": other.url, "K8S_AUTH_PROXY": other.url, "MARK": "of the play"}
+    output = play(tmp_path, tasks, redirected(other.url), declared)
     assert other.seen == [], output
+    assert "MARK=of the play" in (tmp_path / "helm.saw").read_text()
     assert len(meant.seen) >= 2, output
     # kubernetes.core itself sets the release's namespace.
     saw = (tmp_path / "helm.saw").read_text()
@@ -134,6 +166,32 @@ def test_only_the_named_cluster_is_asked(tmp_path: Path, servers: tuple[Server, 
     assert meant.url in saw
     called = (tmp_path / "helm.called").read_text().splitlines()
     assert f"--kubeconfig={given['kubeconfig']} apply --filename=a b" in called
+
+
+def test_on_another_machine_a_cluster_of_the_environment_is_refused(
+    tmp_path: Path, servers: tuple[Server, Server]
+) -> None:
+    """There variables can't be taken out. A connection of another kind stands for it, which runs here."""
+    meant, other = servers
+    connection = tmp_path / "connection_plugins/elsewhere.py"
+    connection.parent.mkdir()
+    connection.write_text(ELSEWHERE)
+    given = {"kubeconfig": str(kubeconfig(tmp_path / "config", meant.url))}
+    task: dict[str, object] = {
+        "localcloud.stack.k8s_info": {**given, "kind": "Namespace"},
+        "vars": {"ansible_connection": "elsewhere"},
+    }
+    output = play(tmp_path, [task], {"K8S_AUTH_HOST": other.url, "HELM_KUBETOKEN": "a"})
+    assert "the environment leads to a cluster by K8S_AUTH_HOST, beside the arguments" in output
+    assert (meant.seen, other.seen) == ([], [])
+    play(tmp_path, [task], {})
+    assert meant.seen != []
+    helm = tmp_path / "helm"
+    helm.write_text(HELM)
+    helm.chmod(0o755)
+    call = {**given, "binary": str(helm), "arguments": ["get"]}
+    play(tmp_path, [{"localcloud.stack.kubectl": call, "vars": task["vars"]}], {"HELM_KUBETOKEN": "a"})
+    assert "HELM_KUBETOKEN=\n" in (tmp_path / "helm.saw").read_text()
 
 
 def test_a_cluster_that_only_the_environment_names_is_refused(tmp_path: Path, servers: tuple[Server, Server]) -> None:

@@ -20,7 +20,7 @@ FLOORS = (
     ("emulators.engines",),
     ("emulators.registry",),
     ("emulators.health", "emulators.settings", "emulators.behaviours"),
-    ("aws_info.*", "argocd.*", "helm.*", "workloads.*", "cluster.*"),
+    ("aws_info.*", "argocd.*", "helm.*", "prometheus.*", "workloads.*", "cluster.*"),
     ("crossplane.*",),
     (
         "aws_resources.models",

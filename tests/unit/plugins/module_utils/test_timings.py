@@ -12,29 +12,33 @@ from ansible_collections.localcloud.stack.plugins.callback import timings
 
 
 class Task:
-    def __init__(self, name: str, role: str | None, action: str = "localcloud.stack.k8s") -> None:
+    def __init__(self, name: str, action: str = "localcloud.stack.k8s") -> None:
         self.name = name
         self.action = action
-        self._role = SimpleNamespace(get_name=lambda: role) if role else None
 
     def get_name(self) -> str:
         return self.name
 
 
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int = 0, **variables: str) -> dict:
+def run(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int = 0,
+    playbook: str = "playbooks/site.yml",
+    **variables: str,
+) -> dict:
     """What is written of a run whose play has these variables."""
     clock = iter([0.0, 1.0, 4.0, 4.5, 10.0])
     monkeypatch.setattr(timings.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(timings.context, "CLIARGS", {"args": (playbook,), **timings.context.CLIARGS})
     callback = timings.CallbackModule()
     path = tmp_path / "timings.json"
     monkeypatch.setattr(callback, "get_option", lambda _: str(path))
-    callback.v2_playbook_on_start(SimpleNamespace(_file_name="playbooks/site.yml"))
+    callback.v2_playbook_on_start(SimpleNamespace())
     callback.v2_playbook_on_play_start(SimpleNamespace(get_vars=lambda: variables))
-    callback.v2_playbook_on_task_start(
-        Task("localcloud.stack.cluster : Make the node", "localcloud.stack.cluster"), False
-    )
-    callback.v2_playbook_on_task_start(Task("localcloud.stack.cluster : Look", "localcloud.stack.cluster"), False)
-    callback.v2_playbook_on_task_start(Task("Say it", None, "summary"), False)
+    callback.v2_playbook_on_task_start(Task("localcloud.stack.cluster : Make the node"), False)
+    callback.v2_playbook_on_task_start(Task("localcloud.stack.cluster : Look"), False)
+    callback.v2_playbook_on_task_start(Task("Say it", "summary"), False)
     callback.v2_playbook_on_stats(SimpleNamespace(failures={"localhost": failures} if failures else {}, dark={}))
     return json.loads(path.read_text())
 
@@ -49,6 +53,10 @@ def test_seconds_add_up_by_phase(recorded: dict) -> None:
     assert recorded["seconds"] == 10.0
     assert recorded["playbook"] == "site"
     assert datetime.datetime.fromisoformat(recorded["started"]).tzinfo
+
+
+def test_a_playbook_of_a_collection_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(tmp_path, monkeypatch, playbook="localcloud.stack.verify")["playbook"] == "verify"
 
 
 def test_long_tasks_are_listed(recorded: dict) -> None:

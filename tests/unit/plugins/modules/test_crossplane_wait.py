@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.crossplane import wait as crossplane_watch
+from ansible_collections.localcloud.stack.plugins.module_utils.k8s import client
 from ansible_collections.localcloud.stack.plugins.modules import crossplane_wait as module
 
 TOPIC = {"api_version": "sns.aws.upbound.io/v1beta1", "kind": "Topic", "name": "orders"}
@@ -63,5 +64,5 @@ def test_arguments_that_do_not_go_together(run_module, arguments, says):
 
 
 def test_a_missing_library_is_named(run_module, monkeypatch):
-    monkeypatch.setattr(module, "KUBERNETES_IMPORT_ERROR", "ImportError: kubernetes")
+    monkeypatch.setattr(client, "KUBERNETES_IMPORT_ERROR", ImportError("kubernetes"))
     assert "kubernetes" in run_module(module, resources=[TOPIC])["msg"]

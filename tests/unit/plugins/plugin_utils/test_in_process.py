@@ -9,90 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
-from ansible_collections.localcloud.stack.plugins.plugin_utils import in_process
-from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import (
-    NEW_OBJECTS,
-    Ended,
-    InProcess,
-    kept,
-    module_class,
-)
-
-SPEC = {"name": {"type": "str", "required": True}, "key": {"type": "str", "no_log": True}}
-
-
-def ended(arguments: dict[str, Any], work: Any) -> dict[str, Any]:
-    with pytest.raises(Ended) as raised:
-        work(module_class(arguments)(argument_spec=SPEC, supports_check_mode=True))
-    return raised.value.result
-
-
-def test_a_result_without_secrets_and_with_warnings() -> None:
-    def work(module: Any) -> None:
-        module.warn("mind the gap")
-        module.exit_json(changed=False, said=f"{module.params['key']} of {module.params['name']}")
-
-    result = ended({"name": "door", "key": "hush-hush", "_ansible_verbosity": 3}, work)
-    assert result["said"] == "******** of door"
-    assert result["warnings"] == ["mind the gap"]
-    assert "hush-hush" not in str(result)
-    assert result["invocation"]["module_args"]["name"] == "door"
-    assert "invocation" not in ended({"name": "door"}, work)
-
-
-def test_a_failure() -> None:
-    result = ended({"name": "door"}, lambda module: module.fail_json(msg="it is shut", where="here"))
-    assert (result["failed"], result["msg"], result["where"]) == (True, "it is shut", "here")
-
-
-def test_arguments_that_are_wrong() -> None:
-    result = ended({}, lambda module: module.exit_json())
-    assert result["failed"]
-    assert result["msg"] == "missing required arguments: name"
-
-
-def test_check_mode() -> None:
-    arguments = {"name": "door", "_ansible_check_mode": True}
-    assert ended(arguments, lambda module: module.exit_json(check=module.check_mode))["check"] is True
-
-
-def test_a_warning_about_data_acts_on_no_terminal() -> None:
-    def work(module: Any) -> None:
-        module.warn("a tag\x1b[2J\r")
-        module.exit_json()
-
-    assert ended({"name": "door"}, work)["warnings"] == [r"a tag\x1b[2J\r"]
-
-
-def test_nothing_of_a_tasks_arguments_reaches_the_systems_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    logged: list[str] = []
-    monkeypatch.setattr(basic, "has_journal", False)
-    monkeypatch.setattr(basic.AnsibleModule, "_log_to_syslog", lambda _self, message: logged.append(message))
-    one = action()
-    one._task.check_mode, one._task.diff, one._task.args = False, False, {"name": "hush-hush"}
-    one._display = SimpleNamespace(verbosity=0)
-    one.module = SimpleNamespace(main=lambda: one.module.AnsibleModule(argument_spec=SPEC).exit_json(changed=False))
-    assert one._run_here(False) == {"changed": False}
-    assert logged == []
-    # As Ansible's own way would.
-    module_class({"name": "hush-hush"})(argument_spec=SPEC)
-    assert "hush-hush" in str(logged)
-
-
-def test_an_unexpected_error_shows_no_secret() -> None:
-    def main() -> None:
-        module = one.module.AnsibleModule(argument_spec=SPEC)
-        raise KeyError(f"{'x' * 295} {module.params['key']}")
-
-    one = action()
-    one._task.check_mode, one._task.diff, one._task.args = False, False, {"name": "door", "key": "hush-hush"}
-    one._display, one.module = SimpleNamespace(verbosity=0), SimpleNamespace(main=main)
-    result = one._run_here(False)
-    assert result["failed"]
-    assert "localcloud.stack.door met an unexpected error: KeyError" in result["msg"]
-    # Nor the half of it that is left where the text is cut.
-    assert "hus" not in str(result)
+from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
+from ansible_collections.localcloud.stack.plugins.plugin_utils.in_process import InProcess
+from ansible_collections.localcloud.stack.plugins.plugin_utils.main_process import NEW_OBJECTS, kept
 
 
 def action(**changed: Any) -> Any:
@@ -109,7 +29,7 @@ def action(**changed: Any) -> Any:
     return one
 
 
-def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_home_is_this_machine_and_this_python() -> None:
     here = {"ansible_python_interpreter": sys.executable}
     assert action()._at_home(here)
     assert not action()._at_home({})
@@ -119,8 +39,14 @@ def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch
     other = {"ansible_delegated_vars": {"other": {"ansible_python_interpreter": "/usr/bin/other"}, "same": here}}
     assert not action(delegate_to="other")._at_home({**here, **other})
     assert action(delegate_to="same")._at_home(other)
-    monkeypatch.setattr(in_process, "__version__", "2.18.0")
-    assert not action()._at_home(here)
+
+
+@pytest.mark.parametrize(("value", "at_home"), [(True, True), (False, False), ("no", False), ("yes", True)])
+def test_it_can_be_turned_off(value: object, at_home: bool) -> None:
+    here = {"ansible_python_interpreter": sys.executable, "localcloud_in_process": value}
+    assert action()._at_home(here) is at_home
+    delegated = {**here, "ansible_delegated_vars": {"same": {"ansible_python_interpreter": sys.executable}}}
+    assert action(delegate_to="same")._at_home(delegated) is at_home
 
 
 @pytest.mark.parametrize(
@@ -129,7 +55,6 @@ def test_at_home_is_this_machine_and_this_python(monkeypatch: pytest.MonkeyPatch
         (False, False, {"changed": True}, False),
         (True, False, {"changed": False}, False),
         (True, False, {"changed": True}, True),
-        (True, False, {"changed": False, "failed": True}, True),
         (True, False, {"failed": True, "msg": "it is shut"}, True),
         (True, True, {"failed": True, "msg": "it is shut"}, False),
         (True, True, {"changed": True}, False),
@@ -140,12 +65,14 @@ def test_who_only_looks_here_has_the_work_done_elsewhere(
 ) -> None:
     asked = []
 
-    def main() -> None:
-        asked.append(one.module.AnsibleModule(argument_spec={}, supports_check_mode=True).check_mode)
-        raise Ended(here)
+    def run(_params: dict[str, Any], checking: bool) -> dict[str, Any]:
+        asked.append(checking)
+        if here.get("failed"):
+            raise ModuleError(here["msg"])
+        return here
 
     one = action()
-    one.looks_only, one.module = looks_only, SimpleNamespace(main=main)
+    one.looks_only, one.module = looks_only, SimpleNamespace(SPEC=Spec({}), run=run)
     one._task.check_mode, one._task.diff, one._task.args = check_mode, False, {}
     one._display = SimpleNamespace(verbosity=0)
     monkeypatch.setattr("ansible.plugins.action.ActionBase.run", lambda *_arguments: {})

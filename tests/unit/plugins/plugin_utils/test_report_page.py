@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.report.compose import compose
 from ansible_collections.localcloud.stack.plugins.module_utils.report.model import Timeline
+from ansible_collections.localcloud.stack.plugins.plugin_utils.charts import drawn
+from ansible_collections.localcloud.stack.plugins.plugin_utils.report_page import measured as in_words
 from ansible_collections.localcloud.stack.plugins.plugin_utils.report_page import page, ticks, wrapped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.plugins.module_utils.report.facts import facts, queue
+from tests.unit.plugins.module_utils.report.facts import facts, measured, queue
 
 NOW = "2026-01-01T12:05:00Z"
 HOSTILE = st.text(
@@ -157,3 +161,75 @@ def test_names_are_wrapped_where_they_can_be() -> None:
 )
 def test_the_axis_has_round_seconds(seconds: float, expected: list[int]) -> None:
     assert ticks(Timeline(NOW, seconds, True, [])) == expected
+
+
+@pytest.fixture(scope="module")
+def with_metrics() -> Parser:
+    """The page with what was measured, and nothing to draw it by."""
+    return Parser(made({**facts(), "metrics": measured(), "metrics_url": "http://10.0.0.1:30990"}))
+
+
+def test_figures_are_there_where_no_curve_can_be_drawn(with_metrics: Parser) -> None:
+    assert with_metrics.open == []
+    for text in (
+        "1 replica · 1 published/s",
+        "2 waiting · 1 in flight ·",
+        "13 of 13 targets answer.",
+        "Curves are missing (the part report-charts is not built)",
+        "Do as many come out as go in?",
+        "1/s",
+        "no value now",
+        "Without any value: Age.",
+    ):
+        assert text in with_metrics.text, text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "expected"),
+    [
+        (0.00412, "s", "4.12 ms"),
+        (75.0, "s", "75 s"),
+        (0.0, "s", "0 s"),
+        (0.0712, "percentunit", "7.12 %"),
+        (3 * 2**30, "bytes", "3 GiB"),
+        (12.0, "bytes", "12 B"),
+        (1234.5, "short", "1,234"),
+        (1 / 3, "reqps", "0.333/s"),
+        (1e-12, "short", "0"),
+    ],
+)
+def test_a_value_in_words(value: float, unit: str, expected: str) -> None:
+    assert in_words(value, unit) == expected
+
+
+def command(tmp_path: Path, script: str) -> list[str]:
+    (tmp_path / "draw.py").write_text(f"import json, sys\n{script}\n")
+    return [sys.executable, str(tmp_path / "draw.py")]
+
+
+def test_no_text_goes_to_what_draws(tmp_path: Path) -> None:
+    """It gets numbers and units, so nothing of data can be in a picture."""
+    (chart, *_others) = compose({**facts(), "metrics": measured()}, NOW).metrics.charts  # type: ignore[union-attr]
+    found = drawn(
+        [chart], command(tmp_path, "print(json.dumps(['<svg >' + repr(json.load(sys.stdin)['charts'][0]) + '</svg>']))")
+    )
+    assert found.problem == ""
+    assert found.pictures[0] == (
+        "<svg class=\"chart\" aria-hidden=\"true\" >{'unit': 'cps', 'start': 1767268800.0, 'step': 60, "
+        "'series': [[0.5, None, 1.0], [None, 0.25, None]]}</svg>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("sys.exit('Error: out of memory')", "Error: out of memory"),
+        ("print('no JSON')", "Expecting value"),
+        ("print([])", "argument 2 is shorter"),
+    ],
+)
+def test_a_drawing_that_fails_is_named(tmp_path: Path, script: str, said: str) -> None:
+    charts = compose({**facts(), "metrics": measured()}, NOW).metrics.charts  # type: ignore[union-attr]
+    found = drawn(charts, command(tmp_path, script))
+    assert said in found.problem
+    assert not any(found.pictures)

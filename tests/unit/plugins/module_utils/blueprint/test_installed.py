@@ -129,6 +129,8 @@ def test_which_a_run_is_about(tmp_path: Path) -> None:
 def test_where_addresses_answer() -> None:
     addresses = {"a": {"node_port": 30001}, "b": {"node_port": 0}}
     assert urls(addresses, "10.0.0.1", {"b": 5}) == {"a": "http://10.0.0.1:30001", "b": "http://127.0.0.1:5"}
+    # A port that a node's address does not serve is forwarded.
+    assert urls(addresses, "127.0.0.1", {"a": 4})["a"] == "http://127.0.0.1:4"
     assert urls(addresses, "", {"a": 4, "b": 5}) == {"a": "http://127.0.0.1:4", "b": "http://127.0.0.1:5"}
 
 

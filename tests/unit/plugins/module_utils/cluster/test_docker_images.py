@@ -11,6 +11,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_im
     DockerImages,
     bring,
     docker_parts,
+    load_archives,
+    with_commands,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import declared_images
 from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
@@ -27,6 +29,8 @@ class Docker:
         self.commands: list[list[str]] = []
         self.variables: dict[str, str] = {}
         self.saved: list[str] = []
+        # The reference in each archive that was made elsewhere.
+        self.archives: dict[str, str] = {}
         self.fails: tuple[str, ...] = ()
 
     def run(self, command: list[str], variables: dict[str, str]) -> tuple[int, str, str]:
@@ -49,6 +53,10 @@ class Docker:
                 return 0, "\n".join(self.nodes), ""
             case ["exec", node, *_]:
                 return 0, "\n".join(self.nodes[node]), ""
+            case ["load", "image-archive", *archives] if self.archives:
+                assert archives[-2:] == ["--name", "kind"]
+                for node in self.nodes.values():
+                    node.update(self.archives[one] for one in archives[:-2])
             case ["load", "image-archive", *_]:
                 for node in self.nodes.values():
                     node.update(self.saved)
@@ -78,6 +86,30 @@ def test_only_what_is_missing_is_made_and_loaded() -> None:
     docker.nodes["two"].remove(found.images["db"])
     assert docker.bring(images, kind="kind").loaded == ["db"]
     assert docker.saved == [found.images["db"]]
+
+
+def test_archives_are_loaded_once() -> None:
+    docker = Docker()
+    docker.archives = {"/a.tar": "a:1", "/b.tar": "b:1"}
+    archives = {"a:1": "/a.tar", "b:1": "/b.tar"}
+    assert load_archives(archives, "kind", True, docker.run) == ["a:1", "b:1"]
+    assert docker.nodes["one"] == set()
+    assert load_archives(archives, "kind", False, docker.run) == ["a:1", "b:1"]
+    assert load_archives(archives, "kind", False, docker.run) == []
+    docker.nodes["two"].remove("b:1")
+    docker.commands.clear()
+    assert load_archives(archives, "kind", False, docker.run) == ["b:1"]
+    assert [command for command in docker.commands if "image-archive" in command] == [
+        ["kind", "load", "image-archive", "/b.tar", "--name", "kind"]
+    ]
+
+
+def test_a_command_is_run_by_its_path(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("#!/bin/sh\necho mine $1\n")
+    (tmp_path / "mine").chmod(0o755)
+    run = with_commands({"kind": str(tmp_path / "mine"), "docker": ""})
+    assert run(["kind", "get"], {})[:2] == (0, "mine get\n")
+    assert run(["echo", "kind"], {})[:2] == (0, "kind\n")
 
 
 def test_a_secret_of_a_build_is_in_no_command(tmp_path: Path) -> None:

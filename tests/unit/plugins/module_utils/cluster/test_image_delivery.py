@@ -30,6 +30,7 @@ def test_it_is_found_by_itself(context: str, registry: str, commands: set[str], 
 def test_a_wanted_way_is_taken() -> None:
     assert choose_delivery("public", "kind-kind", "", {"docker", "kind"}) == Delivery("public")
     assert choose_delivery("docker", "my-own", "", {"docker"}) == Delivery("docker")
+    assert choose_delivery("parts", "kind-own", "", {"docker", "kind"}) == Delivery("parts", "own")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,8 @@ def test_a_wanted_way_is_taken() -> None:
         ("kind", "kind-kind", {"docker"}, "but kind is not on this machine"),
         ("kind", "kind-kind", set(), "but kind and docker is not on this machine"),
         ("docker", "docker-desktop", set(), "but docker is not on this machine"),
+        ("parts", "kind-kind", {"docker"}, "but kind is not on this machine"),
+        ("parts", "eks", {"docker", "kind"}, "'eks' is not a kind cluster's"),
         ("kind", "docker-desktop", {"docker", "kind"}, "'docker-desktop' is not a kind cluster's"),
     ],
 )

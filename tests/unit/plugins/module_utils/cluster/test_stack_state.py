@@ -14,6 +14,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.stack_sta
     former_releases,
     is_contained,
     known_records,
+    own_cluster,
     remembered,
     removal_steps,
     without_blueprint,
@@ -22,6 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.stack_sta
 from hypothesis import given
 from hypothesis import strategies as st
 
+KIND = {"kind": "kind", "context": "kind-localcloud-1", "kubeconfig": "k", "server": "https://127.0.0.1:1"}
 EMBEDDED = {"kind": "embedded", "context": "localcloud-1", "kubeconfig": "k", "server": ""}
 THEIRS = {"kind": "existing", "context": "kind-a", "kubeconfig": "k", "server": "https://127.0.0.1:6443"}
 
@@ -41,6 +43,8 @@ def entry(**fields: Any) -> dict[str, Any]:
 
 def test_a_cluster_is_known_by_its_server_not_by_its_context() -> None:
     assert cluster_key(EMBEDDED) == "embedded"
+    # Made again, it has another address.
+    assert {cluster_key({**KIND, "server": f"https://127.0.0.1:{port}"}) for port in (1, 2)} == {"kind"}
     assert cluster_key({}) == ""
     assert cluster_key(THEIRS) == cluster_key({**THEIRS, "kubeconfig": "another"})
     assert cluster_key(THEIRS) != cluster_key({**THEIRS, "server": "https://127.0.0.1:7443"})
@@ -136,6 +140,8 @@ def test_what_goes_with_the_node() -> None:
     inside = remembered({}, EMBEDDED, [entry()])
     assert is_contained(inside)
     assert not is_contained(remembered(inside, EMBEDDED, [entry(engine="aws")]))
+    assert is_contained(remembered({}, KIND, [entry()]))
+    assert not is_contained(remembered({}, {**KIND, "kind": "existing"}, [entry()]))
     assert not is_contained(remembered({}, THEIRS, [entry()]))
 
 
@@ -143,6 +149,9 @@ def test_a_cluster_in_a_message() -> None:
     record = remembered({}, THEIRS, [entry(engine="outside", endpoint="http://10.0.0.1:4566")])
     assert described(record) == "context kind-a of k (http://10.0.0.1:4566)"
     assert described({"cluster": EMBEDDED, "installed": []}) == "the embedded node"
+    assert described({"cluster": KIND, "installed": []}) == "the kind cluster"
+    assert own_cluster(KIND) == "the kind cluster localcloud-1"
+    assert own_cluster(EMBEDDED) == "the embedded node localcloud-1"
 
 
 def test_every_record_is_known_and_a_cluster_from_before_there_were_records(tmp_path: Path) -> None:

@@ -1,15 +1,17 @@
-"""Dates in values and manifests are the same text for every module."""
+"""Dates in values and manifests are the same text for every module; times have a zone."""
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import undated
+from ansible_collections.localcloud.stack.plugins.module_utils.common.dates import moment, undated
 
 # Without quotes, as users write them.
 VALUES = "{released: 2026-01-01, since: 2026-01-01 10:00:00, codes: [{on: 2026-02-03}], 2026-04-05: key, number: 7, name: on}"
@@ -55,3 +57,17 @@ def test_a_module_in_the_tasks_process_takes_them_as_one_in_its_own(tmp_path: Pa
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "said").read_text().startswith("The kubeconfig /nonexistent cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-01T12:00:00Z", datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)),
+        ("2026-01-01T12:00:00.5+00:00", datetime.datetime(2026, 1, 1, 12, 0, 0, 500000, tzinfo=datetime.UTC)),
+        ("2026-01-01T12:00:00", None),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+def test_a_moment_has_a_zone(text: object, expected: datetime.datetime | None) -> None:
+    assert moment(text) == expected

@@ -301,11 +301,11 @@ def test_what_our_composites_are_made_of_goes_with_them() -> None:
     assert planned(*OURS, *PIPELINES, topic, usage).removes_core
 
 
-def test_a_usage_whose_resource_is_gone_counts_until_it_is_collected() -> None:
+def test_a_usage_whose_resource_is_gone_counts_until_it_is_removed() -> None:
     found = planned(
         *OURS, made("ProviderConfigUsage", "u", None, of="Topic/gone", providerConfigRef={"name": "default"})
     )
-    assert len(found.collecting) == 1
+    assert found.usages == [{"api_version": "aws.upbound.io/v1beta1", "kind": "ProviderConfigUsage", "name": "u"}]
     assert not found.removes_core
     assert "ProviderConfig/default" in kept(found)
 

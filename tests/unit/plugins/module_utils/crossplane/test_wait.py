@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 
 import pytest
@@ -23,7 +24,8 @@ TOPICS = f"/apis/{SNS}/topics"
 DISCOVERY = {
     "resources": [{"name": "topics/status", "kind": "Topic"}, {"name": "topics", "kind": "Topic", "namespaced": False}]
 }
-SOON = Options(timeout=0.1)
+# So long that what the script answers is read before, also on a machine that has much to do.
+SOON = Options(timeout=0.5)
 PATIENT = Options(timeout=5)
 
 
@@ -221,7 +223,8 @@ def test_a_time_out_says_which_why_and_what_to_do():
     with pytest.raises(KubernetesError) as caught:
         wait(api, options=SOON)
     message = caught.value.message
-    assert message.startswith("1 of 1 resources not ready after 0 s:")
+    # How long it took is the machine's: a busy one needs more than the half second.
+    assert re.match(r"1 of 1 resources not ready after \d+ s:", message)
     assert "Topic/orders  Synced=False  ReconcileError  x: connection refused  Warning CannotObserve: new" in message
     assert (
         "Likely cause (Topic/orders): the AWS endpoint refuses connections. Next: look whether the emulator runs"
@@ -334,7 +337,7 @@ def test_absent_ends_at_once_where_aws_protects_what_is_to_go():
     # What is not being deleted yet says nothing of that.
     free = thing()
     free["status"]["conditions"][0] |= {"status": "False", "message": message}
-    with pytest.raises(KubernetesError, match="not gone after 0 s"):
+    with pytest.raises(KubernetesError, match=r"not gone after \d+ s"):
         wait(script(listed(free)), options=options._replace(timeout=0.1))
 
 

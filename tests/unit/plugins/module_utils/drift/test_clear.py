@@ -20,6 +20,7 @@ SUBSCRIPTION = ExternalResource(
     "sns/TopicSubscription", "arn:aws:sns:eu-central-1:000000000000:events:orders", {"region": "eu-central-1"}
 )
 TABLE = ExternalResource("dynamodb/Table", "orders", {"region": "eu-central-1"})
+RULE = ExternalResource("cloudwatchevents/Rule", "nightly", {"region": "eu-central-1", "eventBusName": "orders"})
 ON = [{"attributeName": "Until", "enabled": True}]
 
 
@@ -36,6 +37,8 @@ ON = [{"attributeName": "Until", "enabled": True}]
         (SUBSCRIPTION, {"redrivePolicy": ""}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}"}, ["redrivePolicy"]),
         (SUBSCRIPTION, {"redrivePolicy": "{}"}, {"f:redrivePolicy": {}}, {"redrivePolicy": "{}"}, []),
         (SUBSCRIPTION, {"redrivePolicy": ""}, {"f:redrivePolicy": {}}, {}, []),
+        (RULE, {"description": ""}, {"f:description": {}}, {"description": "Old"}, ["description"]),
+        (RULE, {"description": "New"}, {"f:description": {}}, {"description": "Old"}, []),
         (TABLE, {}, {"f:ttl": {}}, {"ttl": ON}, ["ttl"]),
         (TABLE, {"ttl": [{"enabled": False}]}, {}, {"ttl": ON}, ["ttl"]),
         (TABLE, {"ttl": {"enabled": False}}, {}, {"ttl": ON}, ["ttl"]),
@@ -47,7 +50,7 @@ ON = [{"attributeName": "Until", "enabled": True}]
 def test_what_is_to_go(resource, declared, owned, aws, fields):
     found = to_clear(declared, owned, resource, aws)
     assert [one.field for one in found] == fields
-    assert {one.name for one in found} <= {"orders", SUBSCRIPTION.external_name}
+    assert {one.name for one in found} <= {"orders", SUBSCRIPTION.external_name, "orders/nightly"}
 
 
 @pytest.fixture
@@ -72,6 +75,19 @@ def test_a_queue_loses_its_redrive_policy_and_keeps_the_rest(clients):
     assert (attributes.get("RedrivePolicy") or None, attributes["DelaySeconds"]) == (None, "7")
     assert clear(clients, [setting], check_mode=False) == []
     assert clear(clients, [setting._replace(name="nowhere")], check_mode=False) == []
+
+
+def test_a_rule_loses_its_description_and_keeps_the_rest(clients):
+    events = clients.get("events")
+    events.create_event_bus(Name="orders")
+    pattern = json.dumps({"source": ["shop"]})
+    events.put_rule(Name="paid", EventBusName="orders", EventPattern=pattern, State="DISABLED", Description="Old")
+    setting = Setting("cloudwatchevents/Rule", "orders/paid", "eu-central-1", "description")
+    assert clear(clients, [setting], check_mode=True) == [setting]
+    assert clear(clients, [setting], check_mode=False) == [setting]
+    known = events.describe_rule(Name="paid", EventBusName="orders")
+    assert (known.get("Description") or None, known["EventPattern"], known["State"]) == (None, pattern, "DISABLED")
+    assert clear(clients, [setting], check_mode=False) == []
 
 
 @pytest.fixture

@@ -45,6 +45,8 @@ def objects() -> list[tuple[str, Json]]:
 
 
 OBJECTS = dict(objects())
+# Those of a kind that the provider does not late-initialize.
+MANAGED = ["Observe", "Create", "Update", "Delete"]
 FIELDS = [(name, field) for name, one in OBJECTS.items() for field in one["spec"]["forProvider"]]
 
 
@@ -172,3 +174,33 @@ def test_any_change_in_aws_is_seen(name: str, field: str, data: Any) -> None:
     found = differences(wanted, {**wanted, field: there}, observed=True, rules=rules)
     assert [one.path.split(".")[0].split("[")[0] for one in found] == [field] * len(found)
     assert found
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (name, field)
+        for name, field in FIELDS
+        if OBJECTS[name]["spec"].get("managementPolicies") == MANAGED
+        and field not in UNOBSERVED.get(kind_of(OBJECTS[name]), {})
+        and (field not in fields_of(kind_of(OBJECTS[name])) or fields_of(kind_of(OBJECTS[name]))[field].how != "tags")
+        and not field.endswith("Ref")
+    ],
+)
+def test_what_aws_has_besides_is_seen_where_the_provider_takes_it_out(name: str, field: str) -> None:
+    """Without late initialization the provider does not write it into the object, as it does elsewhere."""
+    value = OBJECTS[name]["spec"]["forProvider"][field]
+    declared = with_field(OBJECTS[name], field, None)
+    told = {**declared["spec"]["forProvider"], field: value}
+    ((where, change),) = changes_of(declared, live(declared, False), told)
+    assert (where, change.path, change.before, change.after) == ("aws", field, value, None)
+    left_to_aws = {**declared, "spec": {**declared["spec"], "managementPolicies": ["*"]}}
+    assert changes_of(left_to_aws, live(left_to_aws, False), told) == []
+
+
+def test_a_map_that_the_kind_owns_has_nothing_besides() -> None:
+    (alarm,) = (one for name, one in OBJECTS.items() if name.startswith("cluster-cloudwatch/"))
+    wanted = alarm["spec"]["forProvider"]
+    told = {**wanted, "dimensions": {**wanted["dimensions"], "Other": "x"}}
+    ((where, change),) = changes_of(alarm, live(alarm, False), told)
+    assert (where, change.path, change.before, change.after) == ("aws", "dimensions.Other", "x", None)

@@ -27,7 +27,7 @@ CLUSTER = ["/bin/helm", "--kubeconfig", "/nowhere/config", "--kube-context", "ki
 
 
 class Recorded:
-    """Takes the place of AnsibleModule's run_command."""
+    """Takes the place of run_command."""
 
     def __init__(self, code: int = 0, output: str = "", errors: str = "") -> None:
         self.answer = (code, output, errors)

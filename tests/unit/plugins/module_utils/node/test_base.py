@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,14 @@ def release(number: int, text: str, **rest: Any) -> dict[str, Any]:
 
 CRD = "CustomResourceDefinition"
 ESTABLISHED = {"conditions": [{"type": "Established", "status": "True"}], "storedVersions": ["v1"]}
+SERVICE = {"service": {"name": "provider-aws", "namespace": NAMESPACE, "path": "/convert", "port": 9443}}
+CONVERTED = {"conversion": {"strategy": "Webhook", "webhook": {"clientConfig": SERVICE | {"caBundle": SECRET}}}}
 HELM = {base.RELEASE: "crossplane"}
 # By the last word of the path; what is kept has a number below 100.
 NODE: dict[str, list[dict[str, Any]]] = {
     "customresourcedefinitions": [
         thing(1, CRD, "providers.pkg.crossplane.io", labels={}, spec={"group": "pkg.crossplane.io"}, status=ESTABLISHED),
-        thing(2, CRD, "queues.sqs.aws.upbound.io", owners=[3, 6], spec={"group": "sqs.aws.upbound.io"}, status=ESTABLISHED),
+        thing(2, CRD, "queues.sqs.aws.upbound.io", owners=[3, 6], spec={"group": "sqs.aws.upbound.io"} | CONVERTED, status=ESTABLISHED),
         thing(100, CRD, "eventpipelines.localcloud.dev", owners=[900], spec={"group": "localcloud.dev"}),
         thing(101, CRD, "orders.example.org", labels={}, spec={"group": "example.org"}),
         thing(102, CRD, "half.example.org", owners=[3, 900], spec={"group": "example.org"}),
@@ -70,7 +73,10 @@ NODE: dict[str, list[dict[str, Any]]] = {
         thing(106, "Provider", "theirs", labels={"localcloud.dev/owner": "team-b"}, spec={"runtimeConfigRef": {"name": "x"}}),
     ],
     "providerrevisions": [
-        thing(7, "ProviderRevision", "provider-aws-1", labels={}, owners=[6]),
+        thing(
+            7, "ProviderRevision", "provider-aws-1", labels={base.PACKAGE: "provider-aws"}, owners=[6], apiVersion="pkg.crossplane.io/v1",
+            spec={"desiredState": "Active"}, status={"tlsServerSecretName": "provider-aws-tls-server", "conditions": [1]},
+        ),
         thing(107, "ProviderRevision", "theirs-1", labels={}, owners=[106]),
     ],
     "clusterroles": [
@@ -124,8 +130,23 @@ def get(path: str) -> dict[str, Any]:
     }
 
 
+def value(key: str) -> dict[str, Any]:
+    """A CustomResourceDefinition as etcd has it."""
+    name = key.removeprefix("/registry/apiextensions.k8s.io/customresourcedefinitions/")
+    found = json.loads(
+        json.dumps(next(one for one in NODE["customresourcedefinitions"] if one["metadata"]["name"] == name))
+    )
+    if "conversion" in found["spec"]:
+        found["spec"]["conversion"] = {"strategy": "Webhook", "webhookClientConfig": SERVICE | {"caBundle": SECRET}}
+    return {"apiVersion": "apiextensions.k8s.io/v1beta1", **found}
+
+
+def pair(service: str, namespace: str) -> tuple[bytes, bytes]:
+    return f"{service}.{namespace}".encode(), b"key"
+
+
 def kept() -> list[Stored]:
-    return base.read(get, NAMESPACE, FIRST)
+    return base.read(get, value, NAMESPACE, FIRST)
 
 
 def named(objects: list[Stored], name: str) -> dict[str, Any]:
@@ -142,6 +163,39 @@ def test_what_belongs_to_crossplane_and_nothing_else_is_kept() -> None:
         "/registry/ipaddresses/10.96.1.2",
         "/registry/apiextensions.crossplane.io/managedresourceactivationpolicies/<owner>-aws",
     }
+
+
+def test_the_certificate_of_a_conversion_is_each_nodes_own() -> None:
+    (definition,) = (one.value for one in kept() if one.value["kind"] == CRD and "conversion" in one.value["spec"])
+    conversion = definition["spec"]["conversion"]
+    told = SERVICE | {"caBundle": base.CERTIFICATE_HERE.format("provider-aws")}
+    assert conversion == {"strategy": "Webhook", "webhookClientConfig": told}, "as etcd has it"
+
+
+def test_a_conversion_of_another_service_has_no_certificate_until_crossplane_adds_it() -> None:
+    conversion = {"webhook": {"clientConfig": {"service": {"name": "provider-gone"}, "caBundle": SECRET}}}
+    base.forget_certificate(conversion, {"provider-aws"})
+    assert conversion == {"webhook": {"clientConfig": {"service": {"name": "provider-gone"}}}}
+
+
+def test_crossplane_finds_the_certificate_that_its_kinds_trust() -> None:
+    asked = []
+
+    def certificate(service: str, namespace: str) -> tuple[bytes, bytes]:
+        asked.append((service, namespace))
+        return b"public", b"private"
+
+    taken = list(base.personal(kept(), SECOND, "now", certificate))
+    assert asked == [("provider-aws", NAMESPACE)]
+    secret, revision = named(taken, "provider-aws-tls-server"), named(taken, "provider-aws-1")
+    assert {name: base64.b64decode(one) for name, one in secret["data"].items()} == {
+        "ca.crt": b"public", "tls.crt": b"public", "tls.key": b"private",
+    }  # fmt: skip
+    (owner,) = secret["metadata"]["ownerReferences"]
+    assert owner["uid"] == revision["metadata"]["uid"]
+    assert owner["controller"]
+    (definition,) = (one.value for one in taken if one.value["kind"] == CRD and "conversion" in one.value["spec"])
+    assert definition["spec"]["conversion"]["webhookClientConfig"]["caBundle"] == secret["data"]["tls.crt"]
 
 
 def test_no_secret_is_kept() -> None:
@@ -174,17 +228,17 @@ def test_an_address_that_would_be_wrong_elsewhere() -> None:
         return answer
 
     with pytest.raises(BaseError, match="clusterrolebindings/crossplane"):
-        base.read(elsewhere, NAMESPACE, FIRST)
+        base.read(elsewhere, value, NAMESPACE, FIRST)
 
 
 def test_a_node_without_a_provider_of_ours() -> None:
     with pytest.raises(BaseError, match="No provider"):
-        base.read(get, NAMESPACE, Identity("somebody-else", FIRST.registry))
+        base.read(get, value, NAMESPACE, Identity("somebody-else", FIRST.registry))
 
 
 def test_each_node_has_its_own() -> None:
     numbers = iter(range(1000, 2000))
-    taken = list(base.personal(kept(), SECOND, "2027-01-01T00:00:00Z", lambda: uid(next(numbers))))
+    taken = list(base.personal(kept(), SECOND, "2027-01-01T00:00:00Z", pair, lambda: uid(next(numbers))))
     text = json.dumps([[one.key, one.value] for one in taken])
     assert not any(mark in text for mark in (base.OWNER_HERE, base.REGISTRY_HERE, base.TIME_HERE))
     provider, revision = named(taken, "provider-aws-1"), named(taken, "crossplane:provider:provider-aws-1:system")
@@ -203,9 +257,23 @@ def test_each_node_has_its_own() -> None:
     }
 
 
+def test_what_is_sorted_by_uids_stays_sorted() -> None:
+    uids = [one.value["metadata"]["uid"] for one in kept()]
+    new = [one.value["metadata"]["uid"] for one in base.personal(kept(), SECOND, "now", pair)][: len(uids)]
+    assert sorted(range(len(uids)), key=uids.__getitem__) == sorted(range(len(new)), key=new.__getitem__)
+
+
+def test_objects_are_written_as_the_api_server_writes_them() -> None:
+    written = base.encoded({"kind": "Some", "spec": {"text": 'a<b> & \u2028 é "\n', "number": 1, "no": []}})
+    assert (
+        written
+        == b'{"kind":"Some","spec":{"text":"a\\u003cb\\u003e \\u0026 \\u2028 \xc3\xa9 \\"\\n","number":1,"no":[]}}\n'
+    )
+
+
 def test_two_nodes_share_no_uid() -> None:
     first, second = (
-        {one.value["metadata"]["uid"] for one in base.personal(kept(), SECOND, "now")} for _node in range(2)
+        {one.value["metadata"]["uid"] for one in base.personal(kept(), SECOND, "now", pair)} for _node in range(2)
     )
     assert not first & second
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.localcloud.stack.plugins.module_utils.node import config, host
+from ansible_collections.localcloud.stack.plugins.module_utils.node import config, host, security
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import choose
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_parts
+
+PROJECT = Path(__file__).resolve().parents[5]
 
 IDENTITY = choose("/home/me/stack", [])
 FILES = config.files(
@@ -20,6 +23,7 @@ FILES = config.files(
     {"kubernetes": "/cache/kubernetes", "kube-router": "/cache/kube-router"},
     {"kubernetes": "v1.34.2", "coredns": "v1", "etcd": "v3"},
     ["/venv/bin/python", "-m", "supervisor.supervisord"],
+    "c2VjcmV0",
 )
 
 
@@ -38,6 +42,18 @@ def test_the_supervisor_knows_every_program_and_starts_only_the_first_ones() -> 
     for name, program in programs.items():
         assert program["autostart"] == str(name in config.FIRST_PROGRAMS).lower()
         assert program["autorestart"] == "true"
+
+
+def test_a_full_disk_does_not_end_the_supervisor() -> None:
+    """It tells on standard error what it can't write elsewhere, and ends where that fails, too."""
+    last = FILES["config/init.sh"].splitlines()[-1]
+    assert last.startswith("exec ") and last.endswith(" 2> /dev/null")
+
+
+def test_a_full_disk_evicts_nothing() -> None:
+    hard = kubeadm("KubeletConfiguration")["evictionHard"]
+    assert set(hard.values()) == {"0%"}
+    assert {"nodefs.available", "imagefs.available", "memory.available"} == set(hard)
 
 
 def test_the_registry_is_written_by_the_host_alone() -> None:
@@ -81,9 +97,9 @@ def test_containerd_listens_where_the_kubelet_calls() -> None:
     assert f"--container-runtime-endpoint=unix://{socket}" in FILES["config/supervisord.conf"]
 
 
-def test_the_sandbox_image_is_the_same_for_kubelet_and_containerd() -> None:
+def test_the_sandbox_image_is_the_one_that_is_built() -> None:
     image = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"]
-    assert f"--pod-infra-container-image={image}" in FILES["config/supervisord.conf"]
+    assert image == project_parts(PROJECT)["pause"].image("")
 
 
 def test_addresses_stand_in_every_file_that_needs_them() -> None:
@@ -91,6 +107,29 @@ def test_addresses_stand_in_every_file_that_needs_them() -> None:
     assert f"--node-ip={IDENTITY.node_address}" in FILES["config/supervisord.conf"]
     assert f"{IDENTITY.node_address}/30" in FILES["config/init.sh"]
     assert f"config/certs.d/{IDENTITY.registry}/hosts.toml" in FILES
+
+
+def test_the_api_server_has_each_file_that_its_arguments_name() -> None:
+    described = kubeadm("ClusterConfiguration")["apiServer"]
+    there = {one["mountPath"]: one["hostPath"] for one in described["extraVolumes"]}
+    named = [one["value"] for one in described["extraArgs"] if one["value"].startswith("/")]
+    assert len(named) == 5
+    for path in map(Path, named):
+        folder = there.get(str(path)) or there[str(path.parent)]
+        if folder.startswith(f"{config.STATE}/config"):
+            assert f"{folder.removeprefix(f'{config.STATE}/')}/{path.name}" in FILES
+
+
+def test_the_key_of_secrets_is_in_one_file_alone() -> None:
+    assert [name for name, text in FILES.items() if "c2VjcmV0" in text] == ["config/api-server/encryption.yml"]
+
+
+def test_no_program_beside_the_kubelet_is_an_administrator() -> None:
+    assert set(security.USERS) == {"kube-proxy", "kube-router"}
+    kubeconfigs = [FILES["config/supervisord.conf"], FILES["config/kube-proxy.yml"]]
+    assert not any(config.ADMIN_CONFIG in one for one in kubeconfigs)
+    for name in security.USERS:
+        assert any(config.user_config(name) in one for one in kubeconfigs)
 
 
 def test_pods_live_in_the_nodes_own_cgroup() -> None:

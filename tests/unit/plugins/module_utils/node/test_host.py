@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,32 @@ def test_a_machine_without_any_cgroups_is_told(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(host, "CGROUPS", tmp_path / "none")
     with pytest.raises(NodeError, match="is read-only or missing"):
         host.make_cgroups(NODE)
+
+
+def test_who_takes_a_connection_and_says_nothing_hangs() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert host.hangs(f"http://{address}", 0.2)
+        assert host.hangs(f"https://{address}", 0.2)
+    assert not host.hangs(f"http://{address}", 0.2), "nobody is there, so somebody may be starting"
+
+
+def test_who_refuses_to_answer_does_not_hang() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def refuse() -> None:
+            connection, _address = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+
+        refusing = pool.submit(refuse)
+        assert not host.hangs(f"http://127.0.0.1:{server.getsockname()[1]}", 5)
+        refusing.result()
+
+
+def test_a_machine_with_cgroup_v1_is_told_of_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    assert "cgroup v1, which Kubernetes has deprecated" in (host.old_cgroups() or "")
+    (tmp_path / "cgroup.controllers").touch()
+    assert host.old_cgroups() is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,52 @@ def test_bases_that_never_stay_as_they_were_made_are_given_up(
     monkeypatch.setattr(images, "intact", lambda _base, _manifest: False)
     with pytest.raises(NodeError, match="changed after they were made"):
         bases.take(parts(tmp_path, etcd=10), tmp_path / "one")
+
+
+def test_programs_in_images_are_one_file_with_the_same_built_ones(tmp_path: Path) -> None:
+    large = b"p" * images.LARGE_BYTES
+    for name, content in {
+        "parts/kubernetes/kubelet": large + b"1",
+        "root/1/fs/kubelet": large + b"1",
+        "root/2/fs/other": large + b"2",
+        "root/3/fs/private": large + b"1",
+        "root/4/fs/small": b"1",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "root/3/fs/private").chmod(0o600)
+    (tmp_path / "root/4/fs/link").symlink_to("/nowhere")
+    images.share(tmp_path / "root", [tmp_path / "parts/kubernetes"])
+    linked = [
+        path.name for path in sorted((tmp_path / "root").rglob("*")) if path.is_file() and path.stat().st_nlink > 1
+    ]
+    assert linked == ["kubelet"]
+    assert (tmp_path / "root/1/fs/kubelet").samefile(tmp_path / "parts/kubernetes/kubelet")
+
+
+def test_layers_are_given_up_only_while_nothing_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    running = threading.Semaphore(2)
+
+    @contextmanager
+    def fake(_root: Path) -> Iterator[Callable[..., str]]:
+        def ctr(*words: str | Path) -> str:
+            if words[0] == "images":
+                with running:
+                    calls.append(Path(words[2]).name)
+            else:
+                assert running.acquire(blocking=False)
+                assert running.acquire(blocking=False)
+                running.release(2)
+                calls.append(" ".join(map(str, words)))
+            return ""
+
+        yield ctr
+
+    monkeypatch.setattr(images, "running_containerd", fake)
+    archives = [tmp_path / name for name in "abc"]
+    for size, path in enumerate(archives):
+        path.write_bytes(b"x" * size)
+    images.fill(tmp_path / "root", archives)
+    prune = "content prune references"
+    assert (sorted(calls[:2]), calls[2:]) == (["b", "c"], [prune, "a", prune])

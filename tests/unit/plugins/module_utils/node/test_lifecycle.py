@@ -33,6 +33,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(Node, "process", object())
     monkeypatch.setattr(Node, "_supervisor_ready", lambda _self: None)
     monkeypatch.setattr(Node, "_stopped_programs", lambda _self, _names: [])
+    monkeypatch.setattr(Node, "_hung_programs", lambda _self: [])
+    monkeypatch.setattr(Node, "_due_certificates", lambda _self: [])
     monkeypatch.setattr(Node, "_api_problem", lambda _self: None)
     return Node(tmp_path, tmp_path, Cache(tmp_path / "cache"))
 
@@ -47,6 +49,8 @@ def test_all_is_there(node: Node) -> None:
         ("process", None),
         ("_supervisor_ready", lambda _self: "refused"),
         ("_stopped_programs", lambda _self, _names: ["kubelet"]),
+        ("_hung_programs", lambda _self: ["kubelet"]),
+        ("_due_certificates", lambda _self: ["apiserver.crt until 2026-01-01"]),
         ("_api_problem", lambda _self: "HTTP 500"),
     ],
 )
@@ -87,26 +91,35 @@ def test_it_was_not_made_to_its_end(node: Node) -> None:
     assert not node.is_up(PARTS)
 
 
-def test_other_parts_of_kubernetes_are_refused(node: Node) -> None:
-    with pytest.raises(NodeError, match="make down"):
-        node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
+def test_other_parts_of_kubernetes_are_brought_to_the_node(node: Node) -> None:
+    assert not node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
+    with pytest.raises(NodeError, match="not made without kubernetes, kube-router"):
+        node.is_up({})
+
+
+RUNNING = """\
+kind: ClusterConfiguration
+kubernetesVersion: v1.35.4
+etcd: {local: {imageTag: v3.6.5}}
+"""
 
 
 @pytest.mark.parametrize("process", [object(), None])
-def test_a_raised_pin_that_is_not_built_yet_is_refused_in_check_mode_too(
-    node: Node, monkeypatch: pytest.MonkeyPatch, process: object
+@pytest.mark.parametrize("parts", [{}, {name: {**vars(one), "digest": "2"} for name, one in PARTS.items()}])
+def test_check_mode_says_whether_a_node_can_be_upgraded_before_anything_is_built(
+    node: Node, monkeypatch: pytest.MonkeyPatch, process: object, parts: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(Node, "process", process)
-    asked: dict[str, Any] = {"parts": {}, "versions": {}, "unbuilt": ["kubernetes", "producer"]}
-    with pytest.raises(NodeError, match="run `make down`, then `make up`"):
-        embedded_node.present(node, asked, True)
-    others = {name: {**vars(one), "digest": "2"} for name, one in PARTS.items()}
-    with pytest.raises(NodeError, match="run `make down`, then `make up`"):
-        embedded_node.present(node, {**asked, "parts": others, "unbuilt": []}, True)
-    # What is no part of the node itself is built and imported.
-    assert embedded_node.present(node, {**asked, "unbuilt": ["helm"]}, True) == {"changed": True}
-    with pytest.raises(NodeError, match="not made without kubernetes, kube-router"):
-        node.is_up({})
+    (node.folder / "state/config").mkdir(parents=True)
+    (node.folder / "state/config/kubeadm.yml").write_text(RUNNING)
+    asked: dict[str, Any] = {"parts": parts, "base": None, "kubeconfig": str(node.folder / "kubeconfig")}
+    with pytest.raises(NodeError, match="cluster_kubernetes=1.36"):
+        embedded_node.present(
+            node, {**asked, "versions": {"kubernetes": "v1.37.2", "etcd": "v3.7.3", "coredns": "v1"}}, True
+        )
+    if not parts or process is None:
+        versions = {"kubernetes": "v1.36.3", "etcd": "v3.7.3", "coredns": "v1"}
+        assert embedded_node.present(node, {**asked, "versions": versions}, True) == {"changed": True}
 
 
 def test_a_machine_without_a_free_network_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

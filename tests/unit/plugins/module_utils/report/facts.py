@@ -153,3 +153,35 @@ def facts(**changes: Any) -> dict[str, Any]:
         "parts": {"crossplane": {"version": "v2.1.0"}, "traefik": {"version": "v3"}},
         "collection": "0.1.0",
     }  # fmt: skip
+
+
+def measured(**changes: Any) -> dict[str, Any]:
+    """What prometheus_info returns of the pipeline."""
+    panel = {"dashboard": "pipeline", "row": "Events", "start": 1_767_268_800.0, "step": 60, "single": False, "more": 0}
+    rates = [{"name": "published", "values": [0.5, None, 1.0]}, {"name": "stored", "values": [None, 0.25, None]}]
+    return {
+        "version": "3.16.0",
+        "time": 1_767_268_920.0,
+        "clock_seconds_ahead": 0.1,
+        "alerts": [],
+        "targets": {"all": 13, "up": 13, "down": []},
+        "answers": {
+            "published": [{"labels": {"namespace": "devopstest", "job": "devopstest/producer"}, "value": 1.0}],
+            "taken": [{"labels": {"namespace": "devopstest", "queue": "work"}, "value": 0.98765}],
+            "requests": [{"labels": {"namespace": "others", "job": "consumer"}, "value": 7.0}],
+        },
+        "charts": [
+            {**panel, "title": "Rates", "answers": "Do as many come out as go in?", "unit": "cps", "series": rates},
+            {**panel, "title": "Age", "answers": "How old?", "unit": "s", "series": []},
+            {
+                **panel,
+                "title": "Down",
+                "answers": "Is all scraped?",
+                "unit": "short",
+                "single": True,
+                "series": [{"name": "", "values": [0.0, 2.0]}],
+            },
+        ],
+        "errors": [],
+        **changes,
+    }

@@ -151,6 +151,7 @@ def test_what_was_built_before_a_failure_stays(project: Path, tmp_path: Path, mo
     ("text", "hint"),
     [
         ("write /x: no space left on device", "disk is full"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
         ("lookup proxy.example: no such host", "could not be resolved"),
         ("verifying m@v1: checksum mismatch", "pinned checksum"),
         ("go: go.mod requires go >= 1.99", "newer Go"),

@@ -13,6 +13,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts i
     PartsError,
     digests,
     parse,
+    release_problem,
+    releases,
     with_needs,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes import (
@@ -22,7 +24,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.recipes
 )
 
 PROJECT = Path(__file__).resolve().parents[5]
-PINNED = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())
+LISTED = yaml.safe_load((PROJECT / "toolchain/parts.yml").read_text())
+PINNED = {name: part.spec for name, part in parse(LISTED).items()}
 DOCUMENT = {
     "parts": {
         "tool": {"recipe": "go", "version": "v1"},
@@ -87,39 +90,86 @@ def test_an_image_is_tagged_with_its_digest_unless_a_tag_is_dictated() -> None:
     assert parts["b"].image("abc") == "localhost/localcloud/b:v1"
 
 
-@pytest.mark.parametrize("name", [name for name, spec in PINNED["parts"].items() if "module" in spec])
+@pytest.mark.parametrize("name", [name for name, spec in PINNED.items() if "module" in spec])
 def test_pins_agree_with_the_go_mod_files(name: str) -> None:
-    spec = PINNED["parts"][name]
-    go_mod = (PROJECT / "toolchain" / name / "go.mod").read_text()
+    spec = PINNED[name]
+    # What is built of a folder of a module is of the same version as the module's commands.
+    owner = name if "source" not in spec else spec["module"].rpartition("/")[2]
+    go_mod = (PROJECT / "toolchain" / owner / "go.mod").read_text()
     pinned = set(re.findall(rf"{re.escape(spec['module'])} (v\S+)", go_mod))
     assert pinned == {spec["version"]}
 
 
 def test_every_stamped_version_is_the_pinned_one() -> None:
-    for name, spec in PINNED["parts"].items():
+    for name, spec in PINNED.items():
         for symbol, value in spec.get("stamp", {}).items():
             if symbol.lower().endswith((".version", ".gitversion")):
                 assert value in (spec["version"], spec.get("release")), name
 
 
-def test_kubernetes_tags_are_the_pinned_version() -> None:
-    tags = {
-        spec["image"].get("tag") for name, spec in PINNED["parts"].items() if spec.get("folder") == "kubernetes-image"
+@pytest.mark.parametrize("release", list(releases(LISTED)))
+def test_all_that_is_of_kubernetes_is_of_the_release_that_is_asked_for(release: str) -> None:
+    specs = {name: part.spec for name, part in parse(LISTED, release).items()}
+    version = releases(LISTED)[release]["version"]
+    assert version.startswith(f"v{release}.")
+    tags = {spec["image"].get("tag") for spec in specs.values() if spec.get("folder") == "kubernetes-image"}
+    assert (
+        tags
+        == {specs["kubernetes"]["version"], specs["kubernetes-schemas"]["version"], specs["kind-node"]["kubernetes"]}
+        == {version}
+    )
+    stamp = {name.rpartition(".")[2]: value for name, value in specs["kubernetes"]["stamp"].items()}
+    major, minor = release.split(".")
+    assert (stamp["gitVersion"], stamp["gitMajor"], stamp["gitMinor"]) == (version, major, minor)
+    others = {name for name, spec in specs.items() if spec != PINNED[name]}
+    assert others <= {
+        "kubernetes",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubernetes-schemas",
+        "kind-node",
     }
-    assert tags == {PINNED["parts"]["kubernetes"]["version"]}
 
 
-def test_the_schemas_are_those_of_the_pinned_kubernetes() -> None:
-    assert PINNED["parts"]["kubernetes-schemas"]["version"] == PINNED["parts"]["kubernetes"]["version"]
+@pytest.mark.parametrize("release", list(releases(LISTED)))
+def test_the_go_mod_of_a_release_is_of_its_version(release: str) -> None:
+    spec = parse(LISTED, release)["kubernetes"].spec
+    go_mod = (PROJECT / "toolchain" / spec.get("folder", "kubernetes") / "go.mod").read_text()
+    assert re.findall(r"k8s.io/kubernetes (v\S+)", go_mod) == [spec["version"]]
+    assert set(re.findall(r"=> k8s.io/\S+ (\S+)", go_mod)) == {spec["version"].replace("v1.", "v0.")}
+
+
+def test_an_unknown_release_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(PartsError, match="'1.3', but an embedded node can have Kubernetes 1.37, "):
+        parse(LISTED, "1.3")
+
+
+def test_a_release_that_yaml_took_for_a_number_is_to_be_quoted() -> None:
+    said = release_problem("1.4", ["1.40", "1.39"])
+    assert said and said.endswith("Write '1.40' with its quotes, which YAML else takes for a number.")
+    assert "quotes" not in str(release_problem("1.4", ["1.39"]))
+
+
+def test_the_default_can_be_asked_for_by_its_name() -> None:
+    assert {name: part.spec for name, part in parse(LISTED, next(iter(releases(LISTED)))).items()} == PINNED
+
+
+def test_a_reference_is_to_a_version() -> None:
+    parts = {"a": {"recipe": "go", "version": "v1.2.3"}, "b": {"recipe": "image", "image": {"tag": "{a}-{a.minor}"}}}
+    assert parse({"parts": parts})["b"].spec["image"]["tag"] == "v1.2.3-2"
+    for wrong in ("{c}", "{b}"):
+        with pytest.raises(PartsError, match="'b' refers to the version of '[bc]', which has none of its own"):
+            parse({"parts": {**parts, "b": {"recipe": "go", "version": wrong}}})
 
 
 def test_tags_of_images_follow_their_programs() -> None:
     for program in ("etcd", "coredns"):
-        assert PINNED["parts"][f"{program}-image"]["image"]["tag"] == PINNED["parts"][program]["version"]
+        assert PINNED[f"{program}-image"]["image"]["tag"] == PINNED[program]["version"]
 
 
 def test_every_recipe_exists_and_has_a_version() -> None:
-    assert {spec["recipe"] for spec in PINNED["parts"].values()} <= set(RECIPES)
+    assert {spec["recipe"] for spec in PINNED.values()} <= set(RECIPES)
     assert set(RECIPES) == set(RECIPE_VERSIONS)
 
 

@@ -1,0 +1,340 @@
+# Copyright: localcloud.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A kind cluster of a checkout's own: made, started again, removed. One of the same name that somebody else made is never touched.
+
+Whose a node is, it says itself: a checkout's nodes have a mount at a path with the checkout's name, which nobody else asks kind for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import typing as t
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
+
+from .docker_network import ipv4_gateway
+
+with contextlib.suppress(ImportError):  # missing_packages() names what is not there
+    import yaml
+
+Json = dict[str, t.Any]
+# Exit code, output, errors.
+Run = Callable[[list[str]], tuple[int, str, str]]
+
+LABEL = "io.x-k8s.kind.cluster"
+NETWORK = "kind"
+OWNER_MOUNT = "/etc/localcloud"
+API_PORT = "6443/tcp"
+# A folder of the node for an emulator's data: below /var, which kind keeps in a volume of the container's, as long as that is there.
+VOLUME = "/var/lib/localcloud/emulator"
+# How long a node that was started may take until its API server answers.
+START_SECONDS = 180
+# What of kind's configuration is said by the cluster itself.
+RESERVED = ("kind", "apiVersion", "name", "nodes")
+
+
+class KindError(ModuleError):
+    """The cluster can't be made or used; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """C(name): the cluster's, and the checkout's. C(folder): what is remembered of it. C(ports): node ports that C(address) serves.
+    C(image): the nodes' image, empty for kind's own. C(extra): further keys of kind's configuration."""
+
+    name: str
+    folder: Path
+    kubeconfig: Path
+    address: str = "127.0.0.1"
+    ports: Sequence[int] = ()
+    image: str = ""
+    extra: Mapping[str, t.Any] | None = None
+
+    @property
+    def memory(self) -> Path:
+        """A file that says which containers were made whole, and whether kind's network was made for them."""
+        return self.folder / "made.json"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A container that is a node of a kind cluster."""
+
+    name: str
+    identifier: str
+    running: bool
+    mounts: tuple[str, ...]
+    # Port of the container -> the address and port of this machine that lead there.
+    ports: Mapping[str, tuple[str, int]]
+
+    def is_of(self, name: str) -> bool:
+        return f"{OWNER_MOUNT}/{name}" in self.mounts
+
+
+class State(t.NamedTuple):
+    """What of the cluster is there: C(nodes), and of ours C(whole), whether all were made and none since."""
+
+    nodes: list[Node]
+    ours: bool
+    whole: bool
+
+
+def configuration(wanted: Wanted) -> Json:
+    """kind's configuration of the cluster (kind.x-k8s.io/v1alpha4)."""
+    extra = dict(wanted.extra or {})
+    node: Json = {
+        "role": "control-plane",
+        "extraMounts": [
+            {"hostPath": str(wanted.folder), "containerPath": f"{OWNER_MOUNT}/{wanted.name}", "readOnly": True}
+        ],
+        "extraPortMappings": [
+            {"containerPort": port, "hostPort": port, "listenAddress": wanted.address, "protocol": "TCP"}
+            for port in sorted(wanted.ports)
+        ],
+    }
+    if wanted.image:
+        node["image"] = wanted.image
+    networking = {"apiServerAddress": wanted.address, **(extra.pop("networking", None) or {})}
+    return {
+        **extra,
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "name": wanted.name,
+        "networking": networking,
+        "nodes": [node],
+    }
+
+
+def configuration_problem(extra: Mapping[str, t.Any]) -> str | None:
+    """Why this can't be a part of kind's configuration."""
+    said = [name for name in RESERVED if name in extra]
+    if not said:
+        return None
+    return (
+        f"cluster_kind_config has {' and '.join(said)}, which the stack says itself. Give it without, then run again; for several nodes make a cluster "
+        "of yours with kind and allow its context."
+    )
+
+
+def nodes_of(inspected: str) -> list[Node]:
+    """Nodes by what C(docker inspect) prints (JSON)."""
+    found = []
+    for one in json.loads(inspected or "[]"):
+        ports = {}
+        for name, places in ((one.get("HostConfig") or {}).get("PortBindings") or {}).items():
+            if places and places[0].get("HostPort"):
+                ports[name] = (places[0].get("HostIp") or "127.0.0.1", int(places[0]["HostPort"]))
+        found.append(
+            Node(
+                name=str(one["Name"]).removeprefix("/"),
+                identifier=str(one["Id"]),
+                running=bool((one.get("State") or {}).get("Running")),
+                mounts=tuple(str(mount.get("Destination")) for mount in one.get("Mounts") or []),
+                ports=ports,
+            )
+        )
+    return sorted(found, key=lambda node: node.name)
+
+
+def evaluated(name: str, nodes: Sequence[Node], memory: Mapping[str, t.Any]) -> State:
+    """Whose these nodes are, and whether kind has made them to the end, by what is remembered of it."""
+    ours = bool(nodes) and all(node.is_of(name) for node in nodes)
+    whole = ours and memory.get("nodes") == {node.name: node.identifier for node in nodes}
+    return State(list(nodes), ours, whole)
+
+
+def foreign(name: str) -> str:
+    return (
+        f"A kind cluster '{name}' is there that this checkout did not make, so it is not touched. Remove it (kind delete cluster --name {name}) if it is "
+        "yours and not needed, or use it as it is: allow its context with cluster_allowed_contexts. Then run again."
+    )
+
+
+def taken_ports(address: str, ports: Sequence[int]) -> list[int]:
+    """Those of these TCP ports that this machine's address does not give."""
+    taken = []
+    for port in ports:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                taken.append(port)
+    return taken
+
+
+def ports_problem(address: str, taken: Sequence[int]) -> str:
+    named = ", ".join(map(str, taken))
+    return (
+        f"The cluster is to serve {'port' if len(taken) == 1 else 'ports'} {named} of {address}, which this machine does not give; likely "
+        "another program or another checkout's cluster listens there. End it, or take another address of this machine (on Linux: make up "
+        "ARGS='-e cluster_kind_address=127.0.0.2'), or leave the port out of cluster_kind_ports, and a free one is forwarded instead. Nothing was touched."
+    )
+
+
+class Cluster:
+    """The cluster that is wanted. C(docker), C(kind): paths of these commands; C(run) runs one."""
+
+    def __init__(self, wanted: Wanted, run: Run, docker: str = "docker", kind: str = "kind") -> None:
+        self.wanted = wanted
+        self.run = run
+        self.docker = docker
+        self.kind = kind
+
+    def state(self) -> State:
+        """What there is of it. Raises KindError where Docker does not answer."""
+        names = self._do(
+            self.docker, "ps", "--all", "--filter", f"label={LABEL}={self.wanted.name}", "--format", "{{.ID}}"
+        ).split()
+        nodes = nodes_of(self._do(self.docker, "inspect", *names)) if names else []
+        return evaluated(self.wanted.name, nodes, self._memory())
+
+    def present(self, answers: Callable[[], str | None], check_mode: bool) -> list[str]:
+        """Make the cluster, or start it; what was done. C(answers) tells why its API server does not answer yet.
+
+        Raises KindError: it is somebody else's, a port is taken, or kind fails.
+        """
+        state = self.state()
+        if state.nodes and not state.ours:
+            raise KindError(foreign(self.wanted.name))
+        stopped = [node.name for node in state.nodes if not node.running]
+        if state.whole and not stopped:
+            if not check_mode and not self.wanted.kubeconfig.exists():
+                self._write_kubeconfig()
+            return []
+        if state.whole:
+            return self._start(stopped, answers, check_mode)
+        if not state.nodes and (taken := taken_ports(self.wanted.address, self.wanted.ports)):
+            raise KindError(ports_problem(self.wanted.address, taken))
+        if not check_mode:
+            self._remove(state.nodes)
+            self._create()
+        return ["removed what an interrupted run has left", "made"] if state.nodes else ["made"]
+
+    def absent(self, check_mode: bool) -> bool:
+        """Remove the cluster if it is ours, with kind's network if that was made for it and nobody else uses it; whether anything was removed."""
+        memory = self._memory()
+        if not memory:
+            return False
+        state = self.state()
+        ours = state.nodes if state.ours else []
+        if check_mode:
+            return True
+        self._remove(ours)
+        if memory.get("network"):
+            self._remove_network()
+        self.wanted.memory.unlink(missing_ok=True)
+        for path in (
+            self.wanted.folder / "cluster.yml",
+            *([self.wanted.kubeconfig] if ours or not state.nodes else []),
+        ):
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.wanted.folder.rmdir()
+        return True
+
+    def gateway(self) -> str:
+        """This machine's own address in the nodes' network; empty where that is not there."""
+        status, out, _err = self.run([self.docker, "network", "inspect", NETWORK])
+        return ipv4_gateway(out) if status == 0 else ""
+
+    def ports(self) -> list[int]:
+        """Node ports that the cluster serves at its address, as it was made."""
+        served: list[int] = []
+        for node in self.state().nodes:
+            for name, (address, port) in node.ports.items():
+                inside = name.partition("/")[0]
+                if name != API_PORT and address == self.wanted.address and inside == str(port):
+                    served.append(port)
+        return sorted(served)
+
+    def _start(self, stopped: list[str], answers: Callable[[], str | None], check_mode: bool) -> list[str]:
+        if not check_mode:
+            self._do(self.docker, "start", *stopped)
+            self._write_kubeconfig()
+            wait_for(
+                f"the API server of the kind cluster {self.wanted.name}, which was stopped", answers, START_SECONDS, 0.5
+            )
+        return [f"started {name}" for name in stopped]
+
+    def _create(self) -> None:
+        network = self.run([self.docker, "network", "inspect", NETWORK])[0] != 0
+        self.wanted.folder.mkdir(parents=True, exist_ok=True)
+        # Before anything is made, so that an interrupted run's cluster is found and removed.
+        self._remember({"network": network or self._memory().get("network", False)})
+        config = self.wanted.folder / "cluster.yml"
+        config.write_text(yaml.safe_dump(configuration(self.wanted), sort_keys=False))
+        self.wanted.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        self.wanted.kubeconfig.unlink(missing_ok=True)
+        self._do(
+            self.kind, "create", "cluster", "--name", self.wanted.name, "--config", str(config),
+            "--kubeconfig", str(self.wanted.kubeconfig),
+        )  # fmt: skip
+        nodes = {node.name: node.identifier for node in self.state().nodes}
+        for name in nodes:
+            self._do(self.docker, "exec", name, "mkdir", "--parents", VOLUME)
+        self._remember({**self._memory(), "nodes": nodes})
+
+    def _write_kubeconfig(self) -> None:
+        self._do(
+            self.kind, "export", "kubeconfig", "--name", self.wanted.name, "--kubeconfig", str(self.wanted.kubeconfig)
+        )
+
+    def _remove(self, nodes: Sequence[Node]) -> None:
+        """As `kind delete cluster` does it; kind itself need not be there."""
+        if nodes:
+            self._do(self.docker, "rm", "--force", "--volumes", *(node.identifier for node in nodes))
+
+    def _remove_network(self) -> None:
+        others = self._do(self.docker, "ps", "--all", "--quiet", "--filter", f"network={NETWORK}").split()
+        if not others and self.run([self.docker, "network", "inspect", NETWORK])[0] == 0:
+            self._do(self.docker, "network", "rm", NETWORK)
+
+    def _memory(self) -> Json:
+        try:
+            return dict(json.loads(self.wanted.memory.read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
+
+    def _remember(self, content: Json) -> None:
+        self.wanted.memory.write_text(json.dumps(content))
+
+    def _do(self, *command: str) -> str:
+        status, out, err = self.run(list(command))
+        if status:
+            raise KindError(explained(command, err or out))
+        return out
+
+
+# What a failed command says, the cause, the next step.
+CAUSES = (
+    ("port is already allocated", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
+    ("address already in use", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
+    ("permission denied", "Docker does not let this user in.", "Add the user to the group docker and log in again"),
+    ("cannot connect to the docker daemon", "Docker does not answer.", "Start Docker"),
+    ("no space left", "The disk that Docker keeps its data on is full.", "Free some space (docker system df tells what takes it)"),
+    ("no such image", "The image of the nodes is not there.", "Load it, or set cluster_kind_image to one that can be pulled"),
+    ("failed to pull image", "The image of the nodes can't be pulled.", "Set cluster_kind_image to one that is in reach, or is loaded already"),
+    ("too many open files", "The machine's limits of inotify are too low for kind.", "Raise fs.inotify.max_user_watches and max_user_instances"),
+)  # fmt: skip
+
+
+def explained(command: Sequence[str], said: str) -> str:
+    """One message for a failed command: cause, next step and the end of what it says."""
+    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
+    # kind's stack trace tells nothing that the line before does not.
+    errors = [line for line in lines if line.startswith("ERROR")] or lines
+    tail = " ".join(errors[-3:])[:600]
+    name = " ".join([Path(command[0]).name, *command[1:3]])
+    for sign, cause, step in CAUSES:
+        if sign in said.lower():
+            return f"`{name} …` failed: {cause} {step}, then run again. ({tail})"
+    return f"`{name} …` failed: {tail or 'it does not say why'}. Run again; if it fails again, see what `docker ps --all` and `docker info` say."

@@ -1,0 +1,86 @@
+"""A kind cluster of the checkout's own: what it serves on this machine, what it takes once, and that it is found again when its node was stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import urllib.request
+from collections import Counter
+from typing import Any
+
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import info_problem
+
+from tests.integration.playbook_output import changed_tasks
+from tests.integration.test_stack import NAME
+
+# As molecule/kind/converge.yml has them.
+SETTINGS: dict[str, Any] = {
+    "localstack_service_engine": "ministack",
+    "apps_image_delivery": "parts",
+    "cluster_kind_image": os.environ.get("NODE_IMAGE", ""),
+    "cluster_kind_config": {"networking": {"disableDefaultCNI": True, "kubeProxyMode": "none"}},
+}
+
+
+def docker(*arguments: str) -> str:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def node(stack: Any) -> str:
+    return f"{stack.facts['stack']}-control-plane"
+
+
+def test_it_is_of_this_checkout_and_no_other_context_was_used(stack: Any) -> None:
+    assert stack.facts["kind"] == "kind"
+    assert stack.facts["context"] == f"kind-{stack.facts['stack']}"
+
+
+def test_node_ports_answer_on_the_loopback_alone(stack: Any) -> None:
+    """Of all of them, and of the API server."""
+    (inspected,) = json.loads(docker("inspect", node(stack)))
+    places = [place for one in inspected["HostConfig"]["PortBindings"].values() for place in one]
+    assert {place["HostIp"] for place in places} == {"127.0.0.1"}
+    assert stack.env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:30566"
+    assert stack.env["DYNAMODB_ADMIN_URL"] == "http://127.0.0.1:30801"
+    for url in (stack.env["DYNAMODB_ADMIN_URL"], f"{stack.env['USERS_API_URL']}/healthz"):
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def test_the_node_has_each_image_once(stack: Any) -> None:
+    there = docker("exec", node(stack), "ctr", "--namespace", "k8s.io", "images", "ls", "-q").split()
+    ours = Counter(name.rpartition(":")[0] for name in there if name.startswith("localhost/localcloud/producer"))
+    assert set(ours.values()) == {1}
+
+
+def test_docker_that_a_user_may_not_use_is_told() -> None:
+    """By its real message."""
+    program = shutil.which("docker")
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        str(program),
+        "info",
+        "--format",
+        "{{json .}}",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/nonexistent"}
+    )
+    assert "this user may not use it" in str(info_problem(done.returncode, done.stdout, done.stderr))
+
+
+def test_a_stopped_node_is_started_again_with_its_data(stack: Any, playbook: Any) -> None:
+    """As after a restart of Docker, or of the machine."""
+    table = stack.session.resource("dynamodb", endpoint_url=stack.env["AWS_ENDPOINT_URL"]).Table(NAME)
+    table.put_item(Item={"Id": "kept"})
+    docker("stop", "--time", "60", node(stack))
+    done = playbook("site.yml", **SETTINGS)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "Run the kind cluster" in " ".join(changed_tasks(done.stdout))
+    assert "Verified: event probe-" in done.stdout
+    assert "Item" in table.get_item(Key={"Id": "kept"})

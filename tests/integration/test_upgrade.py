@@ -1,0 +1,88 @@
+"""A running stack is brought to the next Kubernetes: no request of the users API fails, no pod of an application ends, and nothing is left to do."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_releases
+
+from tests.integration.playbook_output import changed_tasks
+
+PROJECT = Path(__file__).resolve().parents[2]
+NAMESPACE = "devopstest"
+ENGINE = {"localstack_service_engine": "ministack"}
+NODE = "localcloud.stack.cluster : Run the embedded node"
+
+
+def containers(stack: Any) -> dict[str, str]:
+    """The running containers of the stack's own pods, by pod."""
+    pods = json.loads(stack.kubectl("get", "pods", "--namespace", NAMESPACE, "-o", "json"))["items"]
+    return {
+        pod["metadata"]["name"]: ",".join(sorted(one["containerID"] for one in pod["status"]["containerStatuses"]))
+        for pod in pods
+        if pod["status"]["phase"] == "Running"
+    }
+
+
+def version(stack: Any) -> str:
+    (node,) = json.loads(stack.kubectl("get", "nodes", "-o", "json"))["items"]
+    return str(node["status"]["nodeInfo"]["kubeletVersion"])
+
+
+@contextmanager
+def asked(url: str) -> Iterator[list[str]]:
+    """One request after the other, each by a connection of its own; what came of each."""
+    said: list[str] = []
+    ends = threading.Event()
+
+    def ask() -> None:
+        while not ends.is_set():
+            try:
+                said.append(str(httpx2.get(url, timeout=20).status_code))
+            except httpx2.HTTPError as error:
+                said.append(repr(error))
+            ends.wait(0.02)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield said
+    finally:
+        ends.set()
+        thread.join()
+
+
+def test_a_running_stack_goes_to_the_next_kubernetes(stack: Any, playbook: Callable[..., Any]) -> None:
+    newest, before = list(project_releases(PROJECT).values())[:2]
+    assert version(stack) == before
+    there = containers(stack)
+    predicted = changed_tasks(playbook("site.yml", "--check", **ENGINE).stdout)
+    assert NODE in predicted
+    with asked(f"{stack.env['USERS_API_URL']}/users?limit=1") as said:
+        done = playbook("site.yml", **ENGINE)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert f"upgraded in place from Kubernetes {before} to {newest}" in " ".join((done.stdout + done.stderr).split())
+    assert set(said) == {"200"}, [one for one in said if one != "200"]
+    assert version(stack) == newest
+    assert containers(stack) == there
+    assert changed_tasks(playbook("site.yml", **ENGINE).stdout) == []
+
+
+def test_it_does_not_go_back(stack: Any, playbook: Callable[..., Any]) -> None:
+    before = list(project_releases(PROJECT))[1]
+    begun = time.time()
+    done = playbook("site.yml", **ENGINE, cluster_kubernetes=before)
+    assert done.returncode != 0
+    assert "does not go back to an older minor version" in " ".join(done.stdout.split())
+    started = [
+        pod["metadata"]["creationTimestamp"]
+        for pod in json.loads(stack.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+    ]
+    assert not [one for one in started if one > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun))]
