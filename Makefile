@@ -115,12 +115,14 @@ all-checks:
 all-clusters: parts
 	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
 
-# A job of `make test`: each line begins with its name, and the last one says how long it took.
+# A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
+# have used (but for what a node starts: that is nobody's child).
+USED = "$$((EPOCHSECONDS - begin)) s, of CPU time $$(awk '{printf "%d", ($$16 + $$17) / 100}' /proc/$$$$/stat) s"
 job-%: setup-test
 	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; \
 	$(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | tee $(LOG) | sed --unbuffered 's/^/$*: /' \
-	&& echo "$*: passed after $$((EPOCHSECONDS - begin)) s" \
-	|| { echo "$*: failed after $$((EPOCHSECONDS - begin)) s"; $(if $(DRY_RUN),,mv $(LOG) $(JOBS)/$*.failed;) exit 1; }
+	&& echo "$*: passed after "$(USED) \
+	|| { echo "$*: failed after "$(USED); $(if $(DRY_RUN),,mv $(LOG) $(JOBS)/$*.failed;) exit 1; }
 
 # Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
 $(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks nice -n 5

@@ -77,7 +77,7 @@ def test_an_old_message_is_given_time_to_go() -> None:
 
 def test_a_git_server_that_is_away_is_waited_for_up_to_the_time_limit() -> None:
     with pytest.raises(KubernetesError, match="what runs goes on running"):
-        waiter(Script([AWAY]), timeout=0.05).wait()
+        waiter(Script([AWAY]), timeout=0.5).wait()
     assert waiter(Script([AWAY], [AWAY], [application()])).wait()["done"]
 
 

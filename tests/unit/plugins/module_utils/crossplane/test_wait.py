@@ -338,7 +338,7 @@ def test_absent_ends_at_once_where_aws_protects_what_is_to_go():
     free = thing()
     free["status"]["conditions"][0] |= {"status": "False", "message": message}
     with pytest.raises(KubernetesError, match=r"not gone after \d+ s"):
-        wait(script(listed(free)), options=options._replace(timeout=0.1))
+        wait(script(listed(free)), options=options._replace(timeout=0.5))
 
 
 def test_absent_is_not_reached_where_nobody_answers():

@@ -178,7 +178,7 @@ def test_silence_until_the_time_is_up():
     cluster = Cluster("good")
     cluster.failures = {path: [ApiError(0, "connection refused")] * 1000 for path in PARTS}
     with pytest.raises(KubernetesError, match=r"Waited 0 s, but the API server does not answer \(connection refused\)"):
-        waiter(cluster, "good", timeout=0.05).wait()
+        waiter(cluster, "good", timeout=0.5).wait()
 
 
 def test_a_crash_loop_ends_the_wait_with_its_log():
@@ -221,26 +221,26 @@ def test_pods_that_are_not_ready_count_before_their_controller_does():
 
 def test_the_time_is_up():
     with pytest.raises(KubernetesError, match="Waited 0 s, but 1 of 2 Deployments did not roll out") as caught:
-        waiter(Cluster("probe", "good"), "probe", "good", timeout=0.1).wait()
+        waiter(Cluster("probe", "good"), "probe", "good", timeout=0.5).wait()
     assert "Likely cause: container app runs but its probe fails" in caught.value.message
     assert caught.value.details["problems"] == []
 
 
 def test_nothing_matches():
     with pytest.raises(KubernetesError, match="matched the names web; there are: good, probe"):
-        waiter(Cluster("good", "probe"), "web", timeout=0.1).wait()
+        waiter(Cluster("good", "probe"), "web", timeout=0.5).wait()
 
 
 def test_nothing_matches_in_a_namespace_that_is_not_there():
     cluster = Cluster()
     cluster.failures = {CORE: [ApiError(404, "not found")]}
     with pytest.raises(KubernetesError, match="the namespace does not exist"):
-        waiter(cluster, "web", timeout=0.1).wait()
+        waiter(cluster, "web", timeout=0.5).wait()
 
 
 def test_one_name_of_two_is_missing():
     with pytest.raises(KubernetesError, match="Deployment web: it does not exist"):
-        waiter(Cluster("good"), "good", "web", timeout=0.1).wait()
+        waiter(Cluster("good"), "good", "web", timeout=0.5).wait()
 
 
 def test_nothing_to_wait_for():
