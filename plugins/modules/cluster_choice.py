@@ -113,7 +113,7 @@ missing_packages:
   returned: success
   type: list
   elements: str
-  sample: [containerd]
+  sample: [conntrack]
 """
 
 import os

@@ -30,6 +30,8 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registr
     architecture,
 )
 
+from tests.faults.bare_nodes import all_parts
+
 PROJECT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "me", "of-the-test"
 # The password's bcrypt hash, which is all that the registry takes.
@@ -283,7 +285,7 @@ def test_an_edit_is_one_layer_that_containerd_takes(tmp_path: Path, registry: Re
     second = build(images)["web"]
     assert time.monotonic() - begin < 10
     assert files_of(second)["srv/app"] == "two"
-    with running_containerd(tmp_path / "containerd") as ctr:
+    with running_containerd(tmp_path / "containerd", Path(all_parts()["containerd"].path)) as ctr:
         ctr("images", "import", first.path / "image.tar")
         blobs = tmp_path / "containerd/io.containerd.content.v1.content/blobs/sha256"
         assert image_layers.write_missing(

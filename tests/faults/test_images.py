@@ -24,27 +24,34 @@ import json, sys
 from pathlib import Path
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import Bases, PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
-cache, target, parts = sys.argv[1:]
+cache, target, parts, containerd = sys.argv[1:]
 parts = {name: PartPath(**part) for name, part in json.loads(parts).items()}
-print(json.dumps(Bases(Cache(Path(cache)), "of the test").take(parts, Path(target))))
+print(json.dumps(Bases(Cache(Path(cache)), PartPath(**json.loads(containerd))).take(parts, Path(target))))
 """
 
 
 @pytest.fixture(scope="module")
-def parts() -> dict[str, dict[str, str | None]]:
-    """A small image and a larger one, as a toolchain's result names them."""
+def built() -> dict[str, dict[str, str | None]]:
+    """containerd, a small image and a larger one, as a toolchain's result names them."""
     builder = Builder(Inventory.read(PROJECT), Cache(default_root()), print)
-    built = builder.require(["pause", "producer"])
+    built = builder.require(["containerd", "pause", "producer"])
     return {name: {"path": str(one.path), "digest": one.digest, "image": one.image} for name, one in built.items()}
 
 
+@pytest.fixture(scope="module")
+def parts(built: dict[str, dict[str, str | None]]) -> dict[str, dict[str, str | None]]:
+    """The two images."""
+    return {name: one for name, one in built.items() if one["image"]}
+
+
 @pytest.fixture
-def take(tmp_path: Path, parts: dict[str, dict[str, str | None]]) -> Take:
+def take(tmp_path: Path, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]) -> Take:
     """Start a process that takes all images, or those that are named, into a folder of this name."""
 
     def start(name: str, *wanted: str) -> subprocess.Popen[str]:
         images = {image: part for image, part in parts.items() if not wanted or image in wanted}
         command = [sys.executable, "-c", TAKE, str(tmp_path / "cache"), str(tmp_path / name), json.dumps(images)]
+        command.append(json.dumps(built["containerd"]))
         # What a user's umask is must not keep a pod's user from reading its image.
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, umask=0o077)
 
@@ -60,15 +67,15 @@ def working(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def unpacked(root: Path, images: list[str]) -> bool:
+def unpacked(root: Path, programs: Path, images: list[str]) -> bool:
     """Whether a containerd with this folder has the images unpacked, as containers need them, and no more."""
-    with running_containerd(root) as ctr:
+    with running_containerd(root, programs) as ctr:
         lines = {line.split()[0]: line for line in ctr("images", "check").splitlines()[1:]}
     return all(" incomplete (1/" in lines[image] and lines[image].split()[-1] == "true" for image in images)
 
 
 def test_a_base_that_is_killed_while_it_is_made(
-    tmp_path: Path, take: Take, parts: dict[str, dict[str, str | None]]
+    tmp_path: Path, take: Take, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]
 ) -> None:
     killed = take("one")
     contents = "parts/.node-images-*/containerd/io.containerd.content.v1.content/blobs/sha256/*"
@@ -84,12 +91,14 @@ def test_a_base_that_is_killed_while_it_is_made(
     assert not (tmp_path / "one").exists()
     again = take("two")
     assert json.loads(again.communicate(timeout=300)[0]) == {name: part["digest"] for name, part in parts.items()}
-    assert unpacked(tmp_path / "two", [str(part["image"]) for part in parts.values()])
+    assert unpacked(
+        tmp_path / "two", Path(str(built["containerd"]["path"])), [str(part["image"]) for part in parts.values()]
+    )
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_two_nodes_that_need_the_same_images_at_once(
-    tmp_path: Path, take: Take, parts: dict[str, dict[str, str | None]]
+    tmp_path: Path, take: Take, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]
 ) -> None:
     both = [take("one"), take("two")]
     for process in both:
@@ -100,7 +109,9 @@ def test_two_nodes_that_need_the_same_images_at_once(
     assert {path.stat().st_mode & 0o777 for path in layers} == {0o755}
     before = {path: path.lstat().st_mtime_ns for path in base.rglob("*")}
     for name in ("one", "two"):
-        assert unpacked(tmp_path / name, [str(part["image"]) for part in parts.values()])
+        assert unpacked(
+            tmp_path / name, Path(str(built["containerd"]["path"])), [str(part["image"]) for part in parts.values()]
+        )
     assert {path: path.lstat().st_mtime_ns for path in base.rglob("*")} == before, "a node wrote into what it shares"
 
 
@@ -108,6 +119,7 @@ def test_two_nodes_that_need_the_same_images_at_once(
 def test_a_base_that_was_damaged_is_made_again(
     tmp_path: Path,
     take: Take,
+    built: dict[str, dict[str, str | None]],
     parts: dict[str, dict[str, str | None]],
     where: str,
 ) -> None:
@@ -117,4 +129,4 @@ def test_a_base_that_was_damaged_is_made_again(
     os.truncate(largest, largest.stat().st_size // 2)
     again = take("two", "pause")
     assert json.loads(again.communicate(timeout=300)[0]) == {"pause": parts["pause"]["digest"]}
-    assert unpacked(tmp_path / "two", [str(parts["pause"]["image"])])
+    assert unpacked(tmp_path / "two", Path(str(built["containerd"]["path"])), [str(parts["pause"]["image"])])

@@ -27,9 +27,11 @@ Parts = dict[str, PartPath]
 
 def rebuilt(parts: Parts, folder: Path) -> Parts:
     """The same parts, as if they had been rebuilt: programs in another folder, all with another digest."""
-    shutil.copytree(parts["kubernetes"].path, folder / "kubernetes")
     others = {name: replace(part, digest=part.digest[::-1]) for name, part in parts.items()}
-    return {**others, "kubernetes": replace(others["kubernetes"], path=str(folder / "kubernetes"))}
+    for name in ("kubernetes", "containerd"):
+        shutil.copytree(parts[name].path, folder / name)
+        others[name] = replace(others[name], path=str(folder / name))
+    return others
 
 
 def program(node: Node, name: str) -> tuple[int, str]:
@@ -65,7 +67,7 @@ def test_a_killed_upgrade_is_gone_on_with_and_pods_stay(
 ) -> None:
     node = start("only", None)
     before = run_a_pod(node, parts)
-    server, kubelet = program(node, "kube-apiserver"), program(node, "kubelet")
+    server, *beside = (program(node, name) for name in ("kube-apiserver", "kubelet", "containerd"))
     others = rebuilt(parts, tmp_path)
     assert not node.is_up(others)
 
@@ -79,8 +81,10 @@ def test_a_killed_upgrade_is_gone_on_with_and_pods_stay(
     assert not node.is_up(others)
     assert node.up(others, all_versions())
     assert program(node, "kube-apiserver")[0] != server[0]
-    assert program(node, "kubelet")[0] != kubelet[0]
-    assert program(node, "kubelet")[1].startswith(others["kubernetes"].path)
+    kubelet, containerd = program(node, "kubelet"), program(node, "containerd")
+    assert not {kubelet[0], containerd[0]} & {process for process, _file in beside}
+    assert kubelet[1].startswith(others["kubernetes"].path)
+    assert containerd[1].startswith(others["containerd"].path)
     assert container(node, others) == before
     assert not list((node.folder / "state/config").glob("upgrade*"))
     assert node.is_up(others)

@@ -104,7 +104,7 @@ def inside(folder: Path, command: list[str]) -> int:
          f"--userland-proxy-path={parts}/docker-proxy", "--add-runtime", f"machine={runc}", "--default-runtime=machine",
          "--storage-driver=overlay2", "--ip6tables=false"],
         stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
-        env={**os.environ, "LD_LIBRARY_PATH": parts},
+        env={**os.environ, "LD_LIBRARY_PATH": parts, "PATH": f"{parts}:{os.environ['PATH']}"},
     )  # fmt: skip
 
     def answers() -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import WITHOUT_PROXIES
 
+from ..toolchain.containerd import images_config
 from ..toolchain.parts import IMAGE_REPOSITORY
 from . import security
 from .identity import (
@@ -37,7 +38,7 @@ CONTAINERD_SOCKET = f"{INSIDE}/containerd.sock"
 SUPERVISOR_SOCKET = f"{INSIDE}/supervisor.sock"
 # Where the parts are that have programs, whatever the cache's folder is called.
 PARTS = f"{INSIDE}/parts"
-PROGRAMS_OF = ("kubernetes", "kube-router")
+PROGRAMS_OF = ("kubernetes", "kube-router", "containerd", "runc")
 # What they ask is the node itself; only containerd fetches from elsewhere.
 DIRECTLY = shlex.join(WITHOUT_PROXIES)
 ADMIN_CONFIG = "/etc/kubernetes/admin.conf"
@@ -144,7 +145,7 @@ def supervisord_config(identity: Identity) -> str:
     """Every program of the node that is not a pod. Those of CLUSTER_PROGRAMS wait to be started."""
     kubernetes = f"{DIRECTLY} {PARTS}/kubernetes"
     programs = {
-        "containerd": f"containerd --config {STATE}/config/containerd.toml",
+        "containerd": f"{PARTS}/containerd/containerd --config {STATE}/config/containerd.toml",
         "registry": f"docker-registry serve {STATE}/config/registry.yml",
         "registry-write": f"docker-registry serve {STATE}/config/registry-write.yml",
         "kubelet": (
@@ -182,33 +183,42 @@ def answering(identity: Identity) -> dict[str, str]:
 
 
 def containerd_config(identity: Identity) -> str:
-    """containerd 1.6 and newer 1.x. `restrict_oom_score_adj`: the machine may lack CAP_SYS_RESOURCE."""
-    return f"""version = 2
+    """containerd's configuration. `restrict_oom_score_adj`: the machine may lack CAP_SYS_RESOURCE.
+
+    The shim and runc are named, as others may lie in PATH. Extensions by NRI would be read from the host's folders.
+    """
+    return f"""version = 4
 root = "{STATE}/containerd"
 state = "{INSIDE}/containerd"
-[grpc]
+disabled_plugins = ["io.containerd.nri.v1.nri"]
+[plugins."io.containerd.server.v1.grpc"]
   address = "{CONTAINERD_SOCKET}"
+[plugins."io.containerd.server.v1.ttrpc"]
+  address = "{CONTAINERD_SOCKET}.ttrpc"
 [plugins."io.containerd.internal.v1.opt"]
   path = "{STATE}/containerd-opt"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "{IMAGE_REPOSITORY}/pause:1"
-  restrict_oom_score_adj = true
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "{STATE}/config/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "overlayfs"
-    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-      runtime_type = "io.containerd.runc.v2"
-      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        SystemdCgroup = false
-  [plugins."io.containerd.grpc.v1.cri".registry]
+[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "overlayfs"
+  [plugins."io.containerd.cri.v1.images".pinned_images]
+    sandbox = "{IMAGE_REPOSITORY}/pause:1"
+  [plugins."io.containerd.cri.v1.images".registry]
     config_path = "{STATE}/config/certs.d"
+[plugins."io.containerd.cri.v1.runtime"]
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.cri.v1.runtime".cni]
+    bin_dirs = ["/usr/lib/cni"]
+    conf_dir = "{STATE}/config/cni"
+  [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    runtime_path = "{PARTS}/containerd/containerd-shim-runc-v2"
+    [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+      BinaryName = "{PARTS}/runc/runc"
+      SystemdCgroup = false
 """
 
 
-def images_init_script(root: PurePath) -> str:
-    """Run as the first process in namespaces of its own, where images are imported: a containerd without Kubernetes.
+def images_init_script(root: PurePath, containerd: PurePath) -> str:
+    """Run as the first process in namespaces of its own, where images are imported: this containerd without Kubernetes.
 
     Its socket has the same short path as in a node, wherever `root`, its folder on the host, is.
     """
@@ -218,14 +228,8 @@ mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p {INSIDE}
 cat > {INSIDE}/containerd.toml << 'END'
-version = 2
-root = {json.dumps(str(root))}
-state = "{INSIDE}/containerd"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
-[grpc]
-  address = "{CONTAINERD_SOCKET}"
-END
-exec containerd --config {INSIDE}/containerd.toml
+{images_config(str(root), f"{INSIDE}/containerd", CONTAINERD_SOCKET)}END
+exec {shlex.quote(str(containerd))} --config {INSIDE}/containerd.toml
 """
 
 

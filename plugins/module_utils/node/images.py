@@ -82,7 +82,7 @@ class Manifest:
 
 
 def base_digest(containerd: str, images: Mapping[str, str]) -> str:
-    """The digest of a base's inputs: containerd's version, and the digests of the images by name."""
+    """The digest of a base's inputs: those of containerd, and of the images by name."""
     inputs = json.dumps([FORMAT, containerd, dict(images)], sort_keys=True)
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
@@ -114,9 +114,9 @@ def best(manifests: Mapping[Path, Manifest], sizes: Mapping[str, int], images: M
 
 
 class Bases:
-    """The bases of a cache, as far as this version of containerd makes and uses them."""
+    """The bases of a cache, as far as this containerd makes and uses them."""
 
-    def __init__(self, cache: Cache, containerd: str) -> None:
+    def __init__(self, cache: Cache, containerd: PartPath) -> None:
         self.cache = cache
         self.containerd = containerd
 
@@ -149,16 +149,16 @@ class Bases:
         return {
             base: manifest
             for base, manifest in found.items()
-            if manifest is not None and (manifest.format, manifest.containerd) == (FORMAT, self.containerd)
+            if manifest is not None and (manifest.format, manifest.containerd) == (FORMAT, self.containerd.digest)
         }
 
     def _make(self, images: Mapping[str, PartPath], wanted: Mapping[str, str], programs: list[Path]) -> Path:
-        digest = base_digest(self.containerd, wanted)
+        digest = base_digest(self.containerd.digest, wanted)
 
         def build(out: Path) -> None:
-            fill(out / CONTAINERD, [part.archive for part in images.values()])
+            fill(out / CONTAINERD, Path(self.containerd.path), [part.archive for part in images.values()])
             share(out / CONTAINERD, programs)
-            manifest = Manifest(FORMAT, self.containerd, wanted, fingerprint(out / CONTAINERD))
+            manifest = Manifest(FORMAT, self.containerd.digest, wanted, fingerprint(out / CONTAINERD))
             (out / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
 
         base = self.cache.path(PREFIX, digest)
@@ -213,13 +213,13 @@ def link(source: Path, target: Path) -> None:
         raise
 
 
-def fill(root: Path, archives: list[Path]) -> None:
-    """Import and unpack images into a root folder of containerd, two of like size at a time, the largest first. Raises NodeError.
+def fill(root: Path, programs: Path, archives: list[Path]) -> None:
+    """Import and unpack images into a root folder of the containerd in `programs`, two of like size at a time, the largest first. Raises NodeError.
 
     What they were unpacked from, half of the space, is given up: containers need what is unpacked, and nobody takes images from here.
     """
     ordered = sorted(archives, key=lambda archive: archive.stat().st_size, reverse=True)
-    with running_containerd(root) as ctr, ThreadPoolExecutor(2) as pool:
+    with running_containerd(root, programs) as ctr, ThreadPoolExecutor(2) as pool:
         for first in range(0, len(ordered), 2):
             list(pool.map(lambda archive: ctr("images", "import", archive), ordered[first : first + 2]))
             # Only while nothing is imported, as it takes layers away that are not unpacked yet.
@@ -259,11 +259,11 @@ def large_files(folders: list[Path]) -> Iterator[str]:
 
 
 @contextmanager
-def running_containerd(root: Path) -> Iterator[Callable[..., str]]:
-    """A containerd in namespaces of its own that keeps its contents in `root`; yields what runs its client. It ends in order."""
+def running_containerd(root: Path, programs: Path) -> Iterator[Callable[..., str]]:
+    """A containerd of the folder `programs`, in namespaces of its own, that keeps its contents in `root`; yields what runs its client. It ends in order."""
     root.mkdir(exist_ok=True)
     script = root.parent / "init.sh"
-    script.write_text(config.images_init_script(root))
+    script.write_text(config.images_init_script(root, programs / "containerd"))
     log_path = root.parent / "containerd.log"
     with open(log_path, "w") as log:
         # It ends with its maker, as recipes' commands do.
@@ -281,7 +281,7 @@ def running_containerd(root: Path) -> Iterator[Callable[..., str]]:
 
     def ctr(*arguments: str | Path) -> str:
         socket = f"/proc/{first().pid}/root{config.CONTAINERD_SOCKET}"
-        return host.run("ctr", "--address", socket, "--namespace", "k8s.io", *arguments)
+        return host.run(programs / "ctr", "--address", socket, "--namespace", "k8s.io", *arguments)
 
     def answers() -> str | None:
         if child.poll() is not None:

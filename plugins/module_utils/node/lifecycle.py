@@ -56,7 +56,7 @@ HANGING_SECONDS = 10
 # What all of kubeadm's upgrade may take: four components, of which one may have to be put back, and etcd's data.
 UPGRADE_SECONDS = 900
 # Parts that run as the node.
-PROGRAMS = ("kubernetes", "kube-router", *CONTROL_PLANE, "coredns-image")
+PROGRAMS = (*config.PROGRAMS_OF, *CONTROL_PLANE, "coredns-image")
 
 
 @dataclass
@@ -239,6 +239,11 @@ class Node:
         """NodeError if the node runs versions from which it can't be upgraded to these."""
         if self.record is None or not self.record.initialized:
             return
+        if unknown := [name for name in config.PROGRAMS_OF if name not in self.record.parts]:
+            raise NodeError(
+                f"The node was made by a version of this collection whose nodes had no {' and no '.join(unknown)} of their own, and can't be upgraded in "
+                "place. Nothing was touched. Run `make down`, then `make up`."
+            )
         if problem := upgrade.step_problem(self._running_versions(), versions):
             raise NodeError(problem)
 
@@ -313,7 +318,7 @@ class Node:
     def _take_images(self, parts: Mapping[str, PartPath], target: Path) -> dict[str, str]:
         """Take the images that are imported already; the digest by name. Without any, the node imports all by itself."""
         try:
-            return Bases(self.cache, host.run("containerd", "--version").strip()).take(parts, target)
+            return Bases(self.cache, parts["containerd"]).take(parts, target)
         except (NodeError, WaitError, OSError) as error:
             self.notes.append(
                 f"The node imports its images by itself, as none could be kept for it in {self.cache.results}: {error} "
@@ -433,7 +438,9 @@ class Node:
 
     def _ctr(self, *arguments: str | Path) -> str:
         socket = self._inside(config.CONTAINERD_SOCKET)
-        return host.run("ctr", "--address", socket, "--namespace", "k8s.io", *arguments)
+        return host.run(
+            self._inside(f"{config.PARTS}/containerd/ctr"), "--address", socket, "--namespace", "k8s.io", *arguments
+        )
 
     def _missing_images(self, parts: Mapping[str, PartPath], names: tuple[str, ...]) -> list[str]:
         """Those of the images that the node doesn't have yet."""
@@ -593,11 +600,14 @@ class Node:
             self._exec("ln", "--symbolic", "--force", "--no-dereference", parts[name].path, f"{config.PARTS}/{name}")
         supervisor = self._supervisor()
         supervisor.reloadConfig()
-        for name in config.CLUSTER_PROGRAMS:
+        runtime = ("containerd",) if parts["containerd"].digest != self.known.parts["containerd"] else ()
+        for name in (*runtime, *config.CLUSTER_PROGRAMS):
             with contextlib.suppress(Fault):  # it does not run
                 supervisor.stopProcess(name)
             supervisor.removeProcessGroup(name)
             supervisor.addProcessGroup(name)
+        if runtime:
+            self._wait("containerd", self._containerd_ready, timeout=30)
         self._start_programs(list(config.CLUSTER_PROGRAMS))
 
     def _control_plane_problem(self, kubernetes: Path) -> str | None:

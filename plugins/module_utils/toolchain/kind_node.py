@@ -24,12 +24,18 @@ from pathlib import Path
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
 from .cache import remove
+from .containerd import images_config
 
 if t.TYPE_CHECKING:
     from .recipes import Workshop
 
 # What a node runs, by the part it is of.
-PROGRAMS = {"kubernetes": ("kubeadm", "kubelet", "kubectl", "kube-proxy"), "kube-router": ("kube-router",)}
+PROGRAMS = {
+    "kubernetes": ("kubeadm", "kubelet", "kubectl", "kube-proxy"),
+    "kube-router": ("kube-router",),
+    "containerd": ("containerd", "containerd-shim-runc-v2", "ctr"),
+    "runc": ("runc",),
+}
 CONTAINERD_SECONDS = 30
 
 
@@ -85,7 +91,7 @@ def names_for(wanted: Iterable[str], needs: Mapping[str, Path]) -> dict[str, Pat
 def import_images(shop: Workshop, root: Path, parts: Mapping[str, Path]) -> None:
     """Put these parts' images into a root folder's containerd, each under this name."""
     with containerd(shop, root / "var/lib/containerd") as socket:
-        ctr = ("ctr", "--address", socket, "--namespace", "k8s.io", "images")
+        ctr = (shop.needs["containerd"] / "ctr", "--address", socket, "--namespace", "k8s.io", "images")
         for name, part in parts.items():
             # A container's start unpacks what it needs.
             shop.run(*ctr, "import", "--no-unpack", part / "image.tar")
@@ -98,13 +104,9 @@ def containerd(shop: Workshop, root: Path) -> Iterator[str]:
     # A socket's path must be short.
     with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as state:
         socket = f"{state}/socket"
-        (Path(state) / "config.toml").write_text(
-            f"version = 2\nroot = {json.dumps(str(root))}\nstate = {json.dumps(f'{state}/run')}\n"
-            'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]\n'
-            f"[grpc]\n  address = {json.dumps(socket)}\n"
-        )
+        (Path(state) / "config.toml").write_text(images_config(str(root), f"{state}/run", socket))
         process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            ["setpriv", "--pdeathsig", "TERM", "containerd", "--config", f"{state}/config.toml"],
+            ["setpriv", "--pdeathsig", "TERM", shop.needs["containerd"] / "containerd", "--config", f"{state}/config.toml"],
             stdin=subprocess.DEVNULL, stdout=shop.log, stderr=shop.log, env=dict(os.environ),
         )  # fmt: skip
 

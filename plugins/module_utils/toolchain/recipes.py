@@ -94,7 +94,7 @@ class Workshop:
         )
 
     def go(self, *arguments: str | Path, cwd: Path) -> None:
-        """Run the Go command with caches of our own. CGO is off, so the binaries run in images from scratch."""
+        """Run the Go command with caches of our own. Without CGO, or linked statically with it, binaries run in images from scratch."""
         go_cache = self.cache.root / "go"
         self.run(
             "go",
@@ -104,7 +104,7 @@ class Workshop:
             GOCACHE=str(go_cache / "build"),
             # The linker leaves debug data out (-s -w), so no compiler needs to make any.
             GOFLAGS="-modcacherw -trimpath -buildvcs=false -gcflags=all=-dwarf=false",
-            CGO_ENABLED="0",
+            CGO_ENABLED="1" if self.part.spec.get("cgo") else "0",
             **collector(),
             GOTOOLCHAIN="local",
             GOWORK="off",
@@ -139,8 +139,11 @@ class Workshop:
         return Path(listed.stdout.strip())
 
     def stamp(self) -> str:
-        """Linker flags that strip the binary and set the version it reports."""
-        return " ".join(["-s -w", *(f"-X {name}={value}" for name, value in self.part.spec.get("stamp", {}).items())])
+        """Linker flags that strip the binary, set the version it reports, and link what is written in C statically."""
+        static = ["-extldflags -static"] if self.part.spec.get("cgo") else []
+        return " ".join(
+            ["-s -w", *static, *(f"-X {name}={value}" for name, value in self.part.spec.get("stamp", {}).items())]
+        )
 
 
 def collector() -> dict[str, str]:
@@ -165,7 +168,7 @@ def build(workshop: Workshop, out: Path) -> None:
 
 
 def build_go(shop: Workshop, out: Path) -> None:
-    """The `tool` commands of the part's go.mod, or the packages named in its entry, with the entry's build tags."""
+    """The `tool` commands of the part's go.mod, or the packages named in its entry, with the entry's build tags, and with C where it says `cgo`."""
     tags = [f"-tags={','.join(shop.part.spec['tags'])}"] if "tags" in shop.part.spec else []
     packages = shop.part.spec.get("packages", ["tool"])
     shop.go("build", *tags, "-ldflags", shop.stamp(), "-o", f"{out}/", *packages, cwd=shop.folder)

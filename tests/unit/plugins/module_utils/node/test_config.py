@@ -20,7 +20,7 @@ PROJECT = Path(__file__).resolve().parents[5]
 IDENTITY = choose("/home/me/stack", [])
 FILES = config.files(
     IDENTITY,
-    {"kubernetes": "/cache/kubernetes", "kube-router": "/cache/kube-router"},
+    {name: f"/cache/{name}" for name in config.PROGRAMS_OF},
     {"kubernetes": "v1.34.2", "coredns": "v1", "etcd": "v3"},
     ["/venv/bin/python", "-m", "supervisor.supervisord"],
     "c2VjcmV0",
@@ -92,13 +92,39 @@ def test_whoever_became_root_by_sudo_stays_a_caller() -> None:
 
 def test_containerd_listens_where_the_kubelet_calls() -> None:
     containerd = tomllib.loads(FILES["config/containerd.toml"])
-    socket = containerd["grpc"]["address"]
+    socket = containerd["plugins"]["io.containerd.server.v1.grpc"]["address"]
     assert kubeadm("InitConfiguration")["nodeRegistration"]["criSocket"] == f"unix://{socket}"
     assert f"--container-runtime-endpoint=unix://{socket}" in FILES["config/supervisord.conf"]
 
 
+def test_a_node_runs_its_own_containers_whatever_else_is_installed() -> None:
+    runtime = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]
+    runc = runtime["runtimes"]["runc"]
+    assert runc["runtime_path"] == f"{config.PARTS}/containerd/containerd-shim-runc-v2"
+    assert runc["options"]["BinaryName"] == f"{config.PARTS}/runc/runc"
+
+
+def test_images_are_imported_whatever_the_folders_are_called(tmp_path: Path) -> None:
+    """The script writes its configuration and runs this containerd."""
+    hostile = tmp_path / "a 'cache' \"of\" $(touch executed) `x`; 5% #"
+    hostile.mkdir()
+    program = hostile / "containerd"
+    program.write_text('#!/bin/sh\ncat "$2"\n')
+    program.chmod(0o755)
+    script = config.images_init_script(hostile / "root", program).replace(config.INSIDE, str(tmp_path))
+    lines = [line for line in script.splitlines() if not line.startswith("mount ")]
+    done = subprocess.run(["sh", "-euc", "\n".join(lines)], check=True, capture_output=True, text=True, cwd=tmp_path)
+    found = tomllib.loads(done.stdout)
+    assert found["root"] == str(hostile / "root")
+    assert found["plugins"]["io.containerd.server.v1.grpc"]["address"] == f"{tmp_path}/containerd.sock"
+    assert "io.containerd.grpc.v1.cri" in found["disabled_plugins"]
+    assert not (tmp_path / "executed").exists()
+
+
 def test_the_sandbox_image_is_the_one_that_is_built() -> None:
-    image = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"]
+    image = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.cri.v1.images"]["pinned_images"][
+        "sandbox"
+    ]
     assert image == project_parts(PROJECT)["pause"].image("")
 
 
@@ -150,14 +176,14 @@ def test_no_file_speaks_of_a_checkout(name: str) -> None:
 def test_folders_with_any_name_come_into_the_node(tmp_path: Path) -> None:
     """The lines of the script that name the host's folders do what they are to, run by a shell."""
     hostile = f"{tmp_path}/a 'cache' \"of\" $(touch {tmp_path}/executed) `x`; 5% #"
-    parts = {"kubernetes": f"{hostile}/kubernetes", "kube-router": f"{hostile}/kube-router"}
+    parts = {name: f"{hostile}/{name}" for name in config.PROGRAMS_OF}
     python = f"{hostile}/python"
     Path(hostile).mkdir(parents=True)
     Path(python).write_text('#!/bin/sh\necho "ran $*"\n')
     Path(python).chmod(0o755)
     script = config.init_script(IDENTITY, parts, [python, "-m", "supervisor.supervisord"])
     lines = [line for line in script.splitlines() if line.startswith(("ln -s", "exec"))]
-    assert len(lines) == 3
+    assert len(lines) == 1 + len(parts)
     (tmp_path / "parts").mkdir()
     local = "\n".join(lines).replace(config.PARTS, str(tmp_path / "parts"))
     done = subprocess.run(["sh", "-euc", local], check=True, capture_output=True, text=True)
@@ -172,4 +198,4 @@ def test_only_containerd_uses_a_proxy() -> None:
     parser.read_string(FILES["config/supervisord.conf"])
     for name in config.CLUSTER_PROGRAMS:
         assert parser[f"program:{name}"]["command"].startswith("env -u ALL_PROXY -u HTTPS_PROXY")
-    assert parser["program:containerd"]["command"].startswith("containerd ")
+    assert parser["program:containerd"]["command"].startswith(f"{config.PARTS}/containerd/containerd ")

@@ -23,7 +23,7 @@ class Containerd:
     def __init__(self) -> None:
         self.imported: list[list[Path]] = []
 
-    def fill(self, root: Path, archives: list[Path]) -> None:
+    def fill(self, root: Path, _programs: Path, archives: list[Path]) -> None:
         self.imported.append(archives)
         (root / LAYER).parent.mkdir(parents=True)
         (root / LAYER).write_text("".join(archive.read_text() for archive in archives))
@@ -31,6 +31,9 @@ class Containerd:
         for name in images.DATABASES:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text("database")
+
+
+CONTAINERD = PartPath("/parts/containerd", "1")
 
 
 @pytest.fixture
@@ -42,7 +45,7 @@ def containerd(monkeypatch: pytest.MonkeyPatch) -> Containerd:
 
 @pytest.fixture
 def bases(tmp_path: Path, containerd: Containerd) -> Bases:
-    return Bases(Cache(tmp_path / "cache"), "containerd 1")
+    return Bases(Cache(tmp_path / "cache"), CONTAINERD)
 
 
 def parts(folder: Path, **sizes: int) -> dict[str, PartPath]:
@@ -141,7 +144,7 @@ def test_another_version_is_not_taken(
     bases.take(wanted, tmp_path / "one")
     if what == "format":
         monkeypatch.setattr(images, "FORMAT", images.FORMAT + 1)
-    later = Bases(bases.cache, "containerd 2" if what == "containerd" else "containerd 1")
+    later = Bases(bases.cache, PartPath("", "2") if what == "containerd" else CONTAINERD)
     later.take(wanted, tmp_path / "two")
     assert len(containerd.imported) == 2
 
@@ -222,7 +225,7 @@ def test_layers_are_given_up_only_while_nothing_is_imported(tmp_path: Path, monk
     running = threading.Semaphore(2)
 
     @contextmanager
-    def fake(_root: Path) -> Iterator[Callable[..., str]]:
+    def fake(_root: Path, _programs: Path) -> Iterator[Callable[..., str]]:
         def ctr(*words: str | Path) -> str:
             if words[0] == "images":
                 with running:
@@ -240,6 +243,6 @@ def test_layers_are_given_up_only_while_nothing_is_imported(tmp_path: Path, monk
     archives = [tmp_path / name for name in "abc"]
     for size, path in enumerate(archives):
         path.write_bytes(b"x" * size)
-    images.fill(tmp_path / "root", archives)
+    images.fill(tmp_path / "root", tmp_path, archives)
     prune = "content prune references"
     assert (sorted(calls[:2]), calls[2:]) == (["b", "c"], [prune, "a", prune])

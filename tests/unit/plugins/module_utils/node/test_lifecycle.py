@@ -15,7 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle im
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
 from ansible_collections.localcloud.stack.plugins.modules import embedded_node
 
-PROGRAMS = ("kubernetes", "kube-router", *lifecycle.CONTROL_PLANE, "coredns-image")
+PROGRAMS = lifecycle.PROGRAMS
 PARTS = {name: PartPath(f"/parts/{name}", "1", image=f"localhost/{name}:1") for name in (*PROGRAMS, "producer")}
 
 
@@ -95,6 +95,12 @@ def test_other_parts_of_kubernetes_are_brought_to_the_node(node: Node) -> None:
     assert not node.is_up({**PARTS, "kubernetes": PartPath("/parts/kubernetes", "2")})
     with pytest.raises(NodeError, match="not made without kubernetes, kube-router"):
         node.is_up({})
+
+
+def test_a_node_from_before_its_own_containerd_is_refused(node: Node) -> None:
+    del node.known.parts["containerd"]
+    with pytest.raises(NodeError, match="no containerd of their own.*Nothing was touched. Run `make down`"):
+        node.refuse_versions({})
 
 
 RUNNING = """\

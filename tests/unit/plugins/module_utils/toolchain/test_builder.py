@@ -92,6 +92,11 @@ def test_a_part_is_built_with_its_tags(project: Path, tmp_path: Path, monkeypatc
     assert not [word for word in plain if word.startswith("-tags")]
 
 
+def test_c_is_linked_statically(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "-extldflags -static" in " ".join(command_of(monkeypatch, project, tmp_path, "go", cgo=True))
+    assert "extldflags" not in " ".join(command_of(monkeypatch, project, tmp_path, "go"))
+
+
 def test_what_a_module_lacks_is_put_there_before_it_is_built(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
