@@ -98,6 +98,8 @@ DRY_RUN = $(findstring n,$(firstword -$(MAKEFLAGS)))
 LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
 # Its jobs build one after the other, so that none gives up the caches of compilers (cluster_keep_downloads).
 test: export CI := $(or $(CI),true)
+# What somebody's own stack runs is not what is tested.
+test: export LOCALCLOUD_KUBERNETES :=
 test: setup-test ## set everything up and run all tests
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
 	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters \
@@ -116,7 +118,7 @@ all-clusters: parts
 	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
-# have used (but for what a node starts: that is nobody's child).
+# have used, without those of nodes, whose parent is init.
 USED = "$$((EPOCHSECONDS - begin)) s, of CPU time $$(awk '{printf "%d", ($$16 + $$17) / 100}' /proc/$$$$/stat) s"
 job-%: setup-test
 	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; \

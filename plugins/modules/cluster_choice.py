@@ -102,7 +102,7 @@ server_version:
   description: Version of an existing cluster.
   returned: when RV(kind) is V(existing)
   type: str
-  sample: v1.34.2
+  sample: v1.37.2
 image_delivery:
   description: The way of images into an existing cluster or one of kind, and the kind cluster that they are loaded into.
   returned: when RV(kind) is V(existing) or V(kind)

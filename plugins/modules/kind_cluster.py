@@ -93,7 +93,7 @@ server_version:
   description: What it says of its version; empty where there is no cluster yet.
   returned: when O(state=present)
   type: str
-  sample: v1.34.2
+  sample: v1.37.2
 ports:
   description: Node ports that O(address) serves.
   returned: when O(state=present)
