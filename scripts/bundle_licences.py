@@ -33,6 +33,7 @@ def collect(
     components: dict[str, bool] = {"localcloud.stack": True}
     for name, found in (
         *go_modules(inventory, parts, cache, project),
+        *libraries(inventory, parts),
         *wheels(files / "wheels"),
         *packages(files / "packages"),
     ):
@@ -71,6 +72,16 @@ def go_modules(inventory: Inventory, parts: Iterable[str], cache: Cache, project
         )
     for module in modules:
         yield f"go/{module}", texts_in(store / escaped(module)) or texts_in(kept / escaped(module))
+
+
+def libraries(
+    inventory: Inventory, parts: Iterable[str], documents: Path = Path("/usr/share/doc")
+) -> Iterator[tuple[str, Texts]]:
+    """The C libraries that are linked into the programs of these parts, from Debian packages of this machine."""
+    names = with_needs(inventory.parts, [name for name in parts if name in inventory.parts])
+    for package in sorted({one for name in names for one in inventory.parts[name].spec.get("cgo", [])}):
+        copyright_file = documents / package / "copyright"
+        yield f"debian/{package}", {"copyright": copyright_file.read_bytes()} if copyright_file.is_file() else {}
 
 
 def linked(said: str) -> list[str]:

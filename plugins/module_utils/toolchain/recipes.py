@@ -168,7 +168,7 @@ def build(workshop: Workshop, out: Path) -> None:
 
 
 def build_go(shop: Workshop, out: Path) -> None:
-    """The `tool` commands of the part's go.mod, or the packages named in its entry, with the entry's build tags, and with C where it says `cgo`."""
+    """The `tool` commands of the part's go.mod, or the packages named in its entry, with the entry's build tags and C libraries."""
     tags = [f"-tags={','.join(shop.part.spec['tags'])}"] if "tags" in shop.part.spec else []
     packages = shop.part.spec.get("packages", ["tool"])
     shop.go("build", *tags, "-ldflags", shop.stamp(), "-o", f"{out}/", *packages, cwd=shop.folder)

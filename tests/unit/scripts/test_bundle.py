@@ -460,6 +460,15 @@ def test_the_licences_of_a_wheel(tmp_path: Path) -> None:
     assert list(bundle_licences.wheels(tmp_path)) == [("python/one-1.0", {"LICENSE.txt": b"text"})]
 
 
+def test_the_licences_of_c_libraries_of_the_bundled_programs_alone(tmp_path: Path) -> None:
+    (tmp_path / "libseccomp-dev").mkdir()
+    (tmp_path / "libseccomp-dev/copyright").write_text("text")
+    inventory = Inventory.read(Path(__file__).resolve().parents[3])
+    found = list(bundle_licences.libraries(inventory, ["runc", "helm"], tmp_path))
+    assert found == [("debian/libc6-dev", {}), ("debian/libseccomp-dev", {"copyright": b"text"})]
+    assert not list(bundle_licences.libraries(inventory, ["helm"], tmp_path))
+
+
 def test_a_tar_is_not_read_beyond_its_member() -> None:
     part = bundle_archive.Part(io.BytesIO(b"0123456789"), 4)
     assert (part.read(3), part.read(3), part.read()) == (b"012", b"3", b"")
