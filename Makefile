@@ -194,8 +194,9 @@ refusals: setup-test ## bad input and bad surroundings, and what real AWS would 
 # Those beside the newest, which `make test` runs.
 RELEASES = $$(python -c 'import yaml; print(*yaml.safe_load(open("toolchain/parts.yml"))["kubernetes_releases"])')
 test-matrix: setup-test ## the stack on each other Kubernetes that a node may have, and an upgrade from one to the next (cold: 10 min for each)
-	set -e; for release in $(RELEASES); do LOCALCLOUD_KUBERNETES=$$release $(MAKE) --no-print-directory molecule-ministack; done
-	$(MAKE) --no-print-directory molecule-upgrade
+	@failed=; for release in $(RELEASES); do LOCALCLOUD_KUBERNETES=$$release $(MAKE) --no-print-directory molecule-ministack || failed="$$failed $$release"; done; \
+	$(MAKE) --no-print-directory molecule-upgrade || failed="$$failed upgrade"; \
+	test -z "$$failed" || { echo "Failed:$$failed" >&2; exit 1; }
 
 faults: setup-test ## interruption, killed processes, lost data
 	pytest tests/faults

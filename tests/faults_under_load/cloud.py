@@ -21,10 +21,17 @@ from tests.faults.conftest import Stack
 from tests.faults_under_load.load import Load, RefusedError
 
 NAMESPACE = "devopstest"
+# The program of a pod's sandbox (toolchain/pause).
+PAUSE = "catatonit"
 TOPIC = "justtrack-dev-devops-producer-events"
 TABLE = "justtrack-dev-devops-consumer-events"
 EMULATOR = "app.kubernetes.io/component=emulator"
 WITNESS = "localcloud-faults"
+NUMBERS_OF_MESSAGES = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 # Without the autoscaler the number of pods stays the same.
 SETTINGS = {"localstack_service_engine": "ministack", "stack_users_autoscaling": False}
 # Asks a nameserver for an address, within the node's network.
@@ -88,6 +95,15 @@ class Cloud(Stack):
             "buckets": sorted(one["Name"] for one in s3.list_buckets()["Buckets"]),
         }
 
+    def waiting(self) -> int:
+        """How many messages the queues have, those that nobody may receive yet included."""
+        sqs = self.client("sqs")
+        numbers = [
+            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            for url in sqs.list_queues().get("QueueUrls", [])
+        ]
+        return sum(int(text) for one in numbers for name, text in one.items() if name in NUMBERS_OF_MESSAGES)
+
     # The node's processes
 
     @property
@@ -121,7 +137,7 @@ class Cloud(Stack):
                 inside = uid in Path(f"/proc/{process.pid}/cgroup").read_text()
             except OSError:
                 continue
-            if inside and _name(process) != "pause":
+            if inside and _name(process) != PAUSE:
                 return process, Path(f"/proc/{process.pid}/cgroup")
         raise AssertionError(f"no process of a pod {selector} runs")
 
