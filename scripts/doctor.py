@@ -427,7 +427,8 @@ def count_unbuilt(project: Path) -> int:
     block = re.search(r"^__cluster_node_parts:\n((?:  - \S+\n)+)", text, re.M)
     names = re.findall(r"- (\S+)", block[1] if block else "")
     wanted = [*names, "crossplane", "crossplane-image", "provider-aws", "provider-aws-image", "provider-aws-package"]
-    return len(Builder(Inventory.read(project), Cache(default_root()), print).missing(wanted))
+    inventory = Inventory.read(project, kubernetes=os.environ.get("LOCALCLOUD_KUBERNETES", ""))
+    return len(Builder(inventory, Cache(default_root()), print).missing(wanted))
 
 
 @contextlib.contextmanager

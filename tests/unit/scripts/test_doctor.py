@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Inventory
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 PROJECT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(PROJECT))
@@ -258,3 +260,14 @@ def test_it_runs_as_make_runs_it(options: list[str], tmp_path: Path) -> None:
     assert done.stdout.startswith("This machine: "), done.stderr
     assert "\n`make up` " in done.stdout
     assert done.stderr == ""
+
+
+def test_parts_are_counted_of_the_kubernetes_that_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LOCALCLOUD_KUBERNETES", raising=False)
+    cache = Cache(default_root())
+    for name, digest in Inventory.read(PROJECT).digests.items():
+        cache.path(name, digest).mkdir(parents=True)
+    assert doctor.count_unbuilt(PROJECT) == 0
+    monkeypatch.setenv("LOCALCLOUD_KUBERNETES", "1.36")
+    assert doctor.count_unbuilt(PROJECT) > 0
