@@ -33,6 +33,8 @@ from .host import NodeError
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
 
+# The client reads the archive by itself, which takes less than half the CPU time of containerd's transfer service (2.4.2).
+IMPORT = ("images", "import", "--local")
 # Raise it when what a base consists of changes, so that no older one is taken.
 FORMAT = 1
 PREFIX = "node-images"
@@ -221,7 +223,7 @@ def fill(root: Path, programs: Path, archives: list[Path]) -> None:
     ordered = sorted(archives, key=lambda archive: archive.stat().st_size, reverse=True)
     with running_containerd(root, programs) as ctr, ThreadPoolExecutor(2) as pool:
         for first in range(0, len(ordered), 2):
-            list(pool.map(lambda archive: ctr("images", "import", archive), ordered[first : first + 2]))
+            list(pool.map(lambda archive: ctr(*IMPORT, archive), ordered[first : first + 2]))
             # Only while nothing is imported, as it takes layers away that are not unpacked yet.
             ctr("content", "prune", "references")
     # Where each containerd keeps its own number.

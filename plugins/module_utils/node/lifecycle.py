@@ -32,7 +32,7 @@ from ..toolchain.cache import Cache, remove
 from . import base, base_store, certificates, config, etcd, host, security, upgrade
 from .host import NodeError
 from .identity import Identity, choose, key
-from .images import Bases, PartPath
+from .images import IMPORT, Bases, PartPath
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
@@ -455,7 +455,7 @@ class Node:
             archive = self.folder / f"{name}.tar"
             try:
                 reduced = image_layers.write_missing(parts[name].archive, self._has_content, archive)
-                self._ctr("images", "import", "--no-unpack", archive if reduced else parts[name].archive)
+                self._ctr(*IMPORT, "--no-unpack", archive if reduced else parts[name].archive)
             finally:
                 archive.unlink(missing_ok=True)
 

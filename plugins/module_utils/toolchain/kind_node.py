@@ -94,7 +94,7 @@ def import_images(shop: Workshop, root: Path, parts: Mapping[str, Path]) -> None
         ctr = (shop.needs["containerd"] / "ctr", "--address", socket, "--namespace", "k8s.io", "images")
         for name, part in parts.items():
             # A container's start unpacks what it needs.
-            shop.run(*ctr, "import", "--no-unpack", part / "image.tar")
+            shop.run(*ctr, "import", "--local", "--no-unpack", part / "image.tar")
             shop.run(*ctr, "tag", "--force", (part / "image").read_text(), name)
 
 

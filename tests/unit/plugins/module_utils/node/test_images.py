@@ -229,7 +229,7 @@ def test_layers_are_given_up_only_while_nothing_is_imported(tmp_path: Path, monk
         def ctr(*words: str | Path) -> str:
             if words[0] == "images":
                 with running:
-                    calls.append(Path(words[2]).name)
+                    calls.append(Path(words[-1]).name)
             else:
                 assert running.acquire(blocking=False)
                 assert running.acquire(blocking=False)
