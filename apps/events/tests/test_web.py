@@ -66,7 +66,7 @@ def test_slow_clients_are_bounded_in_number_and_in_time(
         for one in slow:
             one.sendall(b"GET /healthz HTTP/1.1\r\nX-Slow: ")
         assert get(port, "/healthz")[0] == 200, "the oldest make room"
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while threading.active_count() > before + web.MOST:
             assert time.monotonic() < end, f"{threading.active_count() - before} threads"
             time.sleep(0.01)
@@ -74,12 +74,12 @@ def test_slow_clients_are_bounded_in_number_and_in_time(
         last = slow[-1]
         last.settimeout(0.05)
         with suppress(ConnectionError):
-            while time.monotonic() < begin + 10:
+            while time.monotonic() < begin + 40:
                 last.sendall(b"x")
                 with suppress(TimeoutError):
                     if not last.recv(100):
                         break
-        assert time.monotonic() - begin < 8, "it is ended although it trickles"
+        assert time.monotonic() - begin < 30, "it is ended although it trickles"
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -92,8 +92,8 @@ def test_a_header_must_come_in_time_however_it_trickles(monkeypatch, begun):
         if begun[:1] in (b"", b"\r"):
             wait_until("it is dropped", lambda: closed(one))
         else:
-            trickle(one, begin + 20)
-        assert 0.5 < time.monotonic() - begin < 10
+            trickle(one, begin + 60)
+        assert 0.5 < time.monotonic() - begin < 40
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /0 HTTP/1.1\r\nX-"])
@@ -105,15 +105,15 @@ def test_a_kept_connection_must_send_its_next_header_in_time(monkeypatch, begun)
         one.sendall(begun)
         begin = time.monotonic()
         wait_until("it is dropped", lambda: closed(one))
-        assert 0.5 < time.monotonic() - begin < 10
+        assert 0.5 < time.monotonic() - begin < 40
 
 
 def test_the_rest_of_a_body_that_nobody_reads_has_an_end(monkeypatch):
     monkeypatch.setattr(connections, "REST", 1)
     with serving() as (_, port), connect(port, b"POST /0 HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n") as one:
         begin = time.monotonic()
-        trickle(one, begin + 20)
-        assert time.monotonic() - begin < 10
+        trickle(one, begin + 60)
+        assert time.monotonic() - begin < 40
 
 
 @pytest.mark.parametrize("close", [b"", b"Connection: close\r\n"])

@@ -219,7 +219,7 @@ def test_waiting_ends_with_condition_limit_and_last_answer(server: Any, reply: A
     clean = {"url": f"{server.url}/a", "method": "DELETE", "status": 204, "always": True}
     begin = time.monotonic()
     text = str(failing(step, {"name": "not sent", "url": server.url}, clean, timeout=1))
-    assert 1 <= time.monotonic() - begin < 5
+    assert 1 <= time.monotonic() - begin < 30
     assert re.match(
         r"Waited 1 s for step 'wait' \(GET http://\S+/a\) to be answered as expected; last state: was not answered as expected: "
         r'json.state is "new" instead of "done". The answer: {"state": "new"}. .* All steps have 1 s \(timeout\).$',
@@ -252,12 +252,12 @@ def test_steps_after_the_time_is_up_are_not_sent(server: Any, reply: Any) -> Non
 
 def test_an_answer_that_does_not_end_is_given_up(server: Any, reply: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_proof, "LIMIT", 0.5)
-    server.says("GET /slow", reply(200, b"x" * 100, drip=0.1))
+    server.says("GET /slow", reply(200, b"x" * 600, drip=0.1))
     server.says("GET /silent", reply(200, b"", {"Content-Length": "5"}))
     begin = time.monotonic()
     assert "did not end within its time, after" in str(failing({"url": f"{server.url}/slow"}))
     assert "it took too long" in str(failing({"url": f"{server.url}/silent"}))
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 30
 
 
 def test_an_answer_that_is_too_large_is_given_up(server: Any, reply: Any, monkeypatch: pytest.MonkeyPatch) -> None:

