@@ -185,7 +185,8 @@ def answering(identity: Identity) -> dict[str, str]:
 def containerd_config(identity: Identity) -> str:
     """containerd's configuration. `restrict_oom_score_adj`: the machine may lack CAP_SYS_RESOURCE.
 
-    The shim and runc are named, as others may lie in PATH. Extensions by NRI would be read from the host's folders.
+    The shim and runc are named, as others may lie in PATH. Extensions by NRI would be read from the host's folders. CPU times of containers are collected
+    as often as the kubelet asks for them: by default it is each second, which takes three quarters as much CPU time as the API server of an idle node.
     """
     return f"""version = 4
 root = "{STATE}/containerd"
@@ -205,6 +206,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri"]
     config_path = "{STATE}/config/certs.d"
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
+  stats_collect_period = "10s"
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["/usr/lib/cni"]
     conf_dir = "{STATE}/config/cni"

@@ -104,6 +104,11 @@ def test_a_node_runs_its_own_containers_whatever_else_is_installed() -> None:
     assert runc["options"]["BinaryName"] == f"{config.PARTS}/runc/runc"
 
 
+def test_the_times_of_containers_are_not_collected_more_often_than_they_are_read() -> None:
+    runtime = tomllib.loads(FILES["config/containerd.toml"])["plugins"]["io.containerd.cri.v1.runtime"]
+    assert runtime["stats_collect_period"] == "10s"
+
+
 def test_images_are_imported_whatever_the_folders_are_called(tmp_path: Path) -> None:
     """The script writes its configuration and runs this containerd."""
     hostile = tmp_path / "a 'cache' \"of\" $(touch executed) `x`; 5% #"
