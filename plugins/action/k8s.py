@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.localcloud.stack.plugins.plugin_utils.kubernetes_core import KubernetesCore
@@ -21,12 +21,12 @@ PATIENCE_SECONDS = 60
 class ActionModule(KubernetesCore):
     """See the module's documentation. What is applied, which can be repeated, is so while etcd is overloaded, for a limited time."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def performed(self, perform: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         end, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
-        done = super().run(tmp, task_vars)
+        done = perform()
         while self._task.args.get("apply") and is_overloaded(done) and time.monotonic() < end:
             pause.wait(1)
-            done = super().run(tmp, task_vars)
+            done = perform()
             # The time before, objects may have been applied.
             done["changed"] = True
         return done

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -42,6 +42,17 @@ class KubernetesCore(ActionBase):
         else:
             added.update(self._without_remote_variables(task_vars))
         name, arguments = self.delegated(arguments)
+        with without_variables():
+            return self.performed(lambda: self._perform(name, arguments, added, task_vars))
+
+    def performed(self, perform: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The result of what is done by this function, which may be called again."""
+        return perform()
+
+    def _perform(
+        self, name: str, arguments: dict[str, Any], added: Mapping[str, str], task_vars: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Run the action of this name, and return its result."""
         action = self._shared_loader_obj.action_loader.get(
             name,
             task=self._task_of(name, arguments, added),
@@ -57,8 +68,7 @@ class KubernetesCore(ActionBase):
                 f"There is no {name}: the collection kubernetes.core is not installed. "
                 "Install it with `ansible-galaxy collection install kubernetes.core`, then run again."
             )
-        with without_variables():
-            done: dict[str, Any] = action.run(task_vars=unlogged(task_vars))
+        done: dict[str, Any] = action.run(task_vars=unlogged(task_vars))
         return done
 
     def delegated(self, arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.localcloud.stack.plugins.action import k8s
-from ansible_collections.localcloud.stack.plugins.plugin_utils.kubernetes_core import KubernetesCore
 
 BUSY = {
     "failed": True,
@@ -18,11 +17,10 @@ REFUSED = {"failed": True, "msg": 'Failed to apply object: {"message":"Service \
 
 def run(monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any], *results: dict[str, Any]) -> dict[str, Any]:
     left = [dict(one) for one in results]
-    monkeypatch.setattr(KubernetesCore, "run", lambda *_arguments: left.pop(0))
     monkeypatch.setattr(k8s.threading, "Event", lambda: SimpleNamespace(wait=lambda _seconds: None))
     action = object.__new__(k8s.ActionModule)
     action._task = SimpleNamespace(args=arguments)
-    done = action.run()
+    done = action.performed(lambda: left.pop(0))
     assert left == [], "it was not tried so often"
     return done
 
