@@ -41,10 +41,15 @@ class Sent:
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of what was accepted."""
+    """What became of what was accepted: events that are not in the table, users that are not listed, and what is there twice."""
 
-    lost: list[str]
+    missing: list[str]
+    unlisted: list[str]
     twice: list[str]
+
+    @property
+    def lost(self) -> list[str]:
+        return self.missing + self.unlisted
 
 
 class Load:
@@ -126,12 +131,12 @@ class Load:
             wait_for("all events to be in the table", arriving, SETTLED_SECONDS)
         listed = Counter(self._listed())
         known = {*self.users.accepted, *self.users.refused}
-        lost = sorted(missing) + [one for one in self.users.accepted if one not in listed]
+        unlisted = [one for one in self.users.accepted if one not in listed]
         twice = [one for one, number in listed.items() if number > 1 or one not in known]
         for identifier in listed:
             self._request(204, "DELETE", f"/user/{identifier}@load.example.org")
         self._api.close()
-        return Balance(lost, twice)
+        return Balance(sorted(missing), unlisted, twice)
 
     def arrived(self, identifier: str) -> bool:
         """Whether an event is in the table."""

@@ -27,14 +27,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.environmen
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
 from ..toolchain.cache import Cache, remove
+from ..toolchain.containerd import IMPORT
 from . import config, host
 from .host import NodeError
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil
 
-# The client reads the archive by itself, which takes less than half the CPU time of containerd's transfer service (2.4.2).
-IMPORT = ("images", "import", "--local")
 # Raise it when what a base consists of changes, so that no older one is taken.
 FORMAT = 1
 PREFIX = "node-images"

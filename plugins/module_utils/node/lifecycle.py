@@ -29,10 +29,11 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 
 from ..toolchain import image_layers
 from ..toolchain.cache import Cache, remove
+from ..toolchain.containerd import IMPORT
 from . import base, base_store, certificates, config, etcd, host, security, upgrade
 from .host import NodeError
 from .identity import Identity, choose, key
-from .images import IMPORT, Bases, PartPath
+from .images import Bases, PartPath
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import psutil

@@ -1,11 +1,14 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The configuration of a containerd that keeps images, without Kubernetes. Pure: settings in, text out."""
+"""How a containerd is configured that keeps images, without Kubernetes, and how its client imports them. Pure: settings in, text out."""
 
 from __future__ import annotations
 
 import json
 
+# What its client is told before the archive, which it reads by itself: less than half the CPU time of containerd's transfer service (2.4.2).
+IMPORT = ("images", "import", "--local")
+# Plugins that serve Kubernetes alone, or read folders of the host.
 UNUSED = (
     "io.containerd.grpc.v1.cri",
     "io.containerd.cri.v1.images",

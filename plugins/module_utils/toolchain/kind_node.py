@@ -24,7 +24,7 @@ from pathlib import Path
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
 from .cache import remove
-from .containerd import images_config
+from .containerd import IMPORT, images_config
 
 if t.TYPE_CHECKING:
     from .recipes import Workshop
@@ -91,11 +91,11 @@ def names_for(wanted: Iterable[str], needs: Mapping[str, Path]) -> dict[str, Pat
 def import_images(shop: Workshop, root: Path, parts: Mapping[str, Path]) -> None:
     """Put these parts' images into a root folder's containerd, each under this name."""
     with containerd(shop, root / "var/lib/containerd") as socket:
-        ctr = (shop.needs["containerd"] / "ctr", "--address", socket, "--namespace", "k8s.io", "images")
+        ctr = (shop.needs["containerd"] / "ctr", "--address", socket, "--namespace", "k8s.io")
         for name, part in parts.items():
             # A container's start unpacks what it needs.
-            shop.run(*ctr, "import", "--local", "--no-unpack", part / "image.tar")
-            shop.run(*ctr, "tag", "--force", (part / "image").read_text(), name)
+            shop.run(*ctr, *IMPORT, "--no-unpack", part / "image.tar")
+            shop.run(*ctr, "images", "tag", "--force", (part / "image").read_text(), name)
 
 
 @contextmanager
