@@ -44,6 +44,12 @@ def parts(built: dict[str, dict[str, str | None]]) -> dict[str, dict[str, str | 
     return {name: one for name, one in built.items() if one["image"]}
 
 
+@pytest.fixture(scope="module")
+def programs(built: dict[str, dict[str, str | None]]) -> Path:
+    """Where containerd is."""
+    return Path(str(built["containerd"]["path"]))
+
+
 @pytest.fixture
 def take(tmp_path: Path, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]) -> Take:
     """Start a process that takes all images, or those that are named, into a folder of this name."""
@@ -75,7 +81,7 @@ def unpacked(root: Path, programs: Path, images: list[str]) -> bool:
 
 
 def test_a_base_that_is_killed_while_it_is_made(
-    tmp_path: Path, take: Take, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]
+    tmp_path: Path, take: Take, programs: Path, parts: dict[str, dict[str, str | None]]
 ) -> None:
     killed = take("one")
     contents = "parts/.node-images-*/containerd/io.containerd.content.v1.content/blobs/sha256/*"
@@ -91,14 +97,12 @@ def test_a_base_that_is_killed_while_it_is_made(
     assert not (tmp_path / "one").exists()
     again = take("two")
     assert json.loads(again.communicate(timeout=300)[0]) == {name: part["digest"] for name, part in parts.items()}
-    assert unpacked(
-        tmp_path / "two", Path(str(built["containerd"]["path"])), [str(part["image"]) for part in parts.values()]
-    )
+    assert unpacked(tmp_path / "two", programs, [str(part["image"]) for part in parts.values()])
     assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_two_nodes_that_need_the_same_images_at_once(
-    tmp_path: Path, take: Take, built: dict[str, dict[str, str | None]], parts: dict[str, dict[str, str | None]]
+    tmp_path: Path, take: Take, programs: Path, parts: dict[str, dict[str, str | None]]
 ) -> None:
     both = [take("one"), take("two")]
     for process in both:
@@ -109,9 +113,7 @@ def test_two_nodes_that_need_the_same_images_at_once(
     assert {path.stat().st_mode & 0o777 for path in layers} == {0o755}
     before = {path: path.lstat().st_mtime_ns for path in base.rglob("*")}
     for name in ("one", "two"):
-        assert unpacked(
-            tmp_path / name, Path(str(built["containerd"]["path"])), [str(part["image"]) for part in parts.values()]
-        )
+        assert unpacked(tmp_path / name, programs, [str(part["image"]) for part in parts.values()])
     assert {path: path.lstat().st_mtime_ns for path in base.rglob("*")} == before, "a node wrote into what it shares"
 
 
@@ -119,7 +121,7 @@ def test_two_nodes_that_need_the_same_images_at_once(
 def test_a_base_that_was_damaged_is_made_again(
     tmp_path: Path,
     take: Take,
-    built: dict[str, dict[str, str | None]],
+    programs: Path,
     parts: dict[str, dict[str, str | None]],
     where: str,
 ) -> None:
@@ -129,4 +131,4 @@ def test_a_base_that_was_damaged_is_made_again(
     os.truncate(largest, largest.stat().st_size // 2)
     again = take("two", "pause")
     assert json.loads(again.communicate(timeout=300)[0]) == {"pause": parts["pause"]["digest"]}
-    assert unpacked(tmp_path / "two", Path(str(built["containerd"]["path"])), [str(parts["pause"]["image"])])
+    assert unpacked(tmp_path / "two", programs, [str(parts["pause"]["image"])])

@@ -240,12 +240,8 @@ class Node:
         """NodeError if the node runs versions from which it can't be upgraded to these."""
         if self.record is None or not self.record.initialized:
             return
-        if unknown := [name for name in config.PROGRAMS_OF if name not in self.record.parts]:
-            raise NodeError(
-                f"The node was made by a version of this collection whose nodes had no {' and no '.join(unknown)} of their own, and can't be upgraded in "
-                "place. Nothing was touched. Run `make down`, then `make up`."
-            )
-        if problem := upgrade.step_problem(self._running_versions(), versions):
+        problem = upgrade.parts_problem(self.record.parts) or upgrade.step_problem(self._running_versions(), versions)
+        if problem:
             raise NodeError(problem)
 
     def _running_versions(self) -> dict[str, str]:

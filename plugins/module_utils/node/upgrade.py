@@ -7,12 +7,12 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..toolchain.parts import project_parts, project_releases, release_problem
-from .config import KUBEADM
+from .config import KUBEADM, PROGRAMS_OF
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -31,12 +31,26 @@ def version_problems(project: Path, kubernetes: str, node: Path) -> list[str]:
     if problem := release_problem(kubernetes, known):
         return [problem]
     with contextlib.suppress(FileNotFoundError, ValueError):
-        if json.loads((node / "node.json").read_text())["initialized"]:
+        record = json.loads((node / "node.json").read_text())
+        if record["initialized"]:
+            if problem := parts_problem(record["parts"]):
+                return [problem]
             parts = project_parts(project, kubernetes)
             wanted = {name: parts[name].spec["version"] for name in ("kubernetes", "etcd")}
             problem = step_problem(running_versions((node / "state" / KUBEADM).read_text()), wanted)
             return [problem] if problem else []
     return []
+
+
+def parts_problem(recorded: Collection[str]) -> str | None:
+    """Why a node with these parts can't be upgraded, and what to do instead; None if it can."""
+    unknown = [name for name in PROGRAMS_OF if name not in recorded]
+    return (
+        f"The node was made by a version of this collection whose nodes had no {' and no '.join(unknown)} of their own, and can't be upgraded in "
+        "place. Nothing was touched. Run `make down`, then `make up`."
+        if unknown
+        else None
+    )
 
 
 def running_versions(kubeadm: str) -> dict[str, str]:

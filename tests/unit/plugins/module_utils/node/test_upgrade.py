@@ -56,7 +56,8 @@ def test_etcd_does_not_go_back() -> None:
 def node(folder: Path, running: str, initialized: bool = True) -> Path:
     (folder / "state/config").mkdir(parents=True)
     (folder / "state" / config.KUBEADM).write_text(kubeadm(running))
-    (folder / "node.json").write_text(json.dumps({"initialized": initialized}))
+    record = {"initialized": initialized, "parts": dict.fromkeys(config.PROGRAMS_OF, "1")}
+    (folder / "node.json").write_text(json.dumps(record))
     return folder
 
 
@@ -71,6 +72,15 @@ def test_a_node_goes_to_the_next_release_only(tmp_path: Path) -> None:
     assert upgrade.version_problems(PROJECT, OLDEST, here) == upgrade.version_problems(PROJECT, BEFORE, here) == []
     (said,) = upgrade.version_problems(PROJECT, "", here)
     assert f"cluster_kubernetes={BEFORE}" in said
+
+
+def test_a_node_from_before_its_own_containerd_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    here = node(tmp_path, project_releases(PROJECT)[OLDEST])
+    record = json.loads((here / "node.json").read_text())
+    del record["parts"]["containerd"]
+    (here / "node.json").write_text(json.dumps(record))
+    (said,) = upgrade.version_problems(PROJECT, OLDEST, here)
+    assert "had no containerd of their own" in said
 
 
 def test_a_node_that_was_not_made_to_its_end_is_made_again(tmp_path: Path) -> None:
