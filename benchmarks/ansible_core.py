@@ -16,7 +16,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT))
-from tests.collection.conftest import environment, interpreter  # noqa: E402
+from tests.collection.conftest import kept_environments, newest_environment, oldest_environment  # noqa: E402
 
 
 def unchanged(bin_folder: Path, arguments: list[str]) -> float:
@@ -42,12 +42,8 @@ def unchanged(bin_folder: Path, arguments: list[str]) -> float:
 
 
 def main(turns: int, *arguments: str) -> None:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud/collection"
-    newest = next(found for minor in range(14, 11, -1) if (found := interpreter(f"3.{minor}")))
-    folders = {
-        "oldest": environment("core-oldest", sys.executable, cache),
-        "newest": environment("runtime", newest, cache),
-    }
+    cache = kept_environments()
+    folders = {"oldest": oldest_environment(cache), "newest": newest_environment(cache)}
     seconds: dict[str, list[float]] = {name: [] for name in folders}
     for turn in range(turns + 1):
         for name, folder in folders.items():

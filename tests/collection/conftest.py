@@ -29,12 +29,16 @@ RUBBISH = (
 )
 
 
-@pytest.fixture(scope="session")
-def cache() -> Path:
+def kept_environments() -> Path:
     """Where environments are kept between runs, shared by all checkouts."""
     path = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "localcloud/collection"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@pytest.fixture(scope="session")
+def cache() -> Path:
+    return kept_environments()
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +65,7 @@ def artifact(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def newest(cache: Path) -> Path:
+def newest_environment(cache: Path) -> Path:
     """The bin folder of an environment with the newest ansible-core, on the newest Python of this machine that it runs on."""
     oldest, newest = supported.PYTHON.oldest, supported.PYTHON.newest
     versions = [f"{newest[0]}.{minor}" for minor in range(newest[1], oldest[1], -1)]
@@ -75,10 +78,19 @@ def newest(cache: Path) -> Path:
     return environment("runtime", found or sys.executable, cache)
 
 
-@pytest.fixture(scope="session")
-def oldest(cache: Path) -> Path:
+def oldest_environment(cache: Path) -> Path:
     """The bin folder of an environment with the oldest ansible-core, on the checkout's Python."""
     return environment("core-oldest", sys.executable, cache)
+
+
+@pytest.fixture(scope="session")
+def newest(cache: Path) -> Path:
+    return newest_environment(cache)
+
+
+@pytest.fixture(scope="session")
+def oldest(cache: Path) -> Path:
+    return oldest_environment(cache)
 
 
 @pytest.fixture(scope="session", params=["newest", "oldest"])
