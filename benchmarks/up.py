@@ -12,6 +12,7 @@ it starts and of the node with all that runs in it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -55,7 +56,11 @@ def first_process(checkout: Path) -> psutil.Process:
 def node_cpu(checkout: Path) -> float:
     """Seconds of CPU that the node of a checkout has used, with all processes that have ended in it."""
     first = first_process(checkout)
-    return sum(sum(process.cpu_times()[:4]) for process in [first, *first.children(recursive=True)])
+    used = 0.0
+    for process in [first, *first.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):  # its parent has its time, once it is reaped
+            used += sum(process.cpu_times()[:4])
+    return used
 
 
 def measure(checkout: Path, settings: str) -> list[float]:

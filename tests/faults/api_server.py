@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.faults.bare_nodes import CACHE, PROJECT
+
 TOKEN = "test"
 LIMIT_SECONDS = 120
 
@@ -39,7 +39,7 @@ class Cluster(NamedTuple):
 
 def parts(*names: str) -> dict[str, Path]:
     """The folders of built parts."""
-    built = Builder(Inventory.read(PROJECT), Cache(default_root()), print).require(list(names))
+    built = Builder(Inventory.read(PROJECT), CACHE, print).require(list(names))
     return {name: Path(built[name].path) for name in names}
 
 

@@ -16,12 +16,14 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
 PROJECT = Path(__file__).resolve().parents[2]
+# Taken before a test sets another home folder, in whose cache all would be built again.
+CACHE = Cache(default_root())
 
 
 def all_parts() -> dict[str, PartPath]:
     """All that a node with Kubernetes alone is made of."""
     names = yaml.safe_load((PROJECT / "roles/cluster/vars/main.yml").read_text())["__cluster_node_parts"]
-    built = Builder(Inventory.read(PROJECT), Cache(default_root()), print).require(names)
+    built = Builder(Inventory.read(PROJECT), CACHE, print).require(names)
     return {name: PartPath(str(one.path), one.digest, one.image) for name, one in built.items()}
 
 

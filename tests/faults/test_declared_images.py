@@ -20,7 +20,7 @@ import psutil
 import pytest
 from ansible_collections.localcloud.stack.plugins.action.toolchain import declare
 from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError, digest_of
-from ansible_collections.localcloud.stack.plugins.module_utils.node.images import running_containerd
+from ansible_collections.localcloud.stack.plugins.module_utils.node.images import PartPath, running_containerd
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain import image_layers
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory, Result
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache
@@ -29,8 +29,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.registr
     References,
     architecture,
 )
-
-from tests.faults.bare_nodes import all_parts
 
 PROJECT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "me", "of-the-test"
@@ -271,7 +269,9 @@ def test_archives_of_both_forms(tmp_path: Path, build: Build) -> None:
     assert not any(one.built for one in build(images).values())
 
 
-def test_an_edit_is_one_layer_that_containerd_takes(tmp_path: Path, registry: Registry, build: Build) -> None:
+def test_an_edit_is_one_layer_that_containerd_takes(
+    tmp_path: Path, registry: Registry, build: Build, parts: dict[str, PartPath]
+) -> None:
     base = registry.push(archive_of(tmp_path / "a.tar", architecture(), old="x" * 1_000_000), "base:1")
     web = tmp_path / "web"
     (web / "src").mkdir(parents=True)
@@ -285,7 +285,7 @@ def test_an_edit_is_one_layer_that_containerd_takes(tmp_path: Path, registry: Re
     second = build(images)["web"]
     assert time.monotonic() - begin < 10
     assert files_of(second)["srv/app"] == "two"
-    with running_containerd(tmp_path / "containerd", Path(all_parts()["containerd"].path)) as ctr:
+    with running_containerd(tmp_path / "containerd", Path(parts["containerd"].path)) as ctr:
         ctr("images", "import", first.path / "image.tar")
         blobs = tmp_path / "containerd/io.containerd.content.v1.content/blobs/sha256"
         assert image_layers.write_missing(

@@ -5,12 +5,14 @@ The parts are the same ones under other digests, as if they had been rebuilt; te
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
@@ -37,8 +39,13 @@ def rebuilt(parts: Parts, folder: Path) -> Parts:
 def program(node: Node, name: str) -> tuple[int, str]:
     """Process and file of a program of the node."""
     assert node.process
-    (found,) = [one for one in node.process.children(recursive=True) if one.name() == name]
-    return found.pid, found.exe()
+    found = []
+    for one in node.process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # what ends meanwhile, as a probe's
+            if one.name() == name:
+                found.append((one.pid, one.exe()))
+    (only,) = found
+    return only
 
 
 def run_a_pod(node: Node, parts: Parts) -> str:

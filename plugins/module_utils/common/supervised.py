@@ -197,7 +197,8 @@ class Supervised:
             process.terminate()
             alive = psutil.wait_procs(family, timeout=STOP_SECONDS)[1]
             for one in alive:
-                one.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.kill()
         if there:
             shutil.rmtree(self.folder)
         self.record = None
