@@ -86,9 +86,9 @@ new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 
 # Tests of clusters mostly wait: two of them run at once, the longest first, so that none is left alone at the end, and two checks beside them.
 CLUSTER_JOBS ?= 2
-# What the workflow nightly.yml runs, as the time of `make test` has no room for it.
+# What the workflow nightly.yml runs, as the time of `make test` has no room for it; there tests that are marked `nightly` run, too, by NIGHTLY=1.
 BY_NIGHT := molecule-kind molecule-upgrade
-CLUSTERS := $(addprefix molecule-,gitops default existing) faults $(addprefix molecule-,ministack pipeline)
+CLUSTERS := molecule-default faults $(addprefix molecule-,pipeline gitops existing ministack)
 CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
 CHECKS := unit refusals collection lint check-charts check-secrets
 
@@ -100,7 +100,7 @@ LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
 test: export CI := $(or $(CI),true)
 # What somebody's own stack runs is not what is tested.
 test: export LOCALCLOUD_KUBERNETES :=
-test: setup-test ## set everything up and run all tests
+test: setup-test ## set everything up and run all tests; NIGHTLY=1: those that take longer, too
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
 	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }

@@ -22,6 +22,8 @@ from tests.faults.bare_nodes import all_parts, all_versions
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / ".localcloud/faults"
 HOST_STATE = [sys.executable, str(PROJECT / "tests/integration/host_state.py")]
+# The engine that starts soonest, and loses at each restart what it had, as LocalStack does.
+ENGINE = {"localstack_service_engine": "ministack", "localstack_service_persistence": "none"}
 # A playbook of the stack is done by then, or hangs.
 LIMIT_SECONDS = 600
 # How long one waits for the end after Ctrl-C before one presses it again.
@@ -39,7 +41,7 @@ class Stack:
     def start(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
         """Start a playbook as a terminal would, in a process group of its own."""
         return subprocess.Popen(
-            ["ansible-playbook", playbook, "-e", json.dumps(settings), *arguments],
+            ["ansible-playbook", playbook, "-e", json.dumps({**ENGINE, **settings}), *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,

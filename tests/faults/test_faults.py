@@ -120,7 +120,11 @@ def refusing_image(stack: Any, tmp_path: Path) -> str:
 
 def test_a_token_that_localstack_refuses(stack: Any, refusing_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSTACK_AUTH_TOKEN", "ls-t0ken")
-    settings = {"localstack_service_version": "2026.3.0", "localstack_service_image": refusing_image}
+    settings = {
+        "localstack_service_engine": "localstack",
+        "localstack_service_version": "2026.3.0",
+        "localstack_service_image": refusing_image,
+    }
     code, output = stack.run("site.yml", "-vvv", "--diff", **settings)
     said = " ".join(output.split())
     assert code != 0

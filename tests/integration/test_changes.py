@@ -132,6 +132,7 @@ def test_a_run_says_what_changes_and_the_next_one_changes_nothing(declaring: Dec
     declaring.reach(stage)
 
 
+@pytest.mark.nightly
 def test_a_kind_of_two_versions_is_converted(declaring: Declaring) -> None:
     """A block is a list of one in v1beta1, a map in v1beta2; the provider itself reads buckets, which are referred to, in the newer one."""
     kubectl, name = declaring.tenant.stack.kubectl, declaring.name
@@ -164,6 +165,7 @@ def test_a_kind_of_two_versions_is_converted(declaring: Declaring) -> None:
         kubectl("delete", f"objects.s3.aws.upbound.io/{name}", "--timeout=90s")
 
 
+@pytest.mark.nightly
 def test_what_is_changed_behind_crossplanes_back_is_named_and_repaired(declaring: Declaring) -> None:
     """AWS has the changed fields, which the objects know nothing of: they were declared as before while the provider paused."""
     lists = declaring.lists(SET)
@@ -182,11 +184,15 @@ def test_what_is_changed_behind_crossplanes_back_is_named_and_repaired(declaring
     declaring.assert_whole(SET)
 
 
-@pytest.mark.parametrize("stage", [TAKEN_OUT, SET], ids=["taken out", "set again"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(TAKEN_OUT, id="taken out"), pytest.param(SET, id="set again", marks=pytest.mark.nightly)],
+)
 def test_what_is_taken_out_goes_and_comes_again(declaring: Declaring, stage: int) -> None:
     declaring.reach(stage)
 
 
+@pytest.mark.nightly
 def test_what_is_deleted_behind_crossplanes_back_is_named_and_comes_back_whole(declaring: Declaring) -> None:
     lists = declaring.lists(SET)
     keys = {one for one in every_field.objects(lists) if one[0].startswith("kms/")}
@@ -197,6 +203,7 @@ def test_what_is_deleted_behind_crossplanes_back_is_named_and_comes_back_whole(d
     declaring.assert_whole(SET)
 
 
+@pytest.mark.nightly
 def test_what_aws_cannot_change_back_is_refused_at_once(declaring: Declaring) -> None:
     """The same table, made again with another key."""
     dynamodb, name = declaring.aws("dynamodb"), declaring.name

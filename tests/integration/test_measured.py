@@ -19,6 +19,8 @@ from tests.integration.conftest import PROMETHEUS_PORT
 from tests.integration.test_monitoring import NAMESPACE, QUEUE, RELEASE, SETTINGS
 from tests.integration.test_report import Stations, browsed, opened
 
+# Prometheus reads new targets within minutes.
+pytestmark = pytest.mark.nightly
 BOARDS = Path(__file__).resolve().parents[2] / "charts/monitoring/dashboards"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +74,42 @@ def test_a_running_stack_goes_to_the_next_kubernetes(stack: Any, playbook: Calla
     assert version(stack) == newest
     assert containers(stack) == there
     assert changed_tasks(playbook("site.yml", **ENGINE).stdout) == []
+
+
+def pushed(stack: Any, part: str) -> str:
+    """The reference of a part's image under another tag in the node's registry, as if another version were pinned."""
+    image = f"{stack.facts['registry']}/another/{part}:1"
+    archive = f"docker-archive:{stack.facts['parts'][part]['path']}/image.tar"
+    command = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", archive, f"docker://{image}"]
+    subprocess.run(command, check=True)
+    return image
+
+
+def images(stack: Any) -> set[str]:
+    """The images of Crossplane's core and providers that run."""
+    pods = json.loads(stack.kubectl("get", "pods", "--namespace", "crossplane-system", "-o", "json"))["items"]
+    return {one["image"] for pod in pods if pod["status"]["phase"] == "Running" for one in pod["spec"]["containers"]}
+
+
+def test_crossplane_and_provider_are_replaced_while_applications_serve(
+    stack: Any, playbook: Callable[..., Any]
+) -> None:
+    there, before = containers(stack), images(stack)
+    crossplane, provider = pushed(stack, "crossplane-image"), pushed(stack, "provider-aws-image")
+    (installed,) = json.loads(stack.kubectl("get", "providers.pkg.crossplane.io", "-o", "json"))["items"]
+    package = {"name": installed["metadata"]["name"], "package": installed["spec"]["package"], "image": provider}
+    settings = {**ENGINE, "crossplane_image": crossplane, "crossplane_providers": [package]}
+    assert changed_tasks(playbook("site.yml", "--check", **settings).stdout) != []
+    with asked(f"{stack.env['USERS_API_URL']}/users?limit=1") as said:
+        done = playbook("site.yml", **settings)
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert set(said) == {"200"}, [one for one in said if one != "200"]
+    assert {crossplane, provider} <= images(stack)
+    assert containers(stack) == there
+    assert changed_tasks(playbook("site.yml", **settings).stdout) == []
+    assert playbook("site.yml", **ENGINE).returncode == 0
+    assert images(stack) == before
+    assert containers(stack) == there
 
 
 def test_it_does_not_go_back(stack: Any, playbook: Callable[..., Any]) -> None:

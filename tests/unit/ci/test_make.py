@@ -163,6 +163,15 @@ def test_every_scenario_is_run_once(planned: str) -> None:
         assert planned.count(f" molecule test --scenario-name {path.name}\n") == times, path.name
 
 
+@pytest.mark.parametrize(("nightly", "number"), [("", 14), ("1", 28)])
+def test_what_is_marked_nightly_is_run_then_alone(nightly: str, number: int) -> None:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "tests/faults/test_helm_versions.py"]
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, "NIGHTLY": nightly}, capture_output=True, text=True, check=True
+    )
+    assert f"test_helm_versions.py: {number}\n" in done.stdout
+
+
 def test_every_folder_of_tests_is_run(planned: str) -> None:
     folders = (
         {path.parent.name for path in (PROJECT / "tests").glob("*/test_*.py")} - BY_SCENARIOS - BY_NIGHT - BY_DEFAULT
@@ -207,11 +216,7 @@ def test_an_environment_that_does_not_exist(programs: str, name: str) -> None:
     assert "given:" not in done.stdout and not (PROJECT / "made").exists()
 
 
-# On a stack with all blueprints and stack_monitoring: pytest tests/integration/test_measured.py --stack=$PWD/.localcloud
-BY_HAND = {"test_measured.py"}
-
-
 def test_every_integration_test_is_run_by_a_scenario() -> None:
     written = "".join(path.read_text() for path in (PROJECT / "molecule").rglob("*.yml"))
     lost = {path.name for path in (PROJECT / "tests/integration").glob("test_*.py") if path.name not in written}
-    assert lost == BY_HAND
+    assert lost == set()
