@@ -11,6 +11,8 @@ mkdir -p /opt/cni /etc/kubernetes/manifests
 ln -s /usr/lib/cni /opt/cni/bin
 # Machines may lack CAP_SYS_RESOURCE.
 sed -i 's/restrict_oom_score_adj = false/restrict_oom_score_adj = true/' /etc/containerd/config.toml
+# As module_utils/node/config.py has it. The key of the older section, in which kind's file is written, is another one.
+printf '[plugins."io.containerd.cri.v1.runtime"]\n  stats_collect_period = "10s"\n' >> /etc/containerd/config.toml
 ctr oci spec \
     | jq '.hooks.createContainer[.hooks.createContainer | length] |= . + {"path": "/kind/bin/mount-product-files.sh"}' \
     | jq 'del(.process.rlimits)' > /etc/containerd/cri-base.json
