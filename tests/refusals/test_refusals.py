@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.node.config import PROGRAMS_OF
 from ansible_collections.localcloud.stack.plugins.module_utils.node.identity import key
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import project_releases
 from moto.server import ThreadedMotoServer
@@ -192,7 +193,7 @@ def test_a_node_that_would_skip_a_release_or_go_back(run: Run, tmp_path: Path) -
     """Before anything is built: a release that was not built yet takes minutes."""
     node = tmp_path / ".localcloud/node"
     (node / "state/config").mkdir(parents=True)
-    (node / "node.json").write_text(json.dumps({"initialized": True}))
+    (node / "node.json").write_text(json.dumps({"initialized": True, "parts": dict.fromkeys(PROGRAMS_OF, "")}))
     for running, wanted, says in (
         ("v1.35.4", "1.37", "is upgraded by one minor version at a time"),
         ("v1.37.2", "1.36", "does not go back to an older minor version"),
@@ -207,6 +208,15 @@ def test_a_node_that_would_skip_a_release_or_go_back(run: Run, tmp_path: Path) -
         assert f"The node runs Kubernetes {running}" in output
         assert says in output
         assert "Nothing was touched." in output
+
+
+def test_a_node_from_before_its_own_containerd(run: Run, tmp_path: Path) -> None:
+    node = tmp_path / ".localcloud/node"
+    node.mkdir(parents=True)
+    (node / "node.json").write_text(json.dumps({"initialized": True, "parts": {"kubernetes": "", "kube-router": ""}}))
+    output = run(cluster_mode="embedded")
+    assert "whose nodes had no containerd and no runc of their own, and can't be upgraded in place" in output
+    assert "Nothing was touched. Run `make down`, then `make up`." in output
 
 
 def test_a_kubernetes_that_the_embedded_node_can_not_have(run: Run, tmp_path: Path) -> None:

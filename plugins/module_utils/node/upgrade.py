@@ -33,7 +33,7 @@ def version_problems(project: Path, kubernetes: str, node: Path) -> list[str]:
     with contextlib.suppress(FileNotFoundError, ValueError):
         record = json.loads((node / "node.json").read_text())
         if record["initialized"]:
-            if problem := parts_problem(record["parts"]):
+            if problem := parts_problem(record.get("parts", {})):
                 return [problem]
             parts = project_parts(project, kubernetes)
             wanted = {name: parts[name].spec["version"] for name in ("kubernetes", "etcd")}
