@@ -232,6 +232,7 @@ def test_what_holds_data_is_kept(tenant: Tenant) -> None:
     assert gone.result["found"]["tables"] == []
 
 
+@pytest.mark.nightly
 def test_a_creation_whose_end_the_provider_lost_is_taken_up(tenant: Tenant, eventually: Any) -> None:
     """Once where it is found, and once where it happens while the role waits."""
     queue = f"{tenant.name}-lost"

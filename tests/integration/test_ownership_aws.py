@@ -216,6 +216,7 @@ def test_two_playbooks_without_an_owner_do_not_remove_each_others_resources(tena
     assert gone.code == 0, gone.output
 
 
+@pytest.mark.nightly
 def test_two_owners_come_change_and_go_in_any_order(tenant: Tenant, neighbour: Tenant) -> None:
     for one, other in ((tenant, neighbour), (neighbour, tenant)):
         assert one.run(**declared(f"{one.name}-data")).code == 0
@@ -249,6 +250,7 @@ def test_what_was_made_without_our_tags_is_ours_and_gets_them(tenant: Tenant) ->
     assert (again.code, again.changed) == (0, []), again.output
 
 
+@pytest.mark.nightly
 def test_a_creation_of_unknown_end_that_others_made_is_refused(tenant: Tenant, later: Any, eventually: Any) -> None:
     stack, sqs, queue = tenant.stack, tenant.stack.client("sqs"), f"{tenant.name}-jobs"
     wanted = {"aws_resources_queues": [{"name": queue}]}
@@ -271,6 +273,7 @@ def test_a_creation_of_unknown_end_that_others_made_is_refused(tenant: Tenant, l
     assert sqs.list_queue_tags(QueueUrl=url)["Tags"]["localcloud.dev/owner"] == tenant.name
 
 
+@pytest.mark.nightly
 def test_a_bucket_that_may_not_be_emptied_any_more_is_kept(tenant: Tenant) -> None:
     s3, name = tenant.stack.client("s3"), f"{tenant.name}-files"
     bucket = {"name": name, "deletion_protection": False}

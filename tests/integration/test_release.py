@@ -224,6 +224,7 @@ def test_a_killed_upgrade_goes_back_without_an_interruption(release: Release, co
     assert count.end() == {REPLICAS}
 
 
+@pytest.mark.nightly
 def test_then_the_wanted_upgrade_goes_on(release: Release, counter: Any) -> None:
     release.present()
     served = release.serving()
@@ -261,6 +262,7 @@ def test_a_run_of_ours_that_was_killed_is_known_at_once(release: Release, counte
     assert count.end() == {REPLICAS}
 
 
+@pytest.mark.nightly
 def test_a_killed_rollback_goes_back_to_what_is_deployed(release: Release, counter: Any) -> None:
     release.helm("install", NAME, str(release.chart), "--labels", f"localcloud.dev/owner={OWNER}", image=BAD).wait()
     release.present()
@@ -275,6 +277,7 @@ def test_a_killed_rollback_goes_back_to_what_is_deployed(release: Release, count
     assert count.end() == {REPLICAS}
 
 
+@pytest.mark.nightly
 def test_without_a_deployed_revision_the_failed_one_is_not_removed(release: Release) -> None:
     label = ["--labels", f"localcloud.dev/owner={OWNER}"]
     assert release.helm("install", NAME, str(release.chart), *label, "--wait", "--timeout=2s", image=BAD).wait() != 0
@@ -292,6 +295,7 @@ def test_without_a_deployed_revision_the_failed_one_is_not_removed(release: Rele
     assert release.present()["changed"] is False
 
 
+@pytest.mark.nightly
 def test_what_a_killed_installation_made_is_removed(release: Release) -> None:
     label = ["--labels", f"localcloud.dev/owner={OWNER}"]
     install = release.helm("install", NAME, str(release.chart), *label, "--wait", image=BAD, more=True)
@@ -304,6 +308,7 @@ def test_what_a_killed_installation_made_is_removed(release: Release) -> None:
     release.serving()
 
 
+@pytest.mark.nightly
 def test_a_killed_removal_is_completed(release: Release) -> None:
     release.present(more=True, finalizers=["localcloud.dev/test"])
     release.killed(release.helm("uninstall", NAME, "--wait"), "uninstalling")
