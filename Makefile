@@ -199,7 +199,7 @@ test-matrix: setup-test ## the stack on each other Kubernetes that a node may ha
 	test -z "$$failed" || { echo "Failed:$$failed" >&2; exit 1; }
 
 faults: setup-test ## interruption, killed processes, lost data
-	pytest tests/faults
+	pytest tests/faults --durations=20
 
 faults-load: setup-test ## components killed and frozen, disk full, make up killed, all under load; ARGS='-k etcd --seed=1', and --nightly for all faults
 	python scripts/with_arguments.py pytest tests/faults_under_load
