@@ -86,8 +86,9 @@ new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 
 # Tests of clusters mostly wait: two of them run at once, the longest first, so that none is left alone at the end, and two checks beside them.
 CLUSTER_JOBS ?= 2
-# What the workflow nightly.yml runs, as the time of `make test` has no room for it; there tests that are marked `nightly` run, too, by NIGHTLY=1.
-BY_NIGHT := molecule-kind molecule-upgrade
+# What the workflow nightly.yml runs, as the time of `make test` has no room for it: by jobs of their own, and by NIGHTLY=1, with which tests that are
+# marked `nightly` run, too.
+BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
 CLUSTERS := molecule-default faults $(addprefix molecule-,pipeline gitops existing ministack)
 CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
 CHECKS := unit refusals collection lint check-charts check-secrets

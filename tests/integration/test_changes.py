@@ -127,6 +127,7 @@ def test_a_stage_changes_each_field() -> None:
                 assert any(value != values[0] for value in values), (kind, field)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stage", [SET, CHANGED], ids=["set", "changed"])
 def test_a_run_says_what_changes_and_the_next_one_changes_nothing(declaring: Declaring, stage: int) -> None:
     declaring.reach(stage)
@@ -184,10 +185,8 @@ def test_what_is_changed_behind_crossplanes_back_is_named_and_repaired(declaring
     declaring.assert_whole(SET)
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [pytest.param(TAKEN_OUT, id="taken out"), pytest.param(SET, id="set again", marks=pytest.mark.nightly)],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("stage", [TAKEN_OUT, SET], ids=["taken out", "set again"])
 def test_what_is_taken_out_goes_and_comes_again(declaring: Declaring, stage: int) -> None:
     declaring.reach(stage)
 

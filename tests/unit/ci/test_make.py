@@ -17,6 +17,8 @@ BY_SCENARIOS = {"integration"}
 # Run by the workflow nightly.yml, as tests/unit/ci/test_nightly_workflow.py holds.
 BY_NIGHT = {"faults_under_load"}
 SCENARIOS_BY_NIGHT = {"kind", "upgrade"}
+# Run by it with NIGHTLY=1.
+LONG_SCENARIOS = {"monitoring"}
 # pytest's testpaths.
 BY_DEFAULT = {"unit"}
 
@@ -157,9 +159,11 @@ def test_what_failed_is_told_at_the_end(tmp_path: Path) -> None:
     assert "E   KeyError: 'a'" in told
 
 
-def test_every_scenario_is_run_once(planned: str) -> None:
+@pytest.mark.parametrize(("nightly", "left"), [("", SCENARIOS_BY_NIGHT | LONG_SCENARIOS), ("1", SCENARIOS_BY_NIGHT)])
+def test_every_scenario_is_run_once(jobs: Path, nightly: str, left: set[str]) -> None:
+    planned = make("--dry-run", "test", f"JOBS={jobs}", f"NIGHTLY={nightly}")
     for path in (PROJECT / "molecule").iterdir():
-        times = 0 if path.name in SCENARIOS_BY_NIGHT else 1
+        times = 0 if path.name in left else 1
         assert planned.count(f" molecule test --scenario-name {path.name}\n") == times, path.name
 
 
