@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,6 @@ from tests.faults.bare_nodes import all_parts, all_versions
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / ".localcloud/faults"
 HOST_STATE = [sys.executable, str(PROJECT / "tests/integration/host_state.py")]
-# The engine that starts soonest, and loses at each restart what it had, as LocalStack does.
-ENGINE = {"localstack_service_engine": "ministack", "localstack_service_persistence": "none"}
 # A playbook of the stack is done by then, or hangs.
 LIMIT_SECONDS = 600
 # How long one waits for the end after Ctrl-C before one presses it again.
@@ -31,7 +29,9 @@ PATIENCE_SECONDS = 20
 
 
 class Stack:
-    """A folder with a stack, and the playbooks that work on it."""
+    """A folder with a stack, and the playbooks that work on it, each with the settings of `always`."""
+
+    always: Mapping[str, object] = {}
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Stack:
     def start(self, playbook: str, *arguments: str, **settings: object) -> subprocess.Popen[str]:
         """Start a playbook as a terminal would, in a process group of its own."""
         return subprocess.Popen(
-            ["ansible-playbook", playbook, "-e", json.dumps({**ENGINE, **settings}), *arguments],
+            ["ansible-playbook", playbook, "-e", json.dumps({**self.always, **settings}), *arguments],
             cwd=PROJECT,
             env={
                 **os.environ,
@@ -118,11 +118,20 @@ class Stack:
         return [self.facts["helm"], "--kubeconfig", self.facts["kubeconfig"], *arguments]
 
 
+class EphemeralStack(Stack):
+    """A stack with the engine that starts soonest, which loses at each restart what it had, as LocalStack does."""
+
+    always: Mapping[str, object] = {
+        "localstack_service_engine": "ministack",
+        "localstack_service_persistence": "none",
+    }
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """A folder without a stack yet. In the end the stack goes, and the host is as it was."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    stack = Stack(FOLDER)
+    stack = EphemeralStack(FOLDER)
     code, output = stack.run("playbooks/teardown.yml")
     assert code == 0, output[-3000:]
     before = FOLDER / "before.json"

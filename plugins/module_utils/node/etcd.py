@@ -94,13 +94,18 @@ def connection(address: str, certificates: Path) -> http.client.HTTPSConnection:
     return http.client.HTTPSConnection(address, CLIENT_PORT, timeout=30, context=context)
 
 
+def full(client: Path | http.client.HTTPConnection) -> list[dict[str, Any]]:
+    """The alarms that an etcd has reached its quota, for which it refuses every write until they are taken back."""
+    return [one for one in call(client, "maintenance/alarm", {}).get("alarms", []) if one.get("alarm") == "NOSPACE"]
+
+
 def make_room(client: Path | http.client.HTTPConnection) -> bool:
     """Let an etcd write again that has reached its quota and refuses that for good; return whether it had.
 
     Former versions of objects are dropped, of which it keeps those of five minutes, and its file is made as small as its content.
     Raises NodeError if that is still too large, OSError if etcd does not answer.
     """
-    alarms = [one for one in call(client, "maintenance/alarm", {}).get("alarms", []) if one.get("alarm") == "NOSPACE"]
+    alarms = full(client)
     if not alarms:
         return False
     status = call(client, "maintenance/status", {})

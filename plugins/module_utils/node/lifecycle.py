@@ -196,6 +196,7 @@ class Node:
             and not self._hung_programs()
             and not self._due_certificates()
             and self._api_problem() is None
+            and not self._is_full()
         )
 
     def down(self) -> bool:
@@ -663,6 +664,12 @@ class Node:
             with contextlib.suppress(psutil.Error):
                 if process.name() in programs:
                     process.kill()
+
+    def _is_full(self) -> bool:
+        """Whether etcd refuses to write. The API server is ready all the same."""
+        with contextlib.suppress(OSError, http.client.HTTPException):  # it does not answer
+            return bool(etcd.full(self._etcd()))
+        return False
 
     def _make_room(self) -> bool:
         """Make room in etcd where it has reached its quota; return whether it had."""

@@ -162,7 +162,7 @@ class Builder:
         if free < needed:
             raise BuildError(
                 f"{free / 1024**3:.1f} GiB are free at {self.cache.root}, but building {', '.join(missing)} may take "
-                f"{needed / 1024**3:.1f} GiB. Free some space or set XDG_CACHE_HOME to a larger disk, then run again."
+                f"{needed / 1024**3:.1f} GiB. Free some space (make clean-cache deletes old results) or set XDG_CACHE_HOME to a larger disk, then run again."
             )
 
     def _build_all(self, missing: list[str]) -> set[str]:

@@ -36,6 +36,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
     monkeypatch.setattr(Node, "_hung_programs", lambda _self: [])
     monkeypatch.setattr(Node, "_due_certificates", lambda _self: [])
     monkeypatch.setattr(Node, "_api_problem", lambda _self: None)
+    monkeypatch.setattr(Node, "_is_full", lambda _self: False)
     return Node(tmp_path, tmp_path, Cache(tmp_path / "cache"))
 
 
@@ -52,6 +53,7 @@ def test_all_is_there(node: Node) -> None:
         ("_hung_programs", lambda _self: ["kubelet"]),
         ("_due_certificates", lambda _self: ["apiserver.crt until 2026-01-01"]),
         ("_api_problem", lambda _self: "HTTP 500"),
+        ("_is_full", lambda _self: True),
     ],
 )
 def test_something_does_not_run(node: Node, monkeypatch: pytest.MonkeyPatch, what: str, instead: Any) -> None:
