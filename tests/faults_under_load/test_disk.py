@@ -76,9 +76,10 @@ def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         monkeypatch.setenv("XDG_CACHE_HOME", str(merged.parent))
         yield disk
         monkeypatch.undo()
-        subprocess.run(["umount", merged], check=True)
+        # The node goes on with programs of it.
+        subprocess.run(["umount", "--lazy", merged], check=True)
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 @injects("disk-full-cache")
@@ -94,8 +95,9 @@ def test_the_cache_has_no_byte_left(cloud: Any, under_load: Any, blueprint: Path
         trial.said = "names the folder without space, and that `make clean-cache` frees it"
         assert "clean-cache" in said, said[-3000:]
         trial.end()
-        code, output = cloud.run("site.yml", **settings)
-        assert code == 0, output[-3000:]
+    # Its resources are new, and would count as what is there twice.
+    code, output = cloud.run("site.yml", **settings)
+    assert code == 0, output[-3000:]
 
 
 @injects("disk-full-etcd")
