@@ -84,10 +84,10 @@ bundle: setup ## write all that BLUEPRINT (several: "pipeline users-api") and en
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
-# Tests of clusters mostly wait: two of them run at once, the longest first, so that none is left alone at the end, and two checks beside them.
+# The tests of two clusters run at once, the longest first, so that none is left alone at the end, and two checks beside them.
 CLUSTER_JOBS ?= 2
-# What the workflow nightly.yml runs, as the time of `make test` has no room for it: by jobs of their own, and by NIGHTLY=1, with which tests that are
-# marked `nightly` run, too.
+# What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
+# NIGHTLY=1, which runs the tests that are marked `nightly`, too.
 BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
 CLUSTERS := molecule-default faults $(addprefix molecule-,pipeline gitops existing ministack)
 CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
