@@ -128,7 +128,7 @@ job-%: setup-test
 	|| { echo "$*: failed after "$(USED); $(if $(DRY_RUN),,mv $(LOG) $(JOBS)/$*.failed;) exit 1; }
 
 # Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
-$(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks nice -n 5
+$(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks python scripts/background.py
 
 parts: setup-test ## build everything that clusters of the tests are made of
 	ansible-playbook tests/parts.yml
