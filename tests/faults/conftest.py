@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import BaseInputs, Node
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
 
-from tests.faults.bare_nodes import all_parts, all_versions
+from tests.faults.bare_nodes import CACHE, all_parts, all_versions
 
 PROJECT = Path(__file__).resolve().parents[2]
 FOLDER = PROJECT / ".localcloud/faults"
@@ -154,7 +153,7 @@ def start(tmp_path: Path, parts: dict[str, PartPath]) -> Iterator[Callable[[str,
     nodes = []
 
     def made(name: str, inputs: BaseInputs | None) -> Node:
-        node = Node(tmp_path / name / "node", tmp_path / name, Cache(default_root()))
+        node = Node(tmp_path / name / "node", tmp_path / name, CACHE)
         nodes.append(node)
         node.up(parts, all_versions(), inputs)
         return node

@@ -17,9 +17,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.node.base import 
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import PartPath
 from ansible_collections.localcloud.stack.plugins.module_utils.node.lifecycle import BaseInputs, Node
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root, remove
+from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import remove
 
-from tests.faults.bare_nodes import get
+from tests.faults.bare_nodes import CACHE, get
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEMBER = ("of-the-test", "https://192.0.2.1:2380")
@@ -43,7 +43,7 @@ etcd.fill(Path(program), name, peer, Path(data), pairs())
 
 @pytest.fixture(scope="module")
 def program() -> Path:
-    built = Builder(Inventory.read(PROJECT), Cache(default_root()), print).require(["etcd"])
+    built = Builder(Inventory.read(PROJECT), CACHE, print).require(["etcd"])
     return Path(built["etcd"].path) / "etcd"
 
 
@@ -142,9 +142,8 @@ def test_two_nodes_that_begin_with_one_base(
     first = start("first", inputs)
     digest = first.known.unkept
     assert digest, "there is a base already"
-    cache = Cache(default_root())
     try:
-        base_store.keep(cache, digest, BASE)
+        base_store.keep(CACHE, digest, BASE)
         nodes = [start(name, inputs) for name in ("second", "third")]
         assert [node.known.unkept for node in nodes] == ["", ""]
         assert not [note for node in nodes for note in node.notes if note != host.old_cgroups()]
@@ -166,20 +165,19 @@ def test_two_nodes_that_begin_with_one_base(
             trusted = get(node, parts, "configmap", "kube-root-ca.crt", "-n", NAMESPACE)["data"]["ca.crt"]
             assert trusted == (node.folder / "state/etc-kubernetes/pki/ca.crt").read_text()
     finally:
-        remove(cache.path(base_store.PREFIX, digest))
+        remove(CACHE.path(base_store.PREFIX, digest))
 
 
 def test_a_node_begins_without_a_base_that_is_damaged(
     start: Callable[[str, BaseInputs], Node], parts: dict[str, PartPath]
 ) -> None:
     inputs = BaseInputs((), {"test": str(uuid.uuid4())})
-    cache = Cache(default_root())
     programs = {name: parts[name].digest for name in lifecycle.PROGRAMS}
     digest = base.base_digest({**programs, "etcd": parts["etcd"].digest}, inputs.settings)
-    base_store.keep(cache, digest, BASE)
-    path = cache.path(base_store.PREFIX, digest) / base_store.OBJECTS
+    base_store.keep(CACHE, digest, BASE)
+    path = CACHE.path(base_store.PREFIX, digest) / base_store.OBJECTS
     os.truncate(path, path.stat().st_size // 2)
     node = start("only", inputs)
     assert node.known.unkept == digest
-    assert not cache.has(base_store.PREFIX, digest)
+    assert not CACHE.has(base_store.PREFIX, digest)
     assert NAMESPACE not in {one["metadata"]["name"] for one in get(node, parts, "namespaces")["items"]}

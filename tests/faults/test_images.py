@@ -15,7 +15,8 @@ import psutil
 import pytest
 from ansible_collections.localcloud.stack.plugins.module_utils.node.images import running_containerd
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.builder import Builder, Inventory
-from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache import Cache, default_root
+
+from tests.faults.bare_nodes import CACHE
 
 Take = Callable[..., subprocess.Popen[str]]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ print(json.dumps(Bases(Cache(Path(cache)), PartPath(**json.loads(containerd))).t
 @pytest.fixture(scope="module")
 def built() -> dict[str, dict[str, str | None]]:
     """containerd, a small image and a larger one, as a toolchain's result names them."""
-    builder = Builder(Inventory.read(PROJECT), Cache(default_root()), print)
+    builder = Builder(Inventory.read(PROJECT), CACHE, print)
     built = builder.require(["containerd", "pause", "producer"])
     return {name: {"path": str(one.path), "digest": one.digest, "image": one.image} for name, one in built.items()}
 

@@ -43,9 +43,8 @@ def build_kind_node(shop: Workshop, out: Path) -> None:
     """The image, `out/image.tar`, as `docker save` writes it."""
     root = out / ".root"
     shop.debian(root)
-    module = f"{shop.part.spec['module']}@{shop.part.spec['version']}"
-    shop.go("mod", "download", module, cwd=shop.project)
-    for files in (shop.cache.root / "go/mod" / module / shop.part.spec["source"], shop.folder / "files"):
+    module = shop.module_source(f"{shop.part.spec['module']}@{shop.part.spec['version']}")
+    for files in (module / shop.part.spec["source"], shop.folder / "files"):
         shutil.copytree(files, root, copy_function=shutil.copyfile, dirs_exist_ok=True)
     for part, names in PROGRAMS.items():
         for name in names:
