@@ -84,8 +84,9 @@ bundle: setup ## write all that BLUEPRINT (several: "pipeline users-api") and en
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
-# The tests of two clusters run at once, the longest first, so that none is left alone at the end, and two checks beside them.
-CLUSTER_JOBS ?= 2
+# As many jobs at once as there are cores, the longest of the clusters' first and checks with it: with two clusters and two checks on two cores,
+# API servers stood still until the kubelet restarted them (docs/performance.md).
+TEST_JOBS ?= $(or $(shell nproc 2>/dev/null),2)
 # What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
 # NIGHTLY=1, which runs the tests that are marked `nightly`, too.
 BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
@@ -99,11 +100,11 @@ DRY_RUN = $(findstring n,$(firstword -$(MAKEFLAGS)))
 LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
 # Its jobs build one after the other, so that none gives up the caches of compilers (cluster_keep_downloads).
 test: export CI := $(or $(CI),true)
-# What somebody's own stack runs is not what is tested.
+# What a user's own stack runs is not what is tested.
 test: export LOCALCLOUD_KUBERNETES :=
 test: setup-test ## set everything up and run all tests; NIGHTLY=1: those that take longer, too
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
-	$(MAKE) --jobs 2 --keep-going --no-print-directory all-checks all-clusters \
+	$(MAKE) --jobs $(TEST_JOBS) --keep-going --no-print-directory all-jobs \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
 
 # Once more at the end, as the others' output hides it: what failed in each job with the lines after it, where Ansible's YAML tells why; of
@@ -112,11 +113,8 @@ what-failed:
 	@for log in $(JOBS)/*.failed; do echo "--- $$log"; sed -E 's/\x1b\[[0-9;]*m//g; s/^ *│ //' $$log \
 	| grep -aE -A 30 '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 120; tail -n 5 $$log; done
 
-all-checks:
-	$(MAKE) --jobs 2 --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
-
-all-clusters: parts
-	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
+all-jobs: $(addprefix job-,$(firstword $(CLUSTERS)) $(CHECKS) $(CLUSTERS))
+$(addprefix job-,$(CLUSTERS)): parts
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
 # have used, without those of nodes, whose parent is init.
@@ -187,7 +185,7 @@ WITHIN_kind := python tests/in_docker/run.py
 molecule-%: setup-test
 	$(LEGIBLE) $(WITHIN_$*) molecule test --scenario-name $*
 
-molecule: $(patsubst molecule/%,molecule-%,$(wildcard molecule/*)) ## the whole stack on an embedded node of its own, in Docker, and in somebody else's cluster
+molecule: $(patsubst molecule/%,molecule-%,$(wildcard molecule/*)) ## the whole stack on an embedded node of its own, in Docker, and in another owner's cluster
 
 refusals: setup-test ## bad input and bad surroundings, and what real AWS would get
 	HELM="$$(python scripts/part.py helm helm)" pytest tests/refusals tests/rendering

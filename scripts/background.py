@@ -48,7 +48,7 @@ def main(command: list[str]) -> int:
     os.nice(NICE)
     group = enter()
     try:
-        with subprocess.Popen(command) as running:
+        with subprocess.Popen(command, close_fds=False) as running:  # make hands its jobserver on
             signal.signal(signal.SIGTERM, lambda *_: running.terminate())
             return running.wait()
     finally:

@@ -20,7 +20,7 @@ INIT = "/.localcloud/node/state/config/init.sh"
 
 
 def node_of(process: psutil.Process) -> str:
-    """Whose program it is: the folder of the node's checkout, if it can be told."""
+    """Whose program it is: the folder of the node's checkout, if it is known."""
     for parent in process.parents():
         for word in parent.cmdline():
             if word.endswith(INIT):

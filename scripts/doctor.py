@@ -46,7 +46,7 @@ INSTALL_PYTHON = (
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. Sizes in bytes; None is what can't be told.
+    """What there is. Sizes in bytes; None is what is unknown.
 
     `docker`: why it can't be used, empty if it answers, None if it is not installed. `registries`: for each kind whether it answers.
     `bundles`: each archive that lies here, and why it can't be used. `unbuilt`: how many parts of the node are still to be built.
@@ -367,7 +367,7 @@ def missing_packages(project: Path) -> list[str]:
 
 
 def module_proxy() -> str:
-    """The address that Go takes modules from, by its variable or its settings; empty where it can't be told."""
+    """The address that Go takes modules from, by its variable or its settings; empty where it is unknown."""
     code, text = said("go", "env", "GOPROXY")
     return re.split(r"[,|]", text if code == 0 else os.environ.get("GOPROXY", ""))[0]
 
@@ -386,7 +386,7 @@ def package_index() -> str:
 
 
 def reachable(address: str, page: str = "") -> bool:
-    """Whether a registry answers, with whatever it says. Of one whose address can't be told that is not known."""
+    """Whether a registry answers, with whatever it says. Of one without a known address that is not known."""
     if not address.startswith(("http://", "https://")):
         return True
     try:

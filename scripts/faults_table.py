@@ -22,7 +22,7 @@ ROWS = PROJECT / "docs/faults.json"
 PAGE = PROJECT / "docs/faults.md"
 BEGIN, END = "<!-- generated: faults, by `make faults-table` from docs/faults.json -->\n", "<!-- end of faults -->\n"
 HEAD = (
-    "| fault | what was done | run by | accepted, refused meanwhile | lost | twice | seconds until whole | what a person is told |",
+    "| fault | what was done | run by | accepted, refused meanwhile | lost | twice | seconds until whole | message to the user |",
     "|---|---|---|---|---|---|---|---|",
 )
 UNSEEN = "not measured yet"

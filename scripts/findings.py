@@ -44,7 +44,7 @@ def accepted(document: Iterable[Mapping[str, Any]]) -> set[Accepted]:
 
 
 def judge(findings: Iterable[Finding], entries: Iterable[Accepted]) -> list[str]:
-    """What is to be mended, a line each: findings that nobody accepted, and accepted ones that are not found any more."""
+    """What is to be mended, a line each: findings that are not accepted, and accepted ones that are not found any more."""
     findings, entries = set(findings), set(entries)
     new = {
         f"{one.tool} {one.check}: {one.where}: {one.message}"

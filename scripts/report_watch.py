@@ -2,8 +2,8 @@
 
     report_watch.py COMMAND...      the command writes report.html into the state folder, and is run again and again
 
-Only whoever has the address that is printed gets anything: it holds a random token, and a request that names another host, as one of a page that has
-its own name lead here (DNS rebinding), is refused. Everything is read only. The command runs again only while somebody looks, one run at a time, and
+Only requests to the address that is printed are answered: it holds a random token, and a request that names another host, as one of a page that has
+its own name lead here (DNS rebinding), is refused. Everything is read only. The command runs again only while a page is open, one run at a time, and
 not before PAUSE_SECONDS have passed since the last one; after LIMIT_SECONDS, or by Ctrl-C, it ends.
 """
 
@@ -193,7 +193,7 @@ def serve(command: list[str], folder: Path) -> int:
     while (left := end - time.monotonic()) > 0:
         pause.wait(min(PAUSE_SECONDS, left))
         watch.was_asked.clear()
-        # Until somebody looks, nothing is read.
+        # Until a page is open, nothing is read.
         if watch.watched() or watch.was_asked.wait(max(0.0, end - time.monotonic())):
             watch.problem = refresh(command, log)
     print("The time is up. Run it again to go on.")

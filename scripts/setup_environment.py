@@ -154,7 +154,7 @@ def digest(layer: str) -> str:
 
 
 def from_files(files: Path | None) -> list[str]:
-    """Options by which pip and uv take wheels of a bundle, and ask nobody."""
+    """Options by which pip and uv take wheels of a bundle, without an index."""
     return [] if files is None else ["--no-index", "--find-links", str(files / "wheels")]
 
 

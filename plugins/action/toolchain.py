@@ -76,7 +76,7 @@ class ActionModule(told.Action):
             builder = Builder(inventory, cache, say)
             missing = builder.missing(parts)
             if self._task.check_mode and missing:
-                # What is only imported or pushed can be told of before it is there.
+                # What is only imported or pushed can be reported before it is there.
                 known = all(inventory.parts[name].image("") for name in missing)
                 return result(True, missing, builder.known(parts) if known else {}, images, declared, inventory)
             if missing and not arguments["build"]:
@@ -134,7 +134,7 @@ def say(line: str) -> None:
 
 
 def give_up_downloads(cache: Cache) -> None:
-    """Free what building has left beside its results, unless somebody else builds."""
+    """Free what building has left next to its results, unless another process builds."""
     if freed := downloads.give_up(cache):
         say(
             f"{freed / 1024**3:.1f} GiB of module downloads and compilers' caches are given up, as all is built. Who changes parts "

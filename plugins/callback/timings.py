@@ -11,7 +11,7 @@ short_description: Seconds of each phase of a run
 version_added: 0.1.0
 description:
   - Writes the seconds that each role (phase) of the run has taken so far to a JSON file, after each phase, and the tasks that took longest.
-  - A play with the variable C(timings_kept), a file's name, has the same kept in a file of that name beside it, which later runs of other
+  - A play with the variable C(timings_kept), a file's name, has the same kept in a file of that name next to it, which later runs of other
     playbooks leave as it is. Check mode keeps nothing.
 author:
   - localcloud.stack contributors (@localcloud)

@@ -45,7 +45,7 @@ options:
     type: str
     aliases: [aws_profile]
   validate_certs:
-    description: Whether to check certificates. V(false) is for trying things out alone.
+    description: Whether to check certificates. V(false) is for experiments only.
     type: bool
     default: true
   aws_ca_bundle:

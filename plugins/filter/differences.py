@@ -30,7 +30,7 @@ def difference_problems(found: Mapping[str, Any], prune: bool = True, protect: b
     if twins:
         problems.append(
             f"{', '.join(twins)}: in the cluster, but of another scope or namespace than declared, and both would be the same "
-            "thing in AWS; set aws_resources_scope and aws_resources_namespace back, or remove the resources first "
+            "resource in AWS; set aws_resources_scope and aws_resources_namespace back, or remove the resources first "
             "(`make down`, or tasks_from: absent)"
         )
     problems += [

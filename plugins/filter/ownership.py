@@ -29,7 +29,7 @@ def object_labels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def derived_owner(folder: str, stack: str = "") -> str:
-    """The owner of whoever gives none: of this checkout's stack, else of a playbook's folder."""
+    """The default owner: of this checkout's stack, else of a playbook's folder."""
     return ownership.derived_owner(str(folder), str(stack))
 
 

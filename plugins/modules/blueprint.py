@@ -29,7 +29,7 @@ options:
     type: path
     required: true
   facts:
-    description: What the blueprint's templates know as C(stack), beside what the blueprint itself says.
+    description: What the blueprint's templates know as C(stack), in addition to what the blueprint itself says.
     type: dict
     default: {}
   target:
@@ -128,7 +128,7 @@ blueprint:
           type: str
         tags:
           description: >-
-            Tags of all AWS resources, beside stack_tags.
+            Tags of all AWS resources, in addition to stack_tags.
           type: dict
     aws:
       description: >-
@@ -205,7 +205,7 @@ blueprint:
       contains:
         environment:
           description: >-
-            Name of this environment: of its project in Argo CD, and of the values files C(values-<environment>.yaml) beside the charts' own.
+            Name of this environment: of its project in Argo CD, and of the values files C(values-<environment>.yaml) next to the charts' own.
           type: str
         repository:
           description: >-
@@ -225,7 +225,7 @@ blueprint:
           type: bool
     additions:
       description: >-
-        What the embedded node gets besides.
+        What the embedded node gets in addition.
       type: list
       elements: str
     addresses:

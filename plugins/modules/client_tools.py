@@ -12,7 +12,7 @@ version_added: 0.2.0
 description:
   - Takes each command from E(PATH) if it is new enough, else what was fetched or built before, else fetches the release that the toolchain pins,
     with the checksum that upstream publishes, into a folder of the project's.
-  - What can't be fetched is told in RV(lacking), and can be built by M(localcloud.stack.toolchain) where Go and its proxy are in reach.
+  - What can't be fetched is listed in RV(lacking), and can be built by M(localcloud.stack.toolchain) where Go and its proxy are in reach.
 options:
   project:
     description: The collection's root folder, which has C(toolchain/).

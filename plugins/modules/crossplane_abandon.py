@@ -15,7 +15,7 @@ description:
   - Of O(kinds) only objects whose label C(localcloud.dev/owner) is O(owner) are changed; it is read again just before.
   - What they stand for outside the cluster stays as it is. Use it only where that goes as well, such as in an emulator
     that is removed.
-  - Objects that nobody has deleted are never touched.
+  - Objects without a deletion timestamp are never touched.
 options:
   kinds:
     description: Kinds to look at. A kind that is not served has no objects.
@@ -59,7 +59,7 @@ options:
       uid:
         description:
           - UID of an object without the label.
-          - It is for what a controller makes for itself, such as Crossplane's revisions and locks, once nobody else uses the controller.
+          - It is for what a controller makes for itself, such as Crossplane's revisions and locks, once no other owner uses the controller.
         type: str
   label_selector:
     description: Only those of them that have these labels too, for example V(app=orders).

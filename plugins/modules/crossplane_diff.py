@@ -400,7 +400,7 @@ to_resume:
   type: list
   elements: dict
 not_clearable:
-  description: Such fields where AWS was not asked, so that nobody can take them away.
+  description: Such fields where AWS was not asked, so that they can't be taken away.
   returned: success
   type: list
   elements: dict

@@ -51,7 +51,7 @@ running:
   sample: true
 foreign:
   description:
-    - Whether one was installed by somebody else, so that its label V(localcloud.dev/owner) is not that of O(owner).
+    - Whether one was installed by another owner, so that its label V(localcloud.dev/owner) is not that of O(owner).
     - Without O(owner), whether one has no such label.
   returned: success
   type: bool

@@ -10,7 +10,7 @@ module: crossplane_removal_info
 short_description: Tell what of an owner's Crossplane can be removed, and what stays for whom
 version_added: 0.2.0
 description:
-  - Reads every object that depends on a Crossplane and its packages, and finds out which of the owner's objects somebody else needs.
+  - Reads every object that depends on a Crossplane and its packages, and finds out which of the owner's objects other owners need.
   - An object is the owner's if its label V(localcloud.dev/owner) has the value of O(owner).
   - Kinds are found by discovery, whatever provider brought them. What can't be asked counts as used.
 options:
@@ -19,7 +19,7 @@ options:
     type: str
     required: true
   secrets:
-    description: Secrets that were made for the configuration of providers, beside those that the owner's configurations refer to.
+    description: Secrets that were made for the configuration of providers, in addition to those that the owner's configurations refer to.
     type: list
     elements: dict
     default: []
@@ -35,7 +35,7 @@ options:
   removed_before:
     description:
       - Values of the label V(localcloud.dev/owner) of resources that other tasks remove before.
-      - In check mode these, and what the owner has, count as gone.
+      - In check mode these, and what the owner has, count as deleted.
     type: list
     elements: str
     default: []
@@ -55,7 +55,7 @@ EXAMPLES = r"""
     owner: localcloud-1a2b3c
   register: crossplane_removal
 
-- name: Remove the configurations that nobody else uses
+- name: Remove the configurations that no other owner uses
   localcloud.stack.owned_objects:
     owners: [localcloud-1a2b3c]
     resources: "{{ crossplane_removal.configs }}"
@@ -82,35 +82,35 @@ composites:
       type: str
   sample: []
 apis:
-  description: The owner's CompositeResourceDefinitions, Compositions and Functions that nobody else needs.
+  description: The owner's CompositeResourceDefinitions, Compositions and Functions that no other owner needs.
   returned: success
   type: list
   elements: dict
   contains: *reference
   sample: []
 configs:
-  description: The owner's configurations of providers, with their Secrets, that nobody else needs.
+  description: The owner's configurations of providers, with their Secrets, that no other owner needs.
   returned: success
   type: list
   elements: dict
   contains: *reference
   sample: [{api_version: aws.upbound.io/v1beta1, kind: ProviderConfig, name: default}]
 providers:
-  description: The owner's Providers that nobody else needs, with what belongs to them.
+  description: The owner's Providers that no other owner needs, with what belongs to them.
   returned: success
   type: list
   elements: dict
   contains: *reference
   sample: [{api_version: pkg.crossplane.io/v1, kind: Provider, name: provider-aws}]
 definitions:
-  description: CustomResourceDefinitions with the owner's label that nobody else needs. Most go with their package.
+  description: CustomResourceDefinitions with the owner's label that no other owner needs. Most go with their package.
   returned: success
   type: list
   elements: dict
   contains: *reference
   sample: []
 core:
-  description: Whether there is a Crossplane of the owner that nobody else uses.
+  description: Whether there is a Crossplane of the owner that no other owner uses.
   returned: success
   type: bool
   sample: true
@@ -123,7 +123,7 @@ brought:
   sample: [{api_version: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, name: providers.pkg.crossplane.io}]
 remnants:
   description:
-    - What Crossplane made for itself and for the owner's packages, and nobody else needs, with its UID.
+    - What Crossplane made for itself and for the owner's packages, and no other owner needs, with its UID.
     - It goes by itself, unless Crossplane is dead.
   returned: success
   type: list
@@ -157,7 +157,7 @@ kept:
       type: str
   sample: [{kind: Provider, name: provider-aws, reason: 'used by Topic/orders [owner team-b]'}]
 usages:
-  description: Usages of configurations whose resources are gone. As long as they are there, they count as users.
+  description: Usages of configurations whose resources are deleted. As long as they are there, they count as users.
   returned: success
   type: list
   elements: dict
@@ -172,13 +172,13 @@ from ansible_collections.localcloud.stack.plugins.module_utils.crossplane.uninst
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KUBERNETES_ARGUMENTS, cluster_of
 
 LATER = (
-    "to remove it when nobody uses it any more: ansible localhost -m ansible.builtin.include_role "
+    "to remove it when it is no longer used: ansible localhost -m ansible.builtin.include_role "
     "-a 'name=localcloud.stack.crossplane tasks_from=absent' -e crossplane_owner={owner}{cluster}"
 )
 
 
 def later(row: dict[str, t.Any], params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What stays; of a Crossplane with an owner's label the reason tells how it is removed when the last user is gone."""
+    """What stays; of a Crossplane with an owner's label the reason says how it is removed once it has no user."""
     if row["kind"] != "Crossplane" or not row["owner"]:
         return row
     given = {name: params[name] for name in ("kubeconfig", "context") if params[name]}

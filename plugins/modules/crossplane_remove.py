@@ -10,7 +10,7 @@ module: crossplane_remove
 short_description: Delete Crossplane resources that are ours in the cluster and in AWS
 version_added: 0.2.0
 description:
-  - Deletes managed resources, and with them what they stand for in AWS. It does not wait until they are gone.
+  - Deletes managed resources, and with them what they stand for in AWS. It does not wait until they are deleted.
   - Each object's label C(localcloud.dev/owner) and the tags C(localcloud.dev/owner) and C(localcloud.dev/cluster) of its resource in
     AWS are read just before. Where one names others, nothing at all is deleted, and the failure names each of them.
   - A resource without these tags, made by an older version of this collection, is ours as long as no tag names others. One without

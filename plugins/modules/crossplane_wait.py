@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: crossplane_wait
-short_description: Wait until Crossplane resources are ready or gone
+short_description: Wait until Crossplane resources are ready or deleted
 version_added: 0.1.0
 description:
   - Watches any number of Kubernetes objects at once until each has the wanted conditions for its current generation.
@@ -137,7 +137,7 @@ EXAMPLES = r"""
         name: topics.sns.aws.upbound.io
         conditions: [Established]
 
-- name: Wait until everything of an application is gone
+- name: Wait until everything of an application is deleted
   localcloud.stack.crossplane_wait:
     label_selector: app.kubernetes.io/part-of=orders
     kinds:
@@ -177,7 +177,7 @@ resources:
       description: Namespace, empty for what has none.
       type: str
     ready:
-      description: Whether it is as wanted, that is ready, or gone for O(state=absent).
+      description: Whether it is as wanted, that is ready, or deleted for O(state=absent).
       type: bool
       sample: true
     seconds:

@@ -15,7 +15,7 @@ author:
   - localcloud.stack contributors (@localcloud)
 options:
   state:
-    description: Whether the node is to run or to be gone, with all its data.
+    description: Whether the node is to run, or to be removed with all its data.
     type: str
     choices: [present, absent]
     default: present
@@ -37,7 +37,7 @@ options:
     default: {}
   access:
     description:
-      - Who reaches the node's address, where the emulator and DynamoDB Admin ask nobody who they are. Rules of nft hold the others off.
+      - Who reaches the node's address. The emulator and DynamoDB Admin have no authentication; nft rules block all others.
       - With V(user) root and the user of this run, also one that became root by sudo.
       - With V(host) every user of this machine. With V(network) also what this machine forwards.
     type: str

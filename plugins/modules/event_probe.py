@@ -42,7 +42,7 @@ options:
     description:
       - Where the events are to arrive.
       - V(table) waits for the items that a consumer writes.
-      - V(queue) needs no consumer and no table, but receives the events itself. Give a queue that nobody else reads. One with
+      - V(queue) needs no consumer and no table, but receives the events itself. Give a queue without other consumers. One with
         messages in flight, or with more than 1000 waiting, is refused. Others' messages are kept hidden meanwhile and given back,
         which counts as received once more for their redrive policy.
       - V(bucket) waits for objects whose key or body holds the event's ID. It lists O(bucket) under O(prefix), at most 5000
@@ -169,7 +169,7 @@ EXAMPLES = r"""
       - load.statistics.total_ms.p95 < 2000
       - load.statistics.duplicated == 0
 
-- name: Prove that a FIFO topic and its audit queue, which nobody reads, keep the order
+- name: Prove that a FIFO topic and its audit queue, which has no consumer, keep the order
   localcloud.stack.event_probe:
     region: eu-central-1
     profile: production

@@ -55,7 +55,7 @@ options:
     description: The path of Helm, where it is not in E(PATH).
     type: path
   wait:
-    description: Whether to wait until objects are ready, or gone.
+    description: Whether to wait until objects are ready, or deleted.
     type: bool
     default: false
   kubeconfig:

@@ -16,7 +16,7 @@ description:
     M(localcloud.stack.helm_release).
   - Of a chart, name and version are compared, of a folder a digest of its files as well, which M(localcloud.stack.helm_release) leaves in
     Helm's record.
-  - It also finds what somebody deleted of the release, which Helm does not, an operation that did not end, and what others own.
+  - It also finds deleted objects of the release, which Helm does not, an operation that did not end, and what others own.
   - Releases of Helm 3 and Helm 4 are compared alike. What others have set in the release's objects, as an autoscaler does, is no difference.
 options:
   name:
@@ -137,9 +137,9 @@ running:
   elements: str
   sample:
     - >-
-      The release shop of shops is being changed, likely by somebody else's Helm: revision 2 is pending-upgrade since 2026-11-28 19:20:11 UTC
-      (40 s), 'Preparing upgrade'. It is left as it is. Wait until that operation has ended (helm history shows it), then run again. If that Helm
-      was killed, run again in 260 s, or at once with a Helm time-out that is shorter than its age.
+      The release shop of shops is being changed, likely by a Helm outside this stack: revision 2 is pending-upgrade since 2026-11-28 19:20:11
+      UTC (40 s), 'Preparing upgrade'. It is left as it is. Wait until that operation has ended (helm history shows it), then run again. If that
+      Helm was killed, run again in 260 s, or at once with a Helm time-out that is shorter than its age.
 refused:
   description: What the schema of the chart or of its subcharts refuses of the values, each with its path, without the values. Empty where nothing differs.
   returned: success

@@ -22,7 +22,7 @@ description:
   - Helm 3 and Helm 4 may take turns on a release. Fields that others have set are set as the chart declares them, which Helm 4 alone calls a
     conflict. A number of replicas that was set by the subresource scale, as autoscalers and C(kubectl scale) do, stays as it is until the chart
     declares another one than before. A rollback sets what its revision had.
-  - What somebody deleted of a release is installed again.
+  - Deleted objects of a release are installed again.
   - M(kubernetes.core.helm) gives no labels to Helm, does not roll back, and takes a release that is pending for one that is not there.
 options:
   name:
@@ -151,7 +151,7 @@ kept:
       type: str
       sample: owner localcloud-9f8e7d
 scaled:
-  description: Workloads that keep the number of replicas that an autoscaler or somebody has set, and which number is declared.
+  description: Workloads that keep the number of replicas that an autoscaler or C(kubectl scale) has set, and which number is declared.
   returned: success
   type: list
   elements: str

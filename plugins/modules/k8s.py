@@ -63,7 +63,7 @@ options:
     description: C(field_manager) and C(force_conflicts) of a server-side apply.
     type: dict
   wait:
-    description: Whether to wait until objects are ready, or gone.
+    description: Whether to wait until objects are ready, or deleted.
     type: bool
     default: false
   wait_timeout:

@@ -11,11 +11,11 @@ short_description: Make, start or remove a kind cluster of a checkout's own
 version_added: 0.2.0
 description:
   - Makes a cluster of one node in Docker with kind, starts it again where its node was stopped, and removes it.
-  - A cluster of this name that somebody else made is refused, and not touched. Whose it is, the node's container says by a mount.
+  - A cluster of this name that another owner made is refused, and not touched. Whose it is, the node's container says by a mount.
   - What an interrupted run has left is removed and made again.
 options:
   state:
-    description: V(present) makes sure that the cluster runs; V(absent) that it is gone.
+    description: V(present) makes sure that the cluster runs; V(absent) that it does not exist.
     type: str
     choices: [present, absent]
     default: present

@@ -12,9 +12,9 @@ version_added: 0.1.0
 description:
   - Reads an emulator's health, the account, and the topics, queues, tables, buckets, parameters, secrets, keys, roles and
     policies that are there, with their settings.
-  - Every page is read to its end. Services are read side by side, and within each many things at once.
+  - Every page is read to its end. Services are read in parallel, and within each many resources at once.
   - Values of secrets and of parameters of type C(SecureString) are never read.
-  - What has gone between listing and looking is left out. A setting that an emulator does not know is empty.
+  - What was deleted between listing and looking is left out. A setting that an emulator does not know is empty.
 options:
   services:
     description: Services to read. Health and account are always read.
@@ -58,7 +58,7 @@ options:
     default: false
   on_error:
     description:
-      - What to do where a service or a single thing cannot be read, for example for lack of a permission.
+      - What to do where a service or a single resource cannot be read, for example for lack of a permission.
       - Either way the rest is read and returned, and RV(errors) lists what could not be. The key of a service that could not be
         read at all is missing, so that nothing passes for empty that was not seen.
       - V(fail) fails, with all errors together in the message.
@@ -527,7 +527,7 @@ errors:
       type: str
       sample: dynamodb
     name:
-      description: The thing. Empty where the whole service could not be read.
+      description: The resource. Empty where the whole service could not be read.
       type: str
       sample: orders
     message:

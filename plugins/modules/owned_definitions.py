@@ -11,7 +11,7 @@ short_description: Create CustomResourceDefinitions from files, with the owner's
 version_added: 0.2.0
 description:
   - Creates the CustomResourceDefinitions of folders, each with the label V(localcloud.dev/owner).
-  - A definition that exists, whoever made it, stays as it is.
+  - A definition that exists, whatever its owner, stays as it is.
 options:
   folders:
     description: Folders with a definition in each file (C(*.yaml)), as controller-gen writes it.

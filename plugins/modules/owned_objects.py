@@ -10,11 +10,11 @@ module: owned_objects
 short_description: Remove Kubernetes objects that carry the owner's label, and no others
 version_added: 0.2.0
 description:
-  - Removes those of the given objects whose label V(localcloud.dev/owner) names one of the owners, and waits until they are gone.
+  - Removes those of the given objects whose label V(localcloud.dev/owner) names one of the owners, and waits until they are deleted.
   - The label is read just before the object is deleted, and the object is deleted by its UID, so that another one that got its
     name meanwhile stays.
   - A namespace is removed only if its label names one of the owners and nothing is left in it but what the cluster put there.
-  - What others own stays, and is told in RV(kept).
+  - What others own stays, and is listed in RV(kept).
 options:
   resources:
     description: The objects. What is not there, and a kind that is not served, is not an error.
@@ -45,21 +45,21 @@ options:
   owners:
     description:
       - Values of the label V(localcloud.dev/owner). With none, or with empty ones, nothing is removed.
-      - In check mode, what carries one of these labels in one of O(namespaces) counts as gone, as other tasks remove it.
+      - In check mode, what carries one of these labels in one of O(namespaces) counts as deleted, as other tasks remove it.
     type: list
     elements: str
     required: true
   releases:
-    description: Helm releases in O(namespaces). In check mode what they consist of counts as gone, as other tasks remove it.
+    description: Helm releases in O(namespaces). In check mode what they consist of counts as deleted, as other tasks remove it.
     type: list
     elements: str
     default: []
   foreground:
-    description: Whether an object stays until all is gone that it is the controller of.
+    description: Whether an object stays until all that it is the controller of is deleted.
     type: bool
     default: false
   timeout:
-    description: Seconds until all is gone.
+    description: Seconds until all is deleted.
     type: int
     default: 180
 extends_documentation_fragment:

@@ -9,7 +9,7 @@ short_description: Keep a port of this machine forwarded to a Service
 version_added: 0.1.0
 description:
   - Runs C(kubectl port-forward) under supervisord, so that it outlives the playbook and the pods behind the Service.
-  - If the pod that it leads to is gone, it is led to another one, which is not a change. Pods of the Service that are ending are waited
+  - If the pod that it leads to no longer exists, it is led to another one, which is not a change. Pods of the Service that are ending are waited
     for, as C(kubectl) would take the oldest of them.
   - The port is derived from the folder and checked to be free, so that several stacks share a machine.
 author:
@@ -104,7 +104,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.api import Api, ApiError, existing
 from ansible_collections.localcloud.stack.plugins.module_utils.k8s.client import KubernetesApi
 
-# Seconds in which kubectl notices that a pod is gone.
+# Seconds in which kubectl notices that a pod no longer exists.
 PATIENCE = 0.5
 # Pods have 30 s to end if they don't say otherwise.
 ENDING_SECONDS = 90
@@ -168,7 +168,7 @@ def ending_pods(api: Api, arguments: dict[str, Any]) -> str | None:
 
 
 def leads_somewhere(port: int) -> bool:
-    """Whether a connection stays open; kubectl accepts it and closes it at once if the pod that it leads to is gone."""
+    """Whether a connection stays open; kubectl accepts it and closes it at once if the pod that it leads to no longer exists."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             return bool(connection.recv(1))

@@ -98,7 +98,7 @@ class KubernetesCore(ActionBase):
         found = sorted(cluster_variables(done.get("ansible_facts", {}).get("ansible_env", {})))
         if refused := [name for name in found if not name.startswith("HELM_")]:
             raise AnsibleActionFail(
-                f"On the machine of this task the environment leads to a cluster by {', '.join(refused)}, beside the arguments. "
+                f"On the machine of this task the environment leads to a cluster by {', '.join(refused)}, besides the arguments. "
                 "Take it out there, then run again."
             )
         return dict.fromkeys(found, "")

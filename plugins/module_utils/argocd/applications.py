@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Argo CD is told to follow: an ApplicationSet for each service, an Application and a project for each environment. Pure.
+"""What Argo CD follows: an ApplicationSet for each service, an Application and a project for each environment. Pure.
 
 An environment is a map of C(environment) (its name), C(namespace), C(repository), C(branch) and C(services): maps of C(name), C(path)
 (the chart's folder in the repository), C(value_files) and C(values), by name what the files in the repository do not say.

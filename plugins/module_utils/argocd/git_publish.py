@@ -40,8 +40,8 @@ CAUSES = (
         "there is no repository at this URL. Correct it, or make the repository",
     ),
     ("pre-receive hook declined", "the Git server refuses what it can't render. Correct the charts or values it names"),
-    ("atomic push failed", "somebody has pushed meanwhile. Keep what is there"),
-    ("fetch first", "somebody has pushed meanwhile. Keep what is there"),
+    ("atomic push failed", "another push came first. Keep what is there"),
+    ("fetch first", "another push came first. Keep what is there"),
 )
 
 

@@ -23,7 +23,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws.errors import
 
 CONNECT_TIMEOUT = 3
 READ_TIMEOUT = 10
-# An emulator that is away is to be told of soon. AWS throttles whoever reads a lot, an emulator where that is wanted of it (localstack_service_faults).
+# An emulator that is away is to be reported soon. AWS throttles clients that read a lot, an emulator where faults are wanted (localstack_service_faults).
 MAX_ATTEMPTS = 3
 MAX_ATTEMPTS_AWS = 6
 # Before the second attempt after a throttled one, in seconds; each further wait is twice as long.

@@ -102,7 +102,7 @@ def error_message(error: BaseException) -> str:
 
 
 def is_not_found(error: BaseException) -> bool:
-    """True where the service says that the thing asked for doesn't exist: a value, not a failure."""
+    """True where the service says that the resource asked for doesn't exist: a value, not a failure."""
     return error_code(error) in _NOT_FOUND
 
 

@@ -6,7 +6,7 @@
 
 An AWS resource is ours if its tags C(localcloud.dev/owner) and C(localcloud.dev/cluster) are ours, next to those that Crossplane
 sets. One without tags belongs to the resource that it is a part of. One that a managed object of ours made before these tags
-existed has only Crossplane's, and stays ours as long as no tag names somebody else.
+existed has only Crossplane's, and stays ours as long as no tag names another owner.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def is_ours(tags: Tags, obj: Json, us: Identity) -> bool:
 
 
 def names_another(tags: Tags, obj: Json, us: Identity) -> bool:
-    """Whether AWS's tags name somebody else, or another object, although a managed object of ours stands for it."""
+    """Whether AWS's tags name another owner, or another object, although a managed object of ours stands for it."""
     if tags.get(OWNER) or tags.get(CLUSTER):
         return not us.has(tags)
     return bool(tags.get(CROSSPLANE_NAME)) and not made_by_crossplane({"tags": tags}, obj)
@@ -103,7 +103,7 @@ class Case(t.NamedTuple):
 def holders(
     cases: t.Sequence[Case], answers: t.Sequence[Json | None], us: Identity, observe: Observe | None
 ) -> list[Holder | None]:
-    """Who else has what AWS answered of each object; None where nobody else has it. Raises what C(observe) raises.
+    """Who else has what AWS answered of each object; None where no other owner has it. Raises what C(observe) raises.
 
     C(answers) are what AWS has of each (None: nothing). AWS is asked again only about what parts that exist already are parts of,
     where that is not declared itself.
@@ -181,12 +181,12 @@ def _name_of(resource: ExternalResource) -> str:
 
 
 def _identity(resource: ExternalResource) -> tuple[str, str]:
-    """The same for two things that are one resource: a queue goes by its URL or its name."""
+    """The same for two descriptions of one resource: a queue goes by its URL or its name."""
     return resource.kind, _name_of(resource).rsplit("/", 1)[-1] if resource.kind == "sqs/Queue" else _name_of(resource)
 
 
 def removal_problems(objects: t.Sequence[Json], us: Identity, observe: Observe | None) -> list[str]:
-    """Why managed objects of ours must not be deleted: AWS's tags give what they stand for to somebody else.
+    """Why managed objects of ours must not be deleted: AWS's tags give what they stand for to another owner.
 
     AWS is asked by C(observe); without it, and of kinds that it has no reader for, the tags count that Crossplane saw last.
     Raises what C(observe) raises.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How AWS is read: every page, many requests at once, and what one thing's failure means for the rest."""
+"""How AWS is read: every page, many requests at once, and what one resource's failure means for the rest."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ class Reading:
         return pages(self.client, operation, key, **arguments)
 
     def ask(self, name: str, operation: str, **arguments: t.Any) -> Json | None:
-        """The answer about one thing; None where there is none.
+        """The answer about one resource; None where there is none.
 
-        There is none where the thing doesn't exist (any more), where an emulator doesn't know the request, and where
+        There is none where the resource doesn't exist (any more), where an emulator doesn't know the request, and where
         the request was refused, which is kept as a problem. What would meet every other request too is raised.
         """
         return self.attempt(name, operation, lambda: getattr(self.client, operation)(**arguments))
 
     def ask_pages(self, name: str, operation: str, key: str, **arguments: t.Any) -> list[t.Any] | None:
-        """Like C(ask), for all pages of what the thing has."""
+        """Like C(ask), for all pages of what the resource has."""
         return self.attempt(name, operation, lambda: self.pages(operation, key, **arguments))
 
     def attempt(self, name: str, operation: str, call: t.Callable[[], Result]) -> Result | None:
@@ -97,7 +97,7 @@ class Reading:
             return None
 
     def each(self, work: t.Callable[[Item], Result | None], items: t.Iterable[Item]) -> list[Result]:
-        """The work done on each thing, many at once, in their order; what came to nothing is left out.
+        """The work done on each item, many at once, in their order; what came to nothing is left out.
 
         Work must not call C(each) itself: it would wait for the pool that it keeps busy.
         """
@@ -119,7 +119,7 @@ def pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t
 
 
 def existing(client: t.Any, operation: str, **arguments: t.Any) -> Json | None:
-    """The answer, or None where the thing doesn't exist (any more)."""
+    """The answer, or None where the resource doesn't exist (any more)."""
     try:
         return t.cast("Json", getattr(client, operation)(**arguments))
     except client.exceptions.ClientError as error:
@@ -129,7 +129,7 @@ def existing(client: t.Any, operation: str, **arguments: t.Any) -> Json | None:
 
 
 def existing_pages(client: t.Any, operation: str, key: str, **arguments: t.Any) -> list[t.Any]:
-    """Like C(pages); empty where the thing that is asked about doesn't exist (any more)."""
+    """Like C(pages); empty where the resource that is asked about doesn't exist (any more)."""
     try:
         return pages(client, operation, key, **arguments)
     except client.exceptions.ClientError as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads what is there in AWS: services side by side, and within each the details of many things at once."""
+"""Reads what is there in AWS: services in parallel, and within each the details of many resources at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.aws.requests impo
 from ansible_collections.localcloud.stack.plugins.module_utils.aws_info.readers import READERS
 from ansible_collections.localcloud.stack.plugins.module_utils.emulators.health import health_facts
 
-# Requests about single things under way at once, of all services together; no client has fewer connections.
+# Requests about single resources under way at once, of all services together; no client has fewer connections.
 WORKERS = MAX_CONNECTIONS
 # Problems that the message of a failure names; all of them are in its 'errors'.
 NAMED_PROBLEMS = 5
@@ -75,7 +75,7 @@ def summary_of(problems: t.Sequence[Problem]) -> str:
 
 
 def _read(clients: Clients, query: Query) -> list[Outcome]:
-    """Each service has a thread that lists and waits; the requests about single things share one pool."""
+    """Each service has a thread that lists and waits; the requests about single resources share one pool."""
     chosen = [service for service in READERS if service in query.services]
     if not chosen:
         return []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of a blueprint a Git repository says, and what Argo CD is told besides."""
+"""What of a blueprint is in a Git repository, and what is in the ApplicationSet."""
 
 from __future__ import annotations
 

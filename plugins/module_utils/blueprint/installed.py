@@ -88,7 +88,7 @@ def entry_of(blueprint: Mapping[str, Any], urls: Mapping[str, str] | None = None
 
 
 def _followed(gitops: Mapping[str, Any]) -> Json:
-    """What Argo CD is told of an environment."""
+    """What the ApplicationSets have of an environment."""
     services = [{key: one[key] for key in ("name", "path", "values")} for one in gitops["services"]]
     return {**{key: gitops[key] for key in ("environment", "namespace", "repository", "branch")}, "services": services}
 

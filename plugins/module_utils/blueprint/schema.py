@@ -85,7 +85,9 @@ class Place(Model):
     prefix: str | None = Field(
         None, description="What the names of the Kubernetes objects of AWS resources begin with."
     )
-    tags: dict[str, str] = Field(default_factory=dict, description="Tags of all AWS resources, beside stack_tags.")
+    tags: dict[str, str] = Field(
+        default_factory=dict, description="Tags of all AWS resources, in addition to stack_tags."
+    )
 
 
 class Check(Model):
@@ -156,7 +158,7 @@ class GitOps(Model):
     """Argo CD rolls the releases out, as a Git repository says, and Ansible does not."""
 
     environment: Label = Field(
-        description="Name of this environment: of its project in Argo CD, and of the values files `values-<environment>.yaml` beside the charts' own."
+        description="Name of this environment: of its project in Argo CD, and of the values files `values-<environment>.yaml` next to the charts' own."
     )
     repository: Annotated[str, AfterValidator(_repository)] = Field(
         "",
@@ -218,7 +220,7 @@ class Blueprint(Model):
         None, description="Follow a Git repository by Argo CD, instead of Helm releases by Ansible."
     )
     additions: list[Literal["ingress", "metrics-server", "monitoring", "argocd"]] = Field(
-        default_factory=list, description="What the embedded node gets besides."
+        default_factory=list, description="What the embedded node gets in addition."
     )
     addresses: dict[str, Address] = Field(
         default_factory=dict,

@@ -37,7 +37,7 @@ class Host:
 @dataclass(frozen=True)
 class Kubeconfig:
     """What a kubeconfig has. C(wanted): the context to use, by default its current one; None without a kubeconfig. C(named): whether
-    somebody asked for it by name, rather than that it happens to be there."""
+    it was asked for by name, rather than that it happens to be there."""
 
     contexts: Collection[str] = ()
     wanted: str | None = None
@@ -80,7 +80,7 @@ def _own_kind(
     """Which cluster of our own this machine can have: kind, or embedded."""
     if docker.problem is None:
         return "kind"
-    # What is built and needs root for hours is made only where nobody seems to mean another cluster.
+    # What is built and needs root for hours is made only where no other cluster seems to be meant.
     if kubeconfig.wanted not in (None, *ours.values()):
         _allowed(kubeconfig, allowed)
     embeddable = host.system == "Linux" and host.root

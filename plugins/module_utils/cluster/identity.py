@@ -34,7 +34,7 @@ def cluster_uid(api: Api) -> str:
         if error.status != 403:
             raise
         raise KubernetesError(
-            f"The cluster can't be told from others, as its namespace kube-system may not be read: {error.message}. AWS resources "
+            f"The cluster can't be distinguished from others, as its namespace kube-system may not be read: {error.message}. AWS resources "
             "are tagged with its UID. Let the user get this namespace, then run again."
         ) from error
 

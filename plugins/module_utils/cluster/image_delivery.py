@@ -19,7 +19,7 @@ BY_KIND = ("kind", "parts")
 
 
 class DeliveryError(ModuleError):
-    """The wanted way can't be gone; the message says why and what to do."""
+    """The wanted way can't be taken; the message says why and what to do."""
 
 
 class Delivery(t.NamedTuple):

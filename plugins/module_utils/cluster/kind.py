@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A kind cluster of a checkout's own: made, started again, removed. One of the same name that somebody else made is never touched.
+"""A kind cluster of a checkout's own: made, started again, removed. One of the same name that another owner made is never touched.
 
-Whose a node is, it says itself: a checkout's nodes have a mount at a path with the checkout's name, which nobody else asks kind for.
+Whose a node is, it says itself: a checkout's nodes have a mount at a path with the checkout's name, which only this checkout asks kind for.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Cluster:
     def present(self, answers: Callable[[], str | None], check_mode: bool) -> list[str]:
         """Make the cluster, or start it; what was done. C(answers) tells why its API server does not answer yet.
 
-        Raises KindError: it is somebody else's, a port is taken, or kind fails.
+        Raises KindError: it is another owner's, a port is taken, or kind fails.
         """
         state = self.state()
         if state.nodes and not state.ours:
@@ -220,7 +220,7 @@ class Cluster:
         return ["removed what an interrupted run has left", "made"] if state.nodes else ["made"]
 
     def absent(self, check_mode: bool) -> bool:
-        """Remove the cluster if it is ours, with kind's network if that was made for it and nobody else uses it; whether anything was removed."""
+        """Remove the cluster if it is ours, with kind's network if that was made for it and is not used otherwise; whether anything was removed."""
         memory = self._memory()
         if not memory:
             return False
@@ -318,7 +318,7 @@ class Cluster:
 CAUSES = (
     ("port is already allocated", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
     ("address already in use", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
-    ("permission denied", "Docker does not let this user in.", "Add the user to the group docker and log in again"),
+    ("permission denied", "Docker denies access to this user.", "Add the user to the group docker and log in again"),
     ("cannot connect to the docker daemon", "Docker does not answer.", "Start Docker"),
     ("no space left", "The disk that Docker keeps its data on is full.", "Free some space (docker system df tells what takes it)"),
     ("no such image", "The image of the nodes is not there.", "Load it, or set cluster_kind_image to one that can be pulled"),

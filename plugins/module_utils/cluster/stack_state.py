@@ -122,7 +122,7 @@ def removal_steps(record: Mapping[str, Any], blueprint: str | None = None) -> li
     ]
     followed = [one for one in installed if one.get("environment")]
     with_release = [one for one in installed if one["release"]]
-    # By then what lived in them is gone.
+    # By then what was in them is deleted.
     elsewhere = [one for one in with_release if one["namespace"] != one["emulator_namespace"]]
     # Composites before the resources, which they would make again.
     order: tuple[tuple[str, str, Sequence[Json], tuple[str, ...]], ...] = (

@@ -28,7 +28,7 @@ class ToolError(ModuleError):
 class Tool(t.NamedTuple):
     """A command. C(part): the part of the toolchain that has it, and its version; C(said): arguments by which it tells that.
 
-    C(url): where its pinned release is, C(sums): where its SHA-256 is, which upstream publishes beside it; C(member): its path in an archive.
+    C(url): where its pinned release is, C(sums): where its SHA-256 is, which upstream publishes next to it; C(member): its path in an archive.
     """
 
     part: str

@@ -94,7 +94,7 @@ def run_module(spec: Spec, run: Run) -> None:
         module.warn(printable_lines(warning))
     if result.pop("failed", False) and "exception" not in result:
         module.fail_json(**result)
-    # fail_json shows a traceback only where Ansible's settings ask for it; what nobody expected is of no use without.
+    # fail_json shows a traceback only where Ansible's settings ask for it; an unexpected error is of no use without.
     module.exit_json(**result, **({"failed": True} if "exception" in result else {}))
 
 

@@ -40,7 +40,7 @@ def is_ours(obj: Json, owners: t.Collection[str]) -> bool:
 
 
 def derived_owner(folder: str, stack: str = "") -> str:
-    """The owner of whoever gives none: the name of this checkout's stack, else one of a playbook's folder.
+    """The default owner: the name of this checkout's stack, else one of a playbook's folder.
 
     It tells folders apart, not the playbooks in one: what is declared in one of these is not removed because another does not
     declare it.

@@ -4,7 +4,7 @@
 
 """Text that comes from data, as it may be printed: what acts on a terminal, or reorders a line, is shown by its escape. Pure.
 
-Ansible prints a failure's message as it is. An event, a log line, a tag or an answer of AWS may be anybody's: without this, one
+Ansible prints a failure's message as it is. An event, a log line, a tag or an answer of AWS may come from any source: without this, one
 could move the cursor, colour the line, or add a line of its own such as C(Verified: …).
 """
 

@@ -145,7 +145,7 @@ class Supervised:
         return self.process is not None and self.record["program"] == asdict(program)
 
     def check(self, program: Program) -> None:
-        """Raise SupervisedError if the program's port is somebody else's."""
+        """Raise SupervisedError if another process has the program's port."""
         if program.port is None or (self.process is not None and self.record["port"] == program.port):
             return
         choose_port(program, "", lambda port: is_free(program.address, port))

@@ -30,7 +30,7 @@ CREATION_LOST = "cannot determine creation result"
 
 
 class Verdict(t.NamedTuple):
-    """What the predicate says of one object: ready, or the first thing that's missing."""
+    """What the predicate says of one object: ready, or the first condition that's missing."""
 
     ready: bool
     condition: str | None = None
@@ -366,7 +366,7 @@ _WITHOUT_OBJECT = {
         "look at the Provider: is it Installed and Healthy, does its pod run",
     ),
     NOT_FOUND: Cause("it does not exist", "create it, or correct kind, name and namespace"),
-    STILL_THERE: Cause("nobody has deleted it", "delete it"),
+    STILL_THERE: Cause("it was not deleted", "delete it"),
 }
 
 

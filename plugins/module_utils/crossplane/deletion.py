@@ -49,10 +49,10 @@ def remove(
     protect: bool = True,
     check_mode: bool = False,
 ) -> list[Json]:
-    """Delete these objects, without waiting until they are gone; those that were there and not yet being deleted.
+    """Delete these objects, without waiting until they are deleted; those that were there and not yet being deleted.
 
     C(references): api_version, kind, name, at will namespace. Nothing is deleted where one object carries another owner's label,
-    AWS's tags give its resource to somebody else, or, with C(protect), it is protected. Raises KubernetesError that names each of
+    AWS's tags give its resource to another owner, or, with C(protect), it is protected. Raises KubernetesError that names each of
     these, ApiError, and what C(observe) raises.
     """
     found = {path: obj for path, obj in _find(api, references).items() if not obj["metadata"].get("deletionTimestamp")}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What of an owner's Crossplane can be removed, and what stays as somebody uses it.
+"""What of an owner's Crossplane can be removed, and what stays as it is used.
 
 C(survey) reads the cluster, C(plan) decides. Neither changes anything.
 """
@@ -49,7 +49,7 @@ PACKAGES = ("Provider", "Function", "Configuration")
 BRINGING = ("CompositeResourceDefinition", "ProviderRevision")
 PROVIDER = "localcloud.dev/provider"
 DEFINITIONS = "apiextensions.k8s.io/v1"
-# Where objects lie that the role makes beside those of Crossplane's kinds; nobody else's use is to be found there.
+# Where objects lie that the role makes in addition to those of Crossplane's kinds; no use by other owners is to be found there.
 BESIDE = ("v1", "networking.k8s.io/v1", DEFINITIONS)
 WEBHOOKS = "admissionregistration.k8s.io/v1"
 # What the plan reads of an object; the rest of, say, a revision or a definition is large.
@@ -143,7 +143,7 @@ class Survey(t.NamedTuple):
 
 
 class Settings(t.NamedTuple):
-    """Whose Crossplane is removed; whose resources count as gone, as other tasks of a predicted run remove them."""
+    """Whose Crossplane is removed; whose resources count as deleted, as other tasks of a predicted run remove them."""
 
     owner: str
     going: frozenset[str] = frozenset()
@@ -290,7 +290,7 @@ class Plan(t.NamedTuple):
     """What is removed, as references by stage; what stays, with reasons; what the core brought, if that goes.
 
     C(remnants): what Crossplane made for itself and for packages of ours, with UIDs.
-    C(usages): usages whose resources are gone, which nobody needs. As long as they are there, they count.
+    C(usages): usages whose resources are deleted, which are not needed. As long as they are there, they count.
     """
 
     composites: list[Json]
@@ -303,7 +303,7 @@ class Plan(t.NamedTuple):
 
 
 def plan(seen: Survey, settings: Settings) -> Plan:
-    """What can be removed of the owner's, as nobody else needs it. Pure."""
+    """What can be removed of the owner's, as no other owner needs it. Pure."""
     graph = Graph(seen.items, settings)
     going = [one for one in seen.items if graph.goes(one)]
     roots = [one for one in seen.items if graph.is_used(one)]
@@ -370,10 +370,10 @@ def _core_row(one: Json) -> Json:
 
 
 def _another_s(one: Json, graph: Graph, roots: t.Sequence[Item]) -> str:
-    """Why a Crossplane of somebody else stays, and whether anybody but its owner still uses it."""
+    """Why a Crossplane of another owner stays, and whether it is used by others than its owner."""
     owner = one["owner"] or None
     users = [item for item in graph.tops(roots) if item.owner != owner]
-    use = used_by(users, graph.owner) or "nobody else uses it"
+    use = used_by(users, graph.owner) or "no other owner uses it"
     return f"installed by others ({described(owner)}), who remove it; {use}"
 
 
@@ -428,13 +428,13 @@ class Graph:
         return item.type in self.composites
 
     def goes(self, item: Item) -> bool:
-        """Whether the role removes the item itself, unless somebody needs it."""
+        """Whether the role removes the item itself, unless it is needed."""
         if not is_ours(item.obj, [self.owner]):
             return False
         return self.is_composite(item) or any(item.kind.kind in kinds for kinds in STAGES.values())
 
     def is_used(self, item: Item) -> bool:
-        """Whether the item is there for somebody, and not only for what the role removes."""
+        """Whether the item is needed, and not only by what the role removes."""
         top = self.top(item)
         if self.goes(top) or item.kind.api_version in BESIDE:
             return False
@@ -445,12 +445,12 @@ class Graph:
         return not (self._is_initial(top) or top.uid in self.dependencies)
 
     def is_stale_usage(self, item: Item) -> bool:
-        """Whether it is a usage of a resource that is gone."""
+        """Whether it is a usage of a resource that is deleted."""
         owners = item.obj["metadata"].get("ownerReferences") or []
         return item.is_usage and bool(owners) and all(str(one.get("uid")) not in self.by_uid for one in owners)
 
     def _is_initial(self, item: Item) -> bool:
-        """Whether Crossplane made it for itself, and nobody has changed it since."""
+        """Whether Crossplane made it for itself, and it was not changed since."""
         if item.kind.definition not in core.DEFINITIONS or (item.kind.kind, item.name) not in core.INITIAL_OBJECTS:
             return False
         return item.kind.kind == "Lock" or bool(item.obj["empty"]) or bool(item.obj["untouched"])

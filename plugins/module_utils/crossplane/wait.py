@@ -364,7 +364,7 @@ class Waiter:
             self.store.changed.wait(left)
 
     def _hopeless(self, rows: list[Json]) -> str | None:
-        """Why waiting any longer is no use: we're not let in, all that is left are creations whose end nobody knows, or with
+        """Why waiting any longer is no use: access is denied, all that is left are creations whose end is unknown, or with
         fail_fast a resource can't recover by itself."""
         for which, state in self.store.states.items():
             if state.denied:

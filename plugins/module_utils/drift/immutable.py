@@ -26,7 +26,7 @@ def immutable_changes(obj: Json, live: Json, changes: t.Iterable[tuple[str, Chan
 
     C(changes) come with where they are: in the object's spec, or outside it, where AWS or the provider says what is there. Of
     the spec's, C(live) says so in C(status.atProvider). A field that this does not tell is immutable if it is new in the
-    declaration; if it was another there, nobody knows whether that one was ever made.
+    declaration; if it was another there, it is unknown whether that one was ever made.
     """
     names = IMMUTABLE.get(kind_of(obj), frozenset())
     actual = (live.get("status") or {}).get("atProvider") or {}

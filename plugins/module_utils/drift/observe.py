@@ -5,7 +5,7 @@
 """What AWS has right now of a managed resource, in the words of its spec.forProvider.
 
 Crossplane knows what it saw at its last poll; this asks AWS itself. Each reader gives the fields that it can see, or None
-where the thing does not exist; a field that is not in its answer is not compared. Values of secrets are never asked for.
+where the resource does not exist; a field that is not in its answer is not compared. Values of secrets are never asked for.
 """
 
 from __future__ import annotations
@@ -60,5 +60,5 @@ def _service(resource: ExternalResource) -> str:
 
 
 def _region(resource: ExternalResource) -> str:
-    """Where a thing is; empty where the connection's own region is meant, as for all of IAM."""
+    """Where a resource is; empty where the connection's own region is meant, as for all of IAM."""
     return str(resource.parameters.get("region") or "")

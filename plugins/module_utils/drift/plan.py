@@ -579,7 +579,7 @@ def _expected(objects: t.Sequence[Json], settings: Settings, observe: Observe | 
 
 
 def _another_s(obj: Json, row: Json, holder: Holder | None, settings: Settings) -> tuple[str, Json, Json] | None:
-    """The row of what somebody else has in AWS, unless it is to be taken over."""
+    """The row of what another owner has in AWS, unless it is to be taken over."""
     wanted = settings.adopt or (obj["metadata"].get("annotations") or {}).get(ADOPT) == "true"
     return None if holder is None or wanted else ("existing", {**row, **_held(holder, settings)}, obj)
 

@@ -123,7 +123,7 @@ class Reminder:
         return due
 
     def _patience(self, found: Json, same: t.Sequence[Json]) -> float:
-        """Seconds until it is due for the first time. A creation of unknown end is not looked at before somebody says how it ended."""
+        """Seconds until it is due for the first time. A creation of unknown end is not looked at before its end is recorded."""
         if any(_identity(one) == _identity(same[0]) for one in found["create_incomplete"]):
             return 0
         return ASK_AFTER + (0 if any(one.get("permanent") for one in same) else self._takes(same[0]))

@@ -11,7 +11,7 @@ import re
 import typing as t
 import urllib.parse
 
-# The account that emulators have; real AWS never gives it to anybody.
+# The account that emulators have; real AWS never assigns it.
 EMULATED_ACCOUNT = "000000000000"
 
 

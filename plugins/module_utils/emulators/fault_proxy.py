@@ -53,7 +53,7 @@ THROTTLED = {
     "sts": ("Throttling", 400),
 }
 FAILED = ("InternalFailure", 500)
-# Where what was done to how many requests is told, as JSON.
+# Where it is returned what was done to how many requests, as JSON.
 COUNTS = "/_faults"
 _SCOPE = re.compile(r"[^/]+/\d{8}/[^/]+/([a-z0-9-]+)/aws4_request")
 # Of one connection, so that they are not passed on.

@@ -79,8 +79,8 @@ def answer_problems(endpoint: str, engine: str, account: str) -> list[str]:
         one = ENGINES[engine]
         ways = f"Start {one.title} with {one.account_setting}" if one.account_setting else "Give it that account"
         return [
-            f"{one.title} at {endpoint} has the account {account}, and the stack works only with {EMULATED_ACCOUNT}, which real AWS gives "
-            f"nobody. Nothing is sent there. {ways}, or correct the endpoint."
+            f"{one.title} at {endpoint} has the account {account}, and the stack works only with {EMULATED_ACCOUNT}, which real AWS never "
+            f"assigns. Nothing is sent there. {ways}, or correct the endpoint."
         ]
     return []
 

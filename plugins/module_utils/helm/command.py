@@ -164,7 +164,7 @@ class Helm:
         return ["--force-conflicts"] if self._major >= SERVER_SIDE_SINCE and method in (None, SERVER_SIDE) else []
 
     def uninstall(self) -> None:
-        """Remove it, and wait until its objects are gone. Raises KubernetesError."""
+        """Remove it, and wait until its objects are deleted. Raises KubernetesError."""
         self._do("uninstall", ["uninstall", self._name, "--wait"])
 
     def _do(

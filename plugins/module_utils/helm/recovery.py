@@ -110,7 +110,7 @@ def running_problem(release: str, revisions: t.Sequence[Revision], guard: Guard)
         return None
     began = f"{newest.since:%Y-%m-%d %H:%M:%S} UTC" if newest.since else "an unknown time"
     said = f", '{printable(newest.description)}'" if newest.description else ""
-    holder = "another run of this stack" if run else "somebody else's Helm"
+    holder = "another run of this stack" if run else "a Helm outside this stack"
     left = max(1, round(guard.timeout - age))
     return (
         f"The release {release} is being changed, likely by {holder}: revision {newest.number} is {newest.status} since {began} "

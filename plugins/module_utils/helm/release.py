@@ -212,13 +212,13 @@ def differences(
 
 
 def _missing(release: Release) -> list[Json]:
-    """Objects of the release that somebody deleted. An upgrade or a rollback makes them again."""
+    """Objects of the release that were deleted. An upgrade or a rollback makes them again."""
     return [] if release.base is None or release.recovery else [one for one, there in release.objects if there is None]
 
 
 def scaled(release: Release) -> list[Scaled]:
-    """Workloads whose number of replicas somebody else has set by the subresource scale, an autoscaler or C(kubectl scale), to another one
-    than the chart declares. It is theirs until the chart declares another one than before.
+    """Workloads whose number of replicas was set by the subresource scale, an autoscaler or C(kubectl scale), to another one
+    than the chart declares. It stays until the chart declares another one than before.
     """
     return [found for made, there in release.objects if there and (found := _scaled(made, there, release.namespace))]
 
@@ -240,7 +240,7 @@ def _scaled(made: Json, there: Json, namespace: str) -> Scaled | None:
 
 
 def gone(release: Release) -> list[Json]:
-    """Objects of the release that somebody deleted, as Helm made them, but for Secrets."""
+    """Objects of the release that were deleted, as Helm made them, but for Secrets."""
     return [_as_helm_makes(one, release) for one in _missing(release) if one["kind"] != "Secret"]
 
 

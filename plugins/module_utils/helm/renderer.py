@@ -25,7 +25,7 @@ _BORDER = re.compile(r"(?m)^---[^\n]*(?:\n|\Z)")
 
 
 class Scaled(t.NamedTuple):
-    """A workload whose number of replicas somebody else has set, C(by) a field manager. C(namespace): also where it is the release's."""
+    """A workload whose number of replicas another manager has set, C(by) that field manager. C(namespace): also where it is the release's."""
 
     api_version: str
     kind: str

@@ -55,7 +55,7 @@ class Api(t.Protocol):
 class RemovingApi(Api, t.Protocol):
     """What removal needs besides. Deletes the object of this UID, and no other of its name. Raises ApiError.
 
-    In the foreground an object stays until all is gone that it is the controller of.
+    In the foreground an object stays until all that it is the controller of is deleted.
     """
 
     def delete(self, path: str, uid: str, foreground: bool = False) -> None: ...
@@ -76,7 +76,7 @@ class CreatingApi(Api, t.Protocol):
 class PatientApi:
     """Asks again where the API server does not answer or has too much to do: for so many seconds each time that it is away.
 
-    C(end), of C(time.monotonic), bounds this where somebody waits for something else with a limit of its own.
+    C(end), of C(time.monotonic), bounds this where the caller waits with a limit of its own.
     """
 
     def __init__(self, api: Api, seconds: float, end: float = math.inf) -> None:

@@ -142,7 +142,7 @@ class KubernetesApi:
 
 
 def _finish(response: t.Any) -> None:
-    """Read an answer that nobody needs to its end, as the next request on the connection would take the rest for its own answer."""
+    """Read an answer that is not needed to its end, as the next request on the connection would take the rest for its own answer."""
     response.drain_conn()
     response.release_conn()
 

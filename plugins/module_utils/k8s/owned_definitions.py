@@ -53,7 +53,7 @@ def create(api: CreatingApi, definitions: t.Sequence[Definition], check_mode: bo
         try:
             api.create(PATH, one.text)
         except ApiError as error:
-            if error.status == 409:  # somebody's, or ours of an earlier run
+            if error.status == 409:  # another owner's, or ours of an earlier run
                 return False
             raise
         return True

@@ -66,7 +66,7 @@ def remove(
 
     C(references): api_version, kind, name, at will namespace. A kind that is not served has no objects. In check mode nothing is
     removed, and what carries our label, or belongs to our releases, counts as gone when namespaces are looked through.
-    C(foreground): an object stays until all is gone that it is the controller of.
+    C(foreground): an object stays until all that it is the controller of is deleted.
     Raises ApiError, and KubernetesError when something is not gone after C(timeout) seconds.
     """
     deadline = time.monotonic() + timeout

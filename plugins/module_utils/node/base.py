@@ -347,7 +347,7 @@ def encoded(value: Json) -> bytes:
     """An object in the bytes in which the API server writes it as JSON (Go's encoding/json: no spaces, HTML's characters escaped).
 
     It writes an object again at the first update that changes nothing if the bytes differ, and then all that watch it do their work again:
-    Crossplane applies each CustomResourceDefinition, and the API server makes its OpenAPI documents anew.
+    Crossplane applies each CustomResourceDefinition, and the API server makes its OpenAPI documents again.
     """
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return (ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n").encode()

@@ -60,7 +60,7 @@ def _embedded(kubeconfig: dict[str, Any]) -> Iterator[bytes]:
 def of_webhook(service: str, namespace: str, now: datetime) -> tuple[bytes, bytes]:
     """A certificate that signs itself and its key (PEM, the key as PKCS#1), by which a Service serves a webhook.
 
-    Crossplane has the API server trust this certificate itself, whoever signed it.
+    Crossplane has the API server trust this certificate itself, whatever its issuer.
     """
     key = rsa.generate_private_key(public_exponent=65537, key_size=WEBHOOK_KEY_BITS)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"{service}.{namespace}.svc")])

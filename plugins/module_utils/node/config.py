@@ -257,7 +257,7 @@ def registry_config(identity: Identity, *, writable: bool) -> dict[str, Any]:
 
 
 def registry_rules(identity: Identity) -> str:
-    """nft's rules within the node: the host's packets go to the registry that writes, and nobody else's.
+    """nft's rules within the node: only the host's packets go to the registry that writes.
 
     Of the host only the users of host.guard_rules() get so far. Pods, and what the host forwards, can but read.
     """

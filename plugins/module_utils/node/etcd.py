@@ -116,7 +116,7 @@ def make_room(client: Path | http.client.HTTPConnection) -> bool:
     if 0 < quota <= used:
         raise NodeError(
             f"etcd is full: the objects in this cluster take {used >> 20} MiB, and it takes {quota >> 20} MiB. It refuses every change until some are "
-            "gone: run `make down`, then `make up`."
+            "deleted: run `make down`, then `make up`."
         )
     for alarm in alarms:
         call(client, "maintenance/alarm", {"action": "DEACTIVATE", **alarm})

@@ -29,6 +29,8 @@ with contextlib.suppress(ImportError):  # missing_packages() names what is not t
 # Files of pods and programs are read by other users than the one that makes them.
 UMASK = 0o022
 CGROUPS = Path("/sys/fs/cgroup")
+# There where systemd runs the machine (sd_booted(3)).
+SYSTEMD = Path("/run/systemd/system")
 
 
 class NodeError(ModuleError):
@@ -235,6 +237,7 @@ def make_cgroups(identity: Identity) -> None:
         if cpuset.is_dir():
             for name in ("cpuset.cpus", "cpuset.mems"):
                 (cpuset / name).write_text((CGROUPS / "cpuset" / name).read_text())
+        _weigh(identity)
     except OSError as error:
         why = (
             "this container's cgroup has processes itself, so it hands no controllers to groups below it"
@@ -245,6 +248,21 @@ def make_cgroups(identity: Identity) -> None:
             f"The node needs cgroups of its own, and they can't be made below {CGROUPS} ({error.strerror}: {error.filename}): {why}. {OWN_CGROUPS}, "
             "run this on the machine itself, or use a cluster of yours (cluster_allowed_contexts)."
         ) from None
+
+
+def _weigh(identity: Identity) -> None:
+    """Give the node's pods the weight per CPU that the kubelet gives them on a machine of their own.
+
+    Without systemd, whose slices share the CPU time, each session of the host has as much as one group (autogroup, sched(7)): a node of the
+    default weight starves next to ten busy ones until the API server fails its liveness probe.
+    """
+    if SYSTEMD.exists():
+        return
+    cpus = os.cpu_count() or 1
+    for file, weight in (("cpu/{}/cpu.shares", 1024 * cpus), ("{}/cpu.weight", min(100 * cpus, 10_000))):
+        path = CGROUPS / file.format(identity.name)
+        if path.exists():
+            path.write_text(str(weight))
 
 
 def restore_controllers(names: Iterable[str]) -> None:
@@ -277,7 +295,7 @@ def kinds_files(server: str) -> Iterator[Path]:
     """Where the modules of the collection kubernetes.core may keep what kinds a server has; see its client/discovery.py."""
     # Root's number, 0, is none there.
     users = ["", f"-{os.getuid()}"]
-    with contextlib.suppress(OSError):  # no terminal, so nobody has logged in
+    with contextlib.suppress(OSError):  # no terminal, so there is no login name
         users.append(f"-{os.getlogin()}")
     for user in users:
         name = hashlib.sha256(f"{server}{user}".encode()).hexdigest()

@@ -217,7 +217,7 @@ def link(source: Path, target: Path) -> None:
 def fill(root: Path, programs: Path, archives: list[Path]) -> None:
     """Import and unpack images into a root folder of the containerd in `programs`, two of like size at a time, the largest first. Raises NodeError.
 
-    What they were unpacked from, half of the space, is given up: containers need what is unpacked, and nobody takes images from here.
+    What they were unpacked from, half of the space, is given up: containers need what is unpacked, and images are not pulled from here.
     """
     ordered = sorted(archives, key=lambda archive: archive.stat().st_size, reverse=True)
     with running_containerd(root, programs) as ctr, ThreadPoolExecutor(2) as pool:
@@ -230,7 +230,7 @@ def fill(root: Path, programs: Path, archives: list[Path]) -> None:
 
 
 def share(root: Path, folders: list[Path]) -> None:
-    """Make programs in images one file with the same ones in these folders, where it is the same file system. Nobody writes to either."""
+    """Make programs in images one file with the same ones in these folders, where it is the same file system. Neither is written to."""
     known: dict[int, list[str]] = {}
     for path in large_files(folders):
         known.setdefault(os.stat(path).st_size, []).append(path)

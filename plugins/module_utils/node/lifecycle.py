@@ -304,7 +304,7 @@ class Node:
         return host.guard_rules(self.identity, self.access, host.callers(os.environ, os.getuid()))
 
     def is_guarded(self) -> bool:
-        """Whether the host's rules let those reach the node that may, and nobody else."""
+        """Whether the host's rules let only those reach the node that may."""
         return self.known.guard == self._guard_rules() and host.is_guarded(self.identity)
 
     def _guard(self) -> None:
@@ -494,7 +494,7 @@ class Node:
         """kubeadm's phases that need the API server, then the programs that need its cluster roles."""
         self._kubeadm(kubernetes, PREPARING_PHASES)
         self._make_users(kubernetes)
-        # kubeadm lets everybody read it.
+        # kubeadm makes it readable for every user.
         (self.folder / "state/kubelet/config.yaml").chmod(0o600)
         role = f"{config.STATE}/{config.KUBE_ROUTER_ROLE}"
         self._exec(kubernetes / "kubectl", "--kubeconfig", config.ADMIN_CONFIG, "apply", "--filename", role)
@@ -503,7 +503,7 @@ class Node:
         self._save()
 
     def _make_users(self, kubernetes: Path) -> None:
-        """Certificates for the programs beside the kubelet, each with rights of its own, in kubeconfigs."""
+        """Certificates for the programs next to the kubelet, each with rights of its own, in kubeconfigs."""
         settings = ("--config", f"{config.STATE}/{config.KUBEADM}")
         for name, user in security.USERS.items():
             text = self._exec(kubernetes / "kubeadm", "kubeconfig", "user", "--client-name", user, *settings)
@@ -589,11 +589,11 @@ class Node:
             shutil.rmtree(self.folder / "state" / folder)
         # Manifests and data from before.
         shutil.rmtree(self.folder / "state/etc-kubernetes/tmp", ignore_errors=True)
-        # kubeadm lets everybody read it.
+        # kubeadm makes it readable for every user.
         (self.folder / "state/kubelet/config.yaml").chmod(0o600)
 
     def _exchange_programs(self, parts: Mapping[str, PartPath]) -> None:
-        """Restart the programs beside the control plane from these parts. Containers run on without them."""
+        """Restart the programs next to the control plane from these parts. Containers run on without them."""
         for name in config.PROGRAMS_OF:
             self._exec("ln", "--symbolic", "--force", "--no-dereference", parts[name].path, f"{config.PARTS}/{name}")
         supervisor = self._supervisor()

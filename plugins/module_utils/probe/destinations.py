@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the probe's events arrive: a table that a consumer writes to, or a queue that nobody else reads."""
+"""Where the probe's events arrive: a table that a consumer writes to, or a queue without other consumers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Destination(t.Protocol):
         """Those of the pending events that are there by now, or, with patience, in a moment."""
 
     def repeated(self, events: t.Collection[probe.Event]) -> int | None:
-        """How many of those that arrived came more than once; None where that cannot be told."""
+        """How many of those that arrived came more than once; None where that is unknown."""
 
     def out_of_order(self, events: t.Collection[probe.Event]) -> int | None:
         """How many came after one sent later in the same group; None where no order is kept or seen."""
@@ -81,7 +81,7 @@ class TableDestination:
             yield [facts.plain_item(item) for item in answer.get("Responses", {}).get(self._table, [])]
 
     def repeated(self, events: t.Collection[probe.Event]) -> int | None:
-        """An item that was written again has another trace; without traces it cannot be told."""
+        """An item that was written again has another trace; without traces it is unknown."""
         before = {event.id: self._traces.get(event.id) for event in events}
         if not all(before.values()):
             return None
@@ -123,7 +123,7 @@ class TableDestination:
                 raise AwsError(f"DynamoDB left {len(request[self._table])} deletions in {self.name} undone.")
 
     def _remove_late(self, event: probe.Event) -> bool:
-        """Whether an event that was not seen has arrived by now; then its item is gone as well."""
+        """Whether an event that was not seen has arrived by now; then its item is removed as well."""
         answer = self._dynamodb.delete_item(TableName=self._table, Key=event.key(self._key), ReturnValues="ALL_OLD")
         return bool(answer.get("Attributes"))
 
@@ -229,7 +229,7 @@ class QueueDestination:
             notes.insert(0, "Its messages were removed.")
             return {"deleted": len(notes) == 1, "late_arrival_possible": False, "note": " ".join(notes)}
         notes.append(
-            f"{len(missing)} of its messages may still arrive in {self.name}; there they are until somebody receives "
+            f"{len(missing)} of its messages may still arrive in {self.name}; they stay there until a consumer receives "
             "them or their retention period ends."
         )
         return {"deleted": bool(arrived), "late_arrival_possible": True, "note": " ".join(notes)}

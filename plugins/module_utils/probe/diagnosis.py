@@ -14,7 +14,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.probe.event impor
 
 Json = dict[str, t.Any]
 
-# SNS delivers no raw message with more attributes, and tells nobody.
+# SNS delivers no raw message with more attributes, and reports no error.
 RAW_ATTRIBUTES = 10
 
 
@@ -209,7 +209,7 @@ def _not_consumed(seen: Evidence, place: Place, waiting: int, in_flight: int) ->
 
 
 def _doubts(seen: Evidence) -> str:
-    """What of the queue's policy may keep the topic from sending, which can't be told from here."""
+    """What of the queue's policy may keep the topic from sending, which can't be decided from here."""
     doubts = _verdict(seen).doubts if seen.topic is not None else ""
     return f"; or the topic may not send: of the queue's policy, {doubts}" if doubts else ""
 
@@ -225,15 +225,15 @@ def _not_received(seen: Evidence, waiting: int, in_flight: int) -> Diagnosis:
     if in_flight:
         return Diagnosis(
             "queue_to_consumer",
-            f"Somebody else holds {in_flight} message(s) of queue {seen.queue}; likely a consumer reads it, too",
-            "Probe with until: table, or give a queue that nobody else reads",
+            f"{in_flight} message(s) of queue {seen.queue} are in flight; likely another consumer receives them",
+            "Probe with until: table, or give a queue without other consumers",
         )
     if seen.new_dead_letters:
         return Diagnosis(
             "queue_to_consumer",
             f"Dead-letter queue {seen.dead_letter_queue} got {seen.new_dead_letters} message(s) of queue {seen.queue}; "
             "likely a consumer reads it, too, and fails",
-            "Look at the dead letters, and give a queue that nobody else reads",
+            "Look at the dead letters, and give a queue without other consumers",
         )
     if waiting:
         return Diagnosis(
@@ -245,13 +245,13 @@ def _not_received(seen: Evidence, waiting: int, in_flight: int) -> Diagnosis:
         return Diagnosis(
             "queue_to_consumer",
             f"Queue {seen.queue} is empty; likely another reader took it",
-            "Look whether somebody else reads the queue",
+            "Look whether the queue has another consumer",
         )
     return Diagnosis(
         "topic_to_queue",
         f"Queue {seen.queue} is empty; likely SNS did not deliver it (a key of KMS that SNS may not use?), or another "
         f"reader took it{_doubts(seen)}",
-        "Look at the topic's delivery status log, and whether somebody else reads the queue",
+        "Look at the topic's delivery status log, and whether the queue has another consumer",
     )
 
 

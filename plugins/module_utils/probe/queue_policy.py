@@ -119,7 +119,7 @@ def _named(statement: Json) -> str:
 
 
 def _conditions(statement: Json) -> str:
-    """A statement's tests, as short as they can be told."""
+    """A statement's tests, in short."""
     return " and ".join(
         f"{operator} of {key} {', '.join(map(str, _list(patterns)))}"
         for operator, keys in statement["Condition"].items()

@@ -321,8 +321,8 @@ class Prober:
             depth = facts.queue_depth(self._attributes(queue.url))
         if depth["in_flight"] or depth["visible"] > MOST_WAITING:
             raise AwsError(
-                f"Queue {queue.name} has {depth['visible']} waiting messages and {depth['in_flight']} that "
-                f"somebody works on; until: queue wants a queue that nobody else reads, with at most "
+                f"Queue {queue.name} has {depth['visible']} waiting messages and {depth['in_flight']} in flight; "
+                f"until: queue needs a queue without other consumers, with at most "
                 f"{MOST_WAITING} waiting. Nothing was published. Probe with until: table, or give another queue.",
                 **found,
                 lost_at="queue_to_consumer",

@@ -53,7 +53,10 @@ def _resource_findings(blueprint: str, difference: Json) -> Iterator[Finding]:
         yield Finding(blueprint, one["kind"], one["name"], f"AWS has one of others: {one.get('held_by')}")
     for one in difference.get("foreign") or []:
         yield Finding(
-            blueprint, one["kind"], one["name"], f"the cluster's one is owned by {one.get('owner') or 'nobody known'}"
+            blueprint,
+            one["kind"],
+            one["name"],
+            f"the cluster's one is owned by {one.get('owner') or 'an unknown owner'}",
         )
     for kind in difference.get("not_served") or []:
         yield Finding(blueprint, str(kind), "", "the cluster does not serve this kind", next_step=REPAIR)

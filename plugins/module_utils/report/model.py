@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-# ok: as declared and ready; attention: somebody has to look; unknown: it could not be read.
+# ok: as declared and ready; attention: the user has to look; unknown: it could not be read.
 State = Literal["ok", "attention", "unknown"]
 NodeKind = Literal["service", "topic", "queue", "dead_letter_queue", "table", "bucket"]
 SCHEMA_VERSION = 2

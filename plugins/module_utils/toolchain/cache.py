@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A folder of build results, addressed by the digest of their inputs and shared by all checkouts of a user.
 
-A result appears whole or not at all: it is built beside its place and renamed into it, under a lock that the kernel
-releases when its holder dies. Whoever waits for the lock finds the result ready. Holders of such locks share one more, which
-whoever empties the cache has alone.
+A result appears whole or not at all: it is built next to its place and renamed into it, under a lock that the kernel
+releases when its holder dies. A process that waits for the lock finds the result ready. Holders of such locks share one
+more, which a process that empties the cache has alone.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Cache:
         return [path.stem for path in sorted(self.locks.glob("*.lock")) if is_locked(path)]
 
     def alone(self, work: Callable[[], T]) -> T | None:
-        """Do something while nobody builds or takes a result; None, and nothing done, if somebody does."""
+        """Do something while no process builds or takes a result; None, and nothing done, if one does."""
         try:
             with self._used(fcntl.LOCK_EX | fcntl.LOCK_NB):
                 return work()
@@ -99,7 +99,7 @@ class Cache:
             return None
 
     def clear(self) -> bool:
-        """Delete all that is in the cache; return whether that was done, as nobody builds or takes a result."""
+        """Delete all that is in the cache; return whether that was done, as no process builds or takes a result."""
 
         def delete() -> bool:
             for path in (*self.root.iterdir(), *self.locks.glob("*.lock")):

@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Images that somebody declares, as parts: what is built, fetched or read for them, and under which digests.
+"""Images that a user declares, as parts: what is built, fetched or read for them, and under which digests.
 
 A build becomes two parts where its Dockerfile allows it: an image of all but the last COPYs, and the image with these. Only the second is
 made again when a source changes.
@@ -208,7 +208,7 @@ def _bases(build: BuildInput, text: str) -> dict[str, str | None]:
 
 
 def node_arguments(text: str, arguments: Mapping[str, str]) -> dict[str, str]:
-    """The arguments by which a Dockerfile takes the node's Python where nobody gives another image, each with its own name as value."""
+    """The arguments by which a Dockerfile takes the node's Python where no other image is given, each with its own name as value."""
     return {name: name for name in PYTHON_BASES if name in dockerfile.arguments_of(text) and name not in arguments}
 
 
@@ -225,7 +225,7 @@ def with_builds(project: Path, parts: Mapping[str, Part]) -> Wanted:
 def build_words(arguments: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
     """A build's arguments as words of its command, and the variables from which it takes those that look like secrets.
 
-    Every user of a machine sees the commands of others, and nobody another one's environment.
+    Every user of a machine sees the commands of others, but not their environment.
     """
     secret = {name: value for name, value in arguments.items() if holds_secret(name, value)}
     words = [

@@ -1,6 +1,6 @@
 # Copyright: localcloud.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What building leaves beside its results: downloads and the compilers' own caches, several times as large. All can be had again."""
+"""What building leaves next to its results: downloads and the compilers' own caches, several times as large. All can be had again."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .cache import Cache, remove
 # Of the folders in the cache: those of builds, and fetched bundles and wheels. A set-up that runs may be using uv's.
 OF_BUILDS = ("go", "maven")
 ALL = (*OF_BUILDS, "downloads", "pip")
-# Texts of the licences of what is linked into programs; whoever passes these on passes on the texts, too.
+# Texts of the licences of what is linked into programs; who passes these on passes on the texts, too.
 LICENCES = "licences"
 LICENCE_FILE = re.compile(r"^(LICEN[CS]E|COPYING|NOTICE|COPYRIGHT|UNLICENSE)", re.I)
 
 
 def give_up(cache: Cache, folders: Collection[str] = OF_BUILDS) -> int | None:
-    """Delete these folders but for the licences in them; return how many bytes that were, None if somebody builds just now."""
+    """Delete these folders but for the licences in them; return how many bytes that were, None if a process builds just now."""
 
     def delete() -> int:
         if "go" in folders:

@@ -438,7 +438,7 @@ def build_declared(shop: Workshop, out: Path) -> None:
         (context / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, context / name, follow_symlinks=False)
         if not path.is_symlink():
-            # Other users read it in the image, whoever's umask it was made with.
+            # Other users read it in the image, whatever umask it was made with.
             (context / name).chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
     context.mkdir(exist_ok=True)
     arguments = dict(spec["arguments"])

@@ -26,7 +26,7 @@ CRASH_RESTARTS = 3
 
 
 class Problem(t.NamedTuple):
-    """One thing in the way. C(key) stays the same while it lasts, however its wording changes."""
+    """One problem. C(key) stays the same while it lasts, however its wording changes."""
 
     key: tuple[str, ...]
     grace: float
@@ -183,7 +183,7 @@ def _of_the_workload(workload: Json, pods: Pods, snapshot: Snapshot) -> t.Iterat
             (uid, "on-delete"),
             MOMENT,
             "OnDelete",
-            "its update strategy is OnDelete, so old pods are replaced only when somebody deletes them",
+            "its update strategy is OnDelete, so old pods are replaced only after they are deleted",
             f"delete {', '.join(pod['metadata']['name'] for pod in pods.old)}",
         )
     message = _creation_failure(workload, pods, snapshot)

@@ -73,7 +73,7 @@ ENGINE = Engine(
         Choice(
             "`localstack` (default)",
             f"LocalStack {LAST_FREE}, the last release without an account",
-            "gone; `make up` makes the resources again",
+            "lost; `make up` makes the resources again",
             "behaviour close to AWS",
         ),
         Choice(

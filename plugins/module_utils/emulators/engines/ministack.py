@@ -63,6 +63,6 @@ ENGINE = Engine(
     process=Process("requirements/ministack.txt", "ministack.app", _process_environment),
     signs=Signs(key="ready_scripts", page="/_ministack/health"),
     # It writes when it gets SIGTERM, and not before.
-    kept="It keeps what it had at its last orderly stop: if it was killed (kill -9, out of memory, a power cut), all that came after that is gone.",
+    kept="It keeps what it had at its last orderly stop: if it was killed (kill -9, out of memory, a power cut), all that came after that is lost.",
     free="MiniStack (localstack_service_engine=ministack)",
 )

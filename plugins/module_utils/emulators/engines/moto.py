@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""moto's server, which somebody runs at an endpoint. It has no health page and says no version."""
+"""moto's server, which the user runs at an endpoint. It has no health page and says no version."""
 
 from __future__ import annotations
 

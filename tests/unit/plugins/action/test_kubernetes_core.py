@@ -182,7 +182,7 @@ def test_on_another_machine_a_cluster_of_the_environment_is_refused(
         "vars": {"ansible_connection": "elsewhere"},
     }
     output = play(tmp_path, [task], {"K8S_AUTH_HOST": other.url, "HELM_KUBETOKEN": "a"})
-    assert "the environment leads to a cluster by K8S_AUTH_HOST, beside the arguments" in output
+    assert "the environment leads to a cluster by K8S_AUTH_HOST, besides the arguments" in output
     assert (meant.seen, other.seen) == ([], [])
     play(tmp_path, [task], {})
     assert meant.seen != []

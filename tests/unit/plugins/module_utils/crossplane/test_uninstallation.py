@@ -246,7 +246,7 @@ def test_the_user_of_another_s_crossplane_removes_its_own_and_names_what_remains
     assert not found.removes_core
     assert found.brought == []
     assert kept(found) == {
-        "Crossplane/crossplane": "installed by others (owner a), who remove it; nobody else uses it",
+        "Crossplane/crossplane": "installed by others (owner a), who remove it; no other owner uses it",
     }
 
 

@@ -98,7 +98,7 @@ def test_an_operation_of_others_is_left_alone_until_it_is_old(status: str) -> No
         "shop of shops",
         f"revision 2 is {status} since 2026-11-28 19:20:11 UTC (40 s)",
         "'Preparing upgrade'",
-        "somebody else's Helm",
+        "a Helm outside this stack",
         "run again in 260 s",
     ):
         assert part in said

@@ -68,6 +68,23 @@ def test_cgroup_v1_has_no_controllers_to_hand_down(tmp_path: Path, monkeypatch: 
     assert host.missing_controllers() == []
 
 
+@pytest.mark.parametrize("file", ["cpu/{}/cpu.shares", "{}/cpu.weight"])
+@pytest.mark.parametrize(
+    ("cpus", "systemd", "shares"), [(4, False, (4096, 400)), (128, False, (131072, 10000)), (4, True, (1, 1))]
+)
+def test_a_node_has_the_weight_of_its_cpus_where_no_slices_share_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, cpus: int, systemd: bool, shares: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(host, "CGROUPS", tmp_path)
+    monkeypatch.setattr(host, "SYSTEMD", tmp_path if systemd else tmp_path / "none")
+    monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+    path = tmp_path / file.format(NODE.name)
+    path.parent.mkdir(parents=True)
+    path.write_text("1")
+    host.make_cgroups(NODE)
+    assert int(path.read_text()) == shares["weight" in file]
+
+
 @pytest.mark.parametrize(("number", "says"), [(errno.EBUSY, "has processes itself"), (errno.EROFS, "is read-only")])
 def test_a_container_without_cgroups_of_its_own_is_told_what_to_do(
     cgroups: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str

@@ -185,7 +185,7 @@ def test_raw_messages_have_few_attributes():
 @pytest.mark.parametrize(
     ("seen", "lost_at", "says"),
     [
-        ({"depth": {**EMPTY, "in_flight": 1}}, "queue_to_consumer", "Somebody else holds 1"),
+        ({"depth": {**EMPTY, "in_flight": 1}}, "queue_to_consumer", "1 message(s) of queue"),
         ({"new_dead_letters": 1, "dead_letter_queue": "dlq"}, "queue_to_consumer", "dlq got 1"),
         ({"depth": {**EMPTY, "visible": 2}}, "queue_to_consumer", "timeout is too short"),
         ({}, "topic_to_queue", "SNS did not deliver"),

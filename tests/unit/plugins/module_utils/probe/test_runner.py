@@ -429,7 +429,7 @@ def test_a_fifo_way_keeps_the_order(world):
 def test_a_queue_that_somebody_reads_is_left_alone(world):
     world.sqs.send_message(QueueUrl=world.queue, MessageBody="x")
     world.sqs.receive_message(QueueUrl=world.queue)
-    with pytest.raises(AwsError, match="1 that somebody works on") as caught:
+    with pytest.raises(AwsError, match="1 in flight") as caught:
         world.prober(UNTIL_QUEUE).run()
     assert caught.value.details["lost_at"] == "queue_to_consumer"
 
