@@ -104,6 +104,7 @@ test: export CI := $(or $(CI),true)
 test: export LOCALCLOUD_KUBERNETES :=
 test: setup-test ## set everything up and run all tests; NIGHTLY=1: those that take longer, too
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
+	$(MAKE) --no-print-directory parts
 	$(MAKE) --jobs $(TEST_JOBS) --keep-going --no-print-directory all-jobs \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
 
@@ -114,7 +115,6 @@ what-failed:
 	| grep -aE -A 30 '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 120; tail -n 5 $$log; done
 
 all-jobs: $(addprefix job-,$(firstword $(CLUSTERS)) $(CHECKS) $(CLUSTERS))
-$(addprefix job-,$(CLUSTERS)): parts
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
 # have used, without those of nodes, whose parent is init.
