@@ -96,14 +96,22 @@ def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[str]
         started.communicate()
 
 
+# moto takes other requests between a condition and its write, so it gets one request at a time.
+ATOMIC = """
+from moto import server
+serve = server.run_simple
+server.run_simple = lambda *arguments, **options: serve(*arguments, **{**options, "threaded": False})
+"""
+
+
 @contextmanager
 def aws(port: int | None = None, *, resources: bool = True) -> Iterator[str]:
     """Run moto's server, with table and bucket if wished; give its endpoint."""
     port = port or free_port()
     endpoint = f"http://127.0.0.1:{port}"
-    # Its lines would fill the pipe that nobody reads.
-    quiet = f"import logging; logging.disable(); from moto.server import main; main(['-p', '{port}'])"
-    with process(sys.executable, "-c", quiet, **CREDENTIALS) as server:
+    # Its log would fill the pipe, which has no reader.
+    program = f"import logging; logging.disable()\n{ATOMIC}\nserver.main(['-p', '{port}'])"
+    with process(sys.executable, "-c", program, **CREDENTIALS) as server:
         wait_until("moto answers", lambda: status(f"{endpoint}/moto-api/") > 0, server)
         if resources:
             make_table(client("dynamodb", endpoint))
