@@ -98,6 +98,7 @@ def test_a_killed_upgrade_is_gone_on_with_and_pods_stay(
     assert not node.up(others, all_versions())
 
 
+@pytest.mark.nightly
 def test_what_does_not_start_is_put_back(
     start: Start, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,10 @@ POD_IDENTITY = {
 }
 
 
-def render(out: Path, settings: dict[str, Any]) -> dict[str, str]:
+Render = Callable[[dict[str, Any]], dict[str, str]]
+
+
+def run(out: Path, settings: dict[str, Any]) -> dict[str, str]:
     """What the stack would apply, as text by file, Helm's output for the applications among it."""
     done = subprocess.run(
         ["ansible-playbook", "tests/rendering/render.yml", "-e", json.dumps({**settings, "out": str(out)})],
@@ -56,10 +60,24 @@ def render(out: Path, settings: dict[str, Any]) -> dict[str, str]:
     return {**{path.name: path.read_text() for path in out.iterdir()}, "applications": applications}
 
 
+@pytest.fixture(scope="module")
+def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
+    """What the stack would apply with these settings, rendered once for all tests that ask for the same."""
+    known: dict[str, dict[str, str]] = {}
+
+    def once(settings: dict[str, Any]) -> dict[str, str]:
+        key = json.dumps(settings, sort_keys=True)
+        if key not in known:
+            known[key] = run(tmp_path_factory.mktemp("rendered"), settings)
+        return known[key]
+
+    return once
+
+
 @pytest.fixture(scope="module", params=["irsa", "pod_identity", "emulator"])
-def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+def rendered(request: pytest.FixtureRequest, render: Render) -> tuple[str, dict[str, str]]:
     settings = {"irsa": AWS, "pod_identity": POD_IDENTITY, "emulator": {}}[request.param]
-    return request.param, render(tmp_path_factory.mktemp(request.param), settings)
+    return request.param, render(settings)
 
 
 def objects(text: str, kind: str) -> list[dict[str, Any]]:
@@ -140,16 +158,16 @@ def outside(endpoint: str) -> dict[str, Any]:
     return {"localstack_service_engine": "outside", "localstack_service_outside_endpoint": endpoint}
 
 
-def test_an_emulator_at_an_address_has_an_endpoint_slice(tmp_path: Path) -> None:
-    text = render(tmp_path, outside("http://192.168.65.254:14566"))["service.yml"]
+def test_an_emulator_at_an_address_has_an_endpoint_slice(render: Render) -> None:
+    text = render(outside("http://192.168.65.254:14566"))["service.yml"]
     (service,), (endpoints,) = objects(text, "Service"), objects(text, "EndpointSlice")
     assert service["spec"] == {"type": "ClusterIP", "ports": [{"name": "edge", "port": 4566, "targetPort": 14566}]}
     assert endpoints["metadata"]["labels"]["kubernetes.io/service-name"] == service["metadata"]["name"]
     assert (endpoints["endpoints"][0]["addresses"], endpoints["ports"][0]["port"]) == (["192.168.65.254"], 14566)
 
 
-def test_an_emulator_with_a_name_has_an_external_name(tmp_path: Path) -> None:
-    text = render(tmp_path, outside("http://host.docker.internal:4566"))["service.yml"]
+def test_an_emulator_with_a_name_has_an_external_name(render: Render) -> None:
+    text = render(outside("http://host.docker.internal:4566"))["service.yml"]
     (service,) = objects(text, "Service")
     assert service["spec"]["type"] == "ExternalName"
     assert service["spec"]["externalName"] == "host.docker.internal"
@@ -167,9 +185,9 @@ def ways_outside(policy: dict[str, Any]) -> set[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("port", [443, 4566, 8443])
-def test_policies_let_the_pods_to_an_emulator_outside_and_not_to_aws(tmp_path: Path, port: int) -> None:
+def test_policies_let_the_pods_to_an_emulator_outside_and_not_to_aws(render: Render, port: int) -> None:
     """They see the address behind the Service, whose own port stays 4566."""
-    files = render(tmp_path, outside(f"http://192.168.65.254:{port}"))
+    files = render(outside(f"http://192.168.65.254:{port}"))
     policies = [*objects(files["providers.yml"], "NetworkPolicy"), *objects(files["applications"], "NetworkPolicy")]
     assert len(policies) == 4
     for policy in policies:
@@ -177,20 +195,20 @@ def test_policies_let_the_pods_to_an_emulator_outside_and_not_to_aws(tmp_path: P
         assert ways == {("192.168.65.254/32", port)}, policy["metadata"]["name"]
 
 
-def test_policies_know_an_emulator_with_a_name_by_its_port(tmp_path: Path) -> None:
-    files = render(tmp_path, outside("http://host.docker.internal:4566"))
+def test_policies_know_an_emulator_with_a_name_by_its_port(render: Render) -> None:
+    files = render(outside("http://host.docker.internal:4566"))
     for policy in [*objects(files["providers.yml"], "NetworkPolicy"), *objects(files["applications"], "NetworkPolicy")]:
         assert ("anywhere", 4566) in ways_outside(policy)
 
 
 @pytest.mark.parametrize("ingress_class", ["traefik", "nginx"])
-def test_names_and_source_ranges_by_class(tmp_path: Path, ingress_class: str) -> None:
+def test_names_and_source_ranges_by_class(render: Render, ingress_class: str) -> None:
     settings = {
         "stack_domain": "cloud.test",
         "stack_ingress_class": ingress_class,
         "stack_ingress_source_ranges": ["10.0.0.0/8"],
     }
-    files = render(tmp_path, settings)
+    files = render(settings)
     (emulator,), (admin,) = objects(files["ingress.yml"], "Ingress"), objects(files["applications"], "Ingress")
     assert emulator["spec"]["rules"][0]["host"] == "localstack.cloud.test"
     assert admin["spec"]["rules"][0]["host"] == "dynamodb.cloud.test"
@@ -206,13 +224,13 @@ def test_names_and_source_ranges_by_class(tmp_path: Path, ingress_class: str) ->
         assert annotations == {"traefik.ingress.kubernetes.io/router.middlewares": name}
 
 
-def test_no_ingress_unless_asked_for(tmp_path: Path) -> None:
-    assert objects(render(tmp_path, {})["applications"], "Ingress") == []
+def test_no_ingress_unless_asked_for(render: Render) -> None:
+    assert objects(render({})["applications"], "Ingress") == []
 
 
-def test_a_token_is_in_a_secret_and_nowhere_else(tmp_path: Path) -> None:
+def test_a_token_is_in_a_secret_and_nowhere_else(render: Render) -> None:
     settings = {"localstack_service_version": "2026.3.0", "localstack_service_token": "ls-t0ken"}
-    files = render(tmp_path, settings)
+    files = render(settings)
     text = files["emulator.yml"]
     (secret,), (emulator,) = objects(text, "Secret"), objects(text, "StatefulSet")
     assert contents(secret) == {"LOCALSTACK_AUTH_TOKEN": "ls-t0ken"}
@@ -224,20 +242,20 @@ def test_a_token_is_in_a_secret_and_nowhere_else(tmp_path: Path) -> None:
     assert container["envFrom"] == [{"secretRef": {"name": secret["metadata"]["name"]}}]
 
 
-def test_the_default_image_is_pinned_by_its_digest(tmp_path: Path) -> None:
-    (emulator,) = objects(render(tmp_path, {})["emulator.yml"], "StatefulSet")
+def test_the_default_image_is_pinned_by_its_digest(render: Render) -> None:
+    (emulator,) = objects(render({})["emulator.yml"], "StatefulSet")
     (container,) = emulator["spec"]["template"]["spec"]["containers"]
     assert container["image"].startswith("localstack/localstack:4.14.0@sha256:")
 
 
 @pytest.mark.parametrize("engine", ["localstack", "ministack"])
-def test_a_pod_is_made_of_what_its_engine_says(tmp_path: Path, engine: str) -> None:
+def test_a_pod_is_made_of_what_its_engine_says(render: Render, engine: str) -> None:
     settings = {
         "localstack_service_engine": engine,
         "localstack_service_persistence": "node",
         "localstack_service_environment": {"DEBUG": "1"},
     }
-    text = render(tmp_path, settings)["emulator.yml"]
+    text = render(settings)["emulator.yml"]
     (emulator,) = objects(text, "StatefulSet")
     pod = emulator["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -270,8 +288,8 @@ def test_a_pod_is_made_of_what_its_engine_says(tmp_path: Path, engine: str) -> N
     ("scope", "kind", "group"),
     [("cluster", "ProviderConfig", "aws.upbound.io"), ("namespaced", "ClusterProviderConfig", "aws.m.upbound.io")],
 )
-def test_the_kinds_of_one_scope_are_served_and_configured(tmp_path: Path, scope: str, kind: str, group: str) -> None:
-    files = render(tmp_path, {**AWS, "aws_resources_scope": scope})
+def test_the_kinds_of_one_scope_are_served_and_configured(render: Render, scope: str, kind: str, group: str) -> None:
+    files = render({**AWS, "aws_resources_scope": scope})
     (policy,) = objects(files["providers.yml"], "ManagedResourceActivationPolicy")
     assert policy["spec"]["activate"] == [f"*.{group}"]
     configs = [one for one in yaml.safe_load_all(files["provider_config.yml"]) if one]
