@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 import time
@@ -40,7 +41,8 @@ def until(look: Any, limit: float = LIMIT_SECONDS, state: Any = str) -> Any:
 
 def test_ctrl_c_at_any_point_and_again(stack: Any) -> None:
     # A node that begins with Crossplane would have none of these tasks to be interrupted at.
-    for task in ("Run the embedded node", "Install Crossplane", "Install the providers", "Install the applications"):
+    tasks = ["Run the embedded node", "Install Crossplane", "Install the providers", "Install the applications"]
+    for task in tasks if os.environ.get("NIGHTLY") else tasks[::2]:
         stack.interrupt_at(task, cluster_base={})
     stack.up()
     assert re.search(r"changed=0 .*failed=0", stack.up())

@@ -119,7 +119,6 @@ def test_two_are_brought_up_beside_ours(run: Run, stack: Any, shop: Path, notes:
     assert f"{SHOP.replace('-', '_').upper()}_URL=" in (stack.folder / "env").read_text()
 
 
-@pytest.mark.nightly
 def test_what_differs_is_predicted_and_repaired(run: Run, stack: Any, shop: Path) -> None:
     stack.kubectl("-n", SHOP, "delete", "service", SHOP)
     settings = {"stack_blueprint": str(shop), f"{SHOP.replace('-', '_')}_log_level": "DEBUG", **ENGINE}
