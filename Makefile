@@ -84,9 +84,9 @@ bundle: setup ## write all that BLUEPRINT (several: "pipeline users-api") and en
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
-# As many jobs at once as there are cores, the longest of the clusters' first and checks with it: with two clusters and two checks on two cores,
-# API servers stood still until the kubelet restarted them (docs/performance.md).
-TEST_JOBS ?= $(or $(shell nproc 2>/dev/null),2)
+# A cluster's tests take up to two cores, and a check one that is left: with two clusters on two cores API servers stood still until clients
+# gave up and the kubelet restarted them (docs/performance.md). So there is one of each at a time for every two cores.
+TEST_LANES ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores > 3 ? cores / 2 : 1)))
 # What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
 # NIGHTLY=1, which runs the tests that are marked `nightly`, too.
 BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
@@ -104,8 +104,7 @@ test: export CI := $(or $(CI),true)
 test: export LOCALCLOUD_KUBERNETES :=
 test: setup-test ## set everything up and run all tests; NIGHTLY=1: those that take longer, too
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
-	$(MAKE) --no-print-directory parts
-	$(MAKE) --jobs $(TEST_JOBS) --keep-going --no-print-directory all-jobs \
+	$(MAKE) --jobs 2 --keep-going --no-print-directory all-clusters all-checks \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
 
 # Once more at the end, as the others' output hides it: what failed in each job with the lines after it, where Ansible's YAML tells why; of
@@ -114,7 +113,11 @@ what-failed:
 	@for log in $(JOBS)/*.failed; do echo "--- $$log"; sed -E 's/\x1b\[[0-9;]*m//g; s/^ *│ //' $$log \
 	| grep -aE -A 30 '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 120; tail -n 5 $$log; done
 
-all-jobs: $(addprefix job-,$(firstword $(CLUSTERS)) $(CHECKS) $(CLUSTERS))
+all-clusters: parts
+	$(MAKE) --jobs $(TEST_LANES) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
+
+all-checks:
+	$(MAKE) --jobs $(TEST_LANES) --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
 # have used, without those of nodes, whose parent is init.
