@@ -69,6 +69,7 @@ def container(node: Node, parts: Parts) -> str:
     return str(status["containerID"]) if "running" in status["state"] and not status["restartCount"] else ""
 
 
+@pytest.mark.nightly
 def test_a_killed_upgrade_is_gone_on_with_and_pods_stay(
     start: Start, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
