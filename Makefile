@@ -84,9 +84,10 @@ bundle: setup ## write all that BLUEPRINT (several: "pipeline users-api") and en
 new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 	ansible-playbook playbooks/new_blueprint.yml $(call EXTRA_VAR,new_blueprint_dir,DIR)
 
-# A cluster's tests take up to two cores, and a check one that is left: with two clusters on two cores API servers stood still until clients
-# gave up and the kubelet restarted them (docs/performance.md). So there is one of each at a time for every two cores.
-TEST_LANES ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores > 3 ? cores / 2 : 1)))
+# A cluster's tests take up to two cores: with two clusters on two, API servers stood still until clients gave up and the kubelet restarted them
+# (docs/performance.md). So there is one for every two cores; checks take what is left.
+CORES := $(or $(shell nproc 2>/dev/null),2)
+CLUSTER_JOBS ?= $(shell echo $$(($(CORES) > 3 ? $(CORES) / 2 : 1)))
 # What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
 # NIGHTLY=1, which runs the tests that are marked `nightly`, too.
 BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
@@ -114,10 +115,10 @@ what-failed:
 	| grep -aE -A 30 '^ *(E  |FAILED )|\[ERROR\]|fatal: ' | sed -E 's/.*(.{3000})$$/\1/' | tail -n 120; tail -n 5 $$log; done
 
 all-clusters: parts
-	$(MAKE) --jobs $(TEST_LANES) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
+	$(MAKE) --jobs $(CLUSTER_JOBS) --keep-going --no-print-directory $(addprefix job-,$(CLUSTERS))
 
 all-checks:
-	$(MAKE) --jobs $(TEST_LANES) --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
+	$(MAKE) --jobs $(CORES) --keep-going --no-print-directory $(addprefix job-,$(CHECKS))
 
 # A job of `make test`: each line begins with its name, and the last one says how long it took and how much CPU time its processes
 # have used, without those of nodes, whose parent is init.
