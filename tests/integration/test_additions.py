@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.integration.playbook_output import changed_tasks
 from tests.integration.test_ingress import DOMAIN
 
 DEFINITION = "customresourcedefinitions/serverstransporttcps.traefik.io"
 
 
+@pytest.mark.nightly
 def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: Any) -> None:
     def run(*arguments: str) -> list[str]:
         done = playbook(
