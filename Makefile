@@ -90,8 +90,8 @@ CORES := $(or $(shell nproc 2>/dev/null),2)
 CLUSTER_JOBS ?= $(shell echo $$(($(CORES) > 3 ? $(CORES) / 2 : 1)))
 # What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
 # NIGHTLY=1, which runs the tests that are marked `nightly`, too.
-BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,molecule-monitoring)
-CLUSTERS := molecule-default faults $(addprefix molecule-,pipeline gitops existing ministack)
+BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,$(addprefix molecule-,pipeline gitops existing monitoring))
+CLUSTERS := molecule-default faults molecule-ministack
 CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
 CHECKS := unit refusals collection lint check-charts check-secrets
 

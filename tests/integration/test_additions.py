@@ -10,10 +10,10 @@ import pytest
 from tests.integration.playbook_output import changed_tasks
 from tests.integration.test_ingress import DOMAIN
 
+pytestmark = pytest.mark.nightly
 DEFINITION = "customresourcedefinitions/serverstransporttcps.traefik.io"
 
 
-@pytest.mark.nightly
 def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: Any) -> None:
     def run(*arguments: str) -> list[str]:
         done = playbook(
