@@ -18,7 +18,7 @@ BY_SCENARIOS = {"integration"}
 BY_NIGHT = {"faults_under_load"}
 SCENARIOS_BY_NIGHT = {"kind", "upgrade"}
 # Run by it with NIGHTLY=1.
-LONG_SCENARIOS = {"monitoring"}
+LONG_SCENARIOS = {"monitoring", "pipeline", "gitops", "existing"}
 # pytest's testpaths.
 BY_DEFAULT = {"unit"}
 
@@ -167,7 +167,7 @@ def test_every_scenario_is_run_once(jobs: Path, nightly: str, left: set[str]) ->
         assert planned.count(f" molecule test --scenario-name {path.name}\n") == times, path.name
 
 
-@pytest.mark.parametrize(("nightly", "number"), [("", 14), ("1", 28)])
+@pytest.mark.parametrize(("nightly", "number"), [("", 7), ("1", 28)])
 def test_what_is_marked_nightly_is_run_then_alone(nightly: str, number: int) -> None:
     command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "tests/faults/test_helm_versions.py"]
     done = subprocess.run(
