@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import psutil
 import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
@@ -31,10 +32,10 @@ POLL_SECONDS = 240
 MADE = ("Subscriptions", "QueueUrls", "TableNames")
 
 
-def until(look: Any, limit: float = LIMIT_SECONDS, state: Any = str) -> Any:
+def until(look: Any, limit: float = LIMIT_SECONDS) -> Any:
     deadline = time.monotonic() + limit
     while not (found := look()):
-        assert time.monotonic() < deadline, f"Still not after {limit} s: {look}\n{state()}"
+        assert time.monotonic() < deadline, f"Still not after {limit} s: {look}"
         time.sleep(0.1)
     return found
 
@@ -164,13 +165,13 @@ def test_crossplane_makes_again_what_a_restarted_emulator_lost(stack: Any) -> No
 
     said: list[str] = []
 
-    def verified() -> bool:
-        """Whether verification succeeds; it fails until Crossplane has written down the new subscription's ARN, in a poll."""
+    def failure() -> str | None:
+        """What verification says; it fails until Crossplane has written down the new subscription's ARN, in a poll."""
         code, output = stack.run("playbooks/verify.yml")
         said.append(output)
-        return code == 0
+        return output[-3000:] if code else None
 
-    until(verified, POLL_SECONDS, lambda: said[-1][-3000:])
+    wait_for("verification to succeed", failure, POLL_SECONDS)
     assert "Items, messages and objects from before are gone" in " ".join(said[-1].split())
 
 

@@ -132,7 +132,6 @@ def test_what_differs_is_predicted_and_repaired(run: Run, stack: Any, shop: Path
     assert run("playbooks/verify.yml").count("Verified: ") >= 3
 
 
-@pytest.mark.nightly
 def test_a_release_that_is_no_longer_declared_goes(run: Run, stack: Any, shop: Path) -> None:
     path = shop / "blueprint.yml"
     blueprint = yaml.safe_load(path.read_text())

@@ -156,7 +156,6 @@ def test_what_is_changed_by_hand_is_put_back(stack: Any, api: Any, eventually: A
     eventually(lambda: version(api))
 
 
-@pytest.mark.nightly
 def test_a_second_run_changes_nothing_although_argo_cd_writes(up: Any) -> None:
     up()  # A test before may have restarted something that is noted.
     again = up()
@@ -255,7 +254,6 @@ def test_prod_beside_dev_has_data_and_versions_of_its_own(
     eventually(lambda: version(api) == before["dev"])
 
 
-@pytest.mark.nightly
 def test_a_third_environment_takes_settings_alone_and_goes_with_all_it_has(stack: Any, beside: Any, api: Any) -> None:
     remove = beside("stage", config_api_environment="stage", config_api_registry=False)
     assert applications(stack) == {*APPLICATIONS, "auxiliary-service-stage", "main-api-stage"}

@@ -122,7 +122,6 @@ def test_the_status_is_what_aws_has(stack: Any) -> None:
     assert status["deadLetterQueueUrl"].endswith(f"/000000000000/{spec['queue']}-dlq")
 
 
-@pytest.mark.nightly
 def test_a_pipeline_filters_and_gives_up_on_what_nobody_deletes(
     stack: Any, pipelines: None, eventually: Callable[..., Any]
 ) -> None:
