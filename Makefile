@@ -178,7 +178,7 @@ check-secrets: setup-test ## gitleaks over all commits and files
 ci-summary: ## the results of CI's jobs, from NEEDS
 	@$(PYTHON) scripts/ci_summary.py
 
-collection: setup-test ## what others get: sanity, documentation, the artifact on each ansible-core, the execution environment
+collection: setup-test ## what others get: documentation, the artifact on each ansible-core, the execution environment (NIGHTLY=1: ansible-test sanity, too)
 	pytest tests/collection
 
 # What a test that failed has printed, as lines of text instead of one of JSON, not wrapped at 80 columns.

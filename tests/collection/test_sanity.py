@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 from tests.collection.conftest import tracked
@@ -43,6 +44,7 @@ def home_for_ansible_test(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.nightly
 def test_sanity(newest: Path, checkout: Path, tmp_path: Path, cache: Path) -> None:
     """Of the newest ansible-core, which knows most."""
     # ansible-test writes into the collection.

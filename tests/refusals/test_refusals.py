@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -151,6 +152,11 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
     assert "Wait for its end" in output
 
 
+def by_night(*cases: tuple[object, ...]) -> list[Any]:
+    """Cases that show a variant of what another shows: a run of site.yml takes 7 s of CPU time, which `make test` has not for each."""
+    return [pytest.param(*case, marks=pytest.mark.nightly) for case in cases]
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "says"),
     [
@@ -159,37 +165,22 @@ def test_a_second_run_at_once(run: Run, tmp_path: Path) -> None:
             "magic",
             "value of cluster_mode must be one of: auto, kind, embedded, kubeconfig, existing, got: magic",
         ),
-        pytest.param(
-            "crossplane_timeout",
-            "5m",
-            "argument 'crossplane_timeout' is of type str and we were unable to convert",
-            marks=pytest.mark.nightly,
-        ),
         ("aws_resources_prune", "maybe", "argument 'aws_resources_prune' is of type str and we were unable to convert"),
         ("aws_resources_tags", ["a"], "aws_resources_tags: must be a map, not a list"),
         ("crossplane_scopes", "cluster", """give it as -e '{"crossplane_scopes": ["cluster"]}'"""),
-        pytest.param(
-            "apps_values", '{"a": 1}', """give it as -e '{"apps_values": {"a": 1}}'""", marks=pytest.mark.nightly
-        ),
-        pytest.param(
-            "localstack_service_services",
-            "sns",
-            "localstack_service_services is a text, but must be a list",
-            marks=pytest.mark.nightly,
-        ),
-        pytest.param(
-            "cluster_extra_parts",
-            "ministack",
-            """give it as -e '{"cluster_extra_parts": ["ministack"]}'""",
-            marks=pytest.mark.nightly,
-        ),
         (
             "cluster_images",
             {"web": {"build": {}, "pull": "a"}},
             "images.web: built and pulled at the same time. Keep one",
         ),
-        ("apps_producer_rate", "fast", "variables.apps_producer_rate: 'fast' is not a number"),
-        pytest.param("apps_producer_count", "-1", "apps_producer_count is -1, but", marks=pytest.mark.nightly),
+        *by_night(
+            ("crossplane_timeout", "5m", "argument 'crossplane_timeout' is of type str and we were unable to convert"),
+            ("apps_values", '{"a": 1}', """give it as -e '{"apps_values": {"a": 1}}'"""),
+            ("localstack_service_services", "sns", "localstack_service_services is a text, but must be a list"),
+            ("cluster_extra_parts", "ministack", """give it as -e '{"cluster_extra_parts": ["ministack"]}'"""),
+            ("apps_producer_rate", "fast", "variables.apps_producer_rate: 'fast' is not a number"),
+            ("apps_producer_count", "-1", "apps_producer_count is -1, but"),
+        ),
     ],
 )
 def test_a_wrong_setting(run: Run, tmp_path: Path, setting: str, value: object, says: str) -> None:
@@ -264,36 +255,18 @@ EMULATOR = {"localstack_service_engine": "outside"}
     ("settings", "message"),
     [
         ({"localstack_service_engine": "moto"}, "There is no engine 'moto'. Set localstack_service_engine to one of"),
-        pytest.param(
-            {"localstack_service_version": "4.15.0"},
-            "There is no LocalStack 4.15.0: after 4.14.0 came 2026.3.0",
-            marks=pytest.mark.nightly,
-        ),
         ({"localstack_service_version": "2026.3.0"}, "runs only with a token: put it into the environment variable"),
         ({"localstack_service_token": "t0ken"}, "LocalStack 4.14.0 needs none. Remove it"),
-        pytest.param(
-            {"localstack_service_engine": "ministack", "localstack_service_token": "t0ken"},
-            "'ministack' needs none",
-            marks=pytest.mark.nightly,
-        ),
         ({**EMULATOR, "localstack_service_outside_endpoint": "https://10.0.0.1:4566"}, "is https"),
-        pytest.param(
-            {**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/"},
-            "has a trailing slash",
-            marks=pytest.mark.nightly,
-        ),
-        pytest.param(
-            {**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/aws"},
-            "has a path",
-            marks=pytest.mark.nightly,
-        ),
-        pytest.param(
-            {**EMULATOR, "localstack_service_outside_endpoint": "http://[fe80::1]:4566"},
-            "has an IPv6 address",
-            marks=pytest.mark.nightly,
-        ),
         ({"localstack_service_engine": "aws"}, "Real AWS is used only with the account that you mean"),
         ({"localstack_service_services": ["sqs", "sts", "dynamodb"]}, "does not list sns: the provider would send"),
+        *by_night(
+            ({"localstack_service_version": "4.15.0"}, "There is no LocalStack 4.15.0: after 4.14.0 came 2026.3.0"),
+            ({"localstack_service_engine": "ministack", "localstack_service_token": "t0ken"}, "'ministack' needs none"),
+            ({**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/"}, "has a trailing slash"),
+            ({**EMULATOR, "localstack_service_outside_endpoint": "http://10.0.0.1:4566/aws"}, "has a path"),
+            ({**EMULATOR, "localstack_service_outside_endpoint": "http://[fe80::1]:4566"}, "has an IPv6 address"),
+        ),
     ],
 )
 def test_an_aws_endpoint_that_cannot_work(run: Run, tmp_path: Path, settings: dict[str, object], message: str) -> None:
