@@ -18,18 +18,21 @@ API_URL ?=
 # A bundle that `up` takes all from, a file or a URL, and the key that `bundle` signs with (minisign's or cosign's).
 BUNDLE ?=
 BUNDLE_KEY ?=
+# Of save and restore: the snapshot's name, or with a slash the path of its file.
+NAME ?=
 # Of report: json prints the facts as data, and nothing else, on standard output; WATCH=1 serves the page on this machine and keeps it live.
 FORMAT ?=
 WATCH ?=
 IMAGE ?= localcloud/users-api:local
 # What is given for these is data: make does not expand it, and recipes take it from the environment, so that no shell reads it.
-GIVEN := ARGS BLUEPRINT DIR ENV API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT PART TO BUNDLE BUNDLE_KEY
+GIVEN := ARGS BLUEPRINT DIR ENV NAME API_URL FORMAT WATCH IMAGE ENGINE ENDPOINT ACCOUNT PART TO BUNDLE BUNDLE_KEY
 $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 # An argument that gives Ansible's variable $(1) the value of the environment's $(2).
 EXTRA_VAR = -e "$$(python -c 'import json, os, sys; print(json.dumps({sys.argv[1]: os.environ[sys.argv[2]]}))' $(1) $(2))"
 UNKNOWN_ENV = $(filter-out $(notdir $(wildcard inventories/*)),$(ENV))
 NO_ENV = echo "ENV=$$ENV is not in inventories/, which has $(notdir $(wildcard inventories/*)). Copy one, change its settings, then run again."; exit 1
+NO_NAME = echo "Give the snapshot a name: make $@ NAME=<name>, or a path with a slash. \`make snapshots\` lists what there is." >&2; exit 2
 # By which a run takes what the bundle has; ARGS go before it.
 BUNDLE_SETTINGS = "$${LOCALCLOUD_DIR:-$(CURDIR)}/.localcloud/bundle.json"
 PLAY = python scripts/with_arguments.py ansible-playbook $(if $(BUNDLE),-e @$(BUNDLE_SETTINGS)) $(if $(BLUEPRINT),$(call EXTRA_VAR,stack_blueprint,BLUEPRINT))
@@ -48,7 +51,7 @@ export LC_ALL := C.UTF-8
 endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
-.PHONY: help up verify status report down doctor bundle new-blueprint test lint unit test-api bench bench-api bench-engines bench-bundle build-image check-charts check-secrets collection ci-summary \
+.PHONY: help up verify status report down save restore snapshots doctor bundle new-blueprint test lint unit test-api bench bench-api bench-engines bench-bundle build-image check-charts check-secrets collection ci-summary \
 	compat generate molecule refusals faults faults-load faults-table parts what-failed all-checks all-clusters setup setup-test clean-cache outdated raise test-matrix
 
 help: ## what there is
@@ -71,6 +74,17 @@ report: ## one page that shows all of it, .localcloud/report.html; FORMAT=json p
 
 down: setup ## take everything away again, or the one BLUEPRINT
 	$(PLAY) playbooks/teardown.yml
+
+save: setup ## keep the running stack with its emulator's data in one file: NAME=<name or path>
+	@$(if $(NAME),:,$(NO_NAME))
+	$(PLAY) playbooks/save.yml $(call EXTRA_VAR,stack_snapshot_name,NAME)
+
+restore: setup ## bring a saved stack back in place of the one that is there, and prove it: NAME=<name or path>
+	@$(if $(NAME),:,$(NO_NAME))
+	$(PLAY) playbooks/restore.yml $(call EXTRA_VAR,stack_snapshot_name,NAME)
+
+snapshots: setup ## list the saved stacks
+	@python scripts/snapshots.py
 
 doctor: ## look at this machine before anything is done: what there is, which ways would work, how long and how big, which one `up` takes
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there. Install Python 3.11 or later with venv, then run again." >&2; exit 1; }

@@ -43,6 +43,10 @@ options:
     description: The folder whose embedded node is meant.
     type: path
     required: true
+  node:
+    description: The folder of the embedded node. One that was restored from a snapshot of another checkout has that one's name.
+    type: path
+    version_added: 0.2.0
   commands:
     description: Commands that the embedded node needs, by the Debian package that has them.
     type: dict
@@ -116,6 +120,7 @@ missing_packages:
   sample: [conntrack]
 """
 
+import json
 import os
 import platform
 import shutil
@@ -170,6 +175,7 @@ SPEC = Spec(
         "context": {"type": "str"},
         "allowed_contexts": {"type": "list", "elements": "str", "default": []},
         "checkout": {"type": "path", "required": True},
+        "node": {"type": "path"},
         "commands": {"type": "dict", "default": {}},
         "image_delivery": {"type": "str", "choices": ["auto", *WAYS], "default": "auto"},
         "image_registry": {"type": "str", "default": ""},
@@ -224,12 +230,14 @@ def run(arguments: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         raise ChoiceError(f"The kubeconfig {path} is not there.")
     contexts, current = read_contexts(path)
     own = f"localcloud-{key(arguments['checkout'])}"
+    node = node_name(arguments["node"]) or own
     machine = Host(platform.system(), os.geteuid() == 0, host.has_cgroups())
     known = Kubeconfig(contexts, arguments["context"] or current, bool(arguments["context"] or arguments["kubeconfig"]))
     kind, context = choose(
-        arguments["mode"], known, arguments["allowed_contexts"], own, machine, docker_state, arguments["last"]
+        arguments["mode"], known, arguments["allowed_contexts"], own, machine, docker_state, arguments["last"], node
     )
-    result: dict[str, Any] = {"kind": kind, "context": context, "stack": own, "missing_packages": []}
+    stack = node if kind == "embedded" else own
+    result: dict[str, Any] = {"kind": kind, "context": context, "stack": stack, "missing_packages": []}
     if kind == "embedded":
         missing = [name for name, command in arguments["commands"].items() if not there(command)]
         return {**result, "missing_packages": missing}
@@ -238,6 +246,14 @@ def run(arguments: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
     result["image_delivery"] = delivery._asdict()
     return result if kind == "kind" else {**result, **existing(path, context, delivery)}
+
+
+def node_name(folder: str | None) -> str:
+    """The name of the embedded node in this folder; empty where there is none."""
+    try:
+        return str(json.loads((Path(folder) / "node.json").read_text())["identity"]["name"]) if folder else ""
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""  # there is none, or it is made again
 
 
 def existing(path: str, context: str, delivery: Delivery) -> dict[str, Any]:

@@ -52,14 +52,15 @@ def choose(
     host: Host,
     docker: Callable[[], DockerState],
     last: str = "",
+    node: str = "",
 ) -> tuple[str, str]:
     """Kind of cluster (`existing`, `kind` or `embedded`) and its context.
 
-    `mode`: one of MODES. `own`: name of this checkout's stack, which its embedded node's context is; that of its kind cluster has kind's
-    prefix. `docker` is asked only where it matters. `last`: the kind of this checkout's own cluster, if there is one. A context that is neither
-    allowed nor our own is never used. Raises ChoiceError.
+    `mode`: one of MODES. `own`: name of this checkout's stack, which its embedded node's context is, unless that is `node`; that of its kind
+    cluster has kind's prefix. `docker` is asked only where it matters. `last`: the kind of this checkout's own cluster, if there is one.
+    A context that is neither allowed nor our own is never used. Raises ChoiceError.
     """
-    ours = {"embedded": own, "kind": f"{KIND_PREFIX}{own}"}
+    ours = {"embedded": node or own, "kind": f"{KIND_PREFIX}{own}"}
     if mode in ("kubeconfig", "existing"):
         return "existing", _allowed(kubeconfig, allowed)
     if mode == "auto":

@@ -79,3 +79,18 @@ def choose(checkout: str, taken: Iterable[str]) -> Identity:
             host, node = network.hosts()
             return Identity(f"localcloud-{key(checkout)}", f"lc-{key(checkout)}", str(host), str(node))
     raise LookupError(f"No free /30 network is left in {RANGE}; see `ip route` for what takes it.")
+
+
+def is_free(identity: Identity, taken: Iterable[str], own: Identity | None) -> bool:
+    """Whether a node can have this identity's addresses; `taken`: as for choose(), of which those of `own`, a node that gives way, don't count."""
+    wanted = _network(identity)
+    given_up = own and _network(own)
+    used = [network for network in map(ipaddress.ip_network, taken) if network.prefixlen and network.version == 4]
+    return not any(
+        wanted.overlaps(network) and not (given_up and network.subnet_of(given_up))  # type: ignore[arg-type]
+        for network in used
+    )
+
+
+def _network(identity: Identity) -> ipaddress.IPv4Network:
+    return ipaddress.IPv4Network(f"{identity.node_address}/30", strict=False)

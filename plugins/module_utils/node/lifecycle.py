@@ -15,7 +15,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,9 +30,9 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 from ..toolchain import image_layers
 from ..toolchain.cache import Cache, remove
 from ..toolchain.containerd import IMPORT
-from . import base, base_store, certificates, config, etcd, host, security, upgrade
+from . import base, base_store, certificates, config, etcd, host, security, snapshot, upgrade
 from .host import NodeError
-from .identity import Identity, choose, key
+from .identity import Identity, choose, is_free, key
 from .images import Bases, PartPath
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -65,7 +65,8 @@ class Record:
     """What is remembered of a node between runs: `process` (pid, create time), `parts` (digest by part), whether kubeadm
     has finished (`initialized`), the host's rules about who reaches the node (`guard`), the references of images that were
     imported before those of `images`, oldest first (`earlier`), the digest of the base that it is to be kept as, if there
-    was none for it (`unkept`), and the host's controllers of cgroup v2 that were handed down for it (`controllers`)."""
+    was none for it (`unkept`), the host's controllers of cgroup v2 that were handed down for it (`controllers`), and of one that was
+    restored the images that it had (digest by part), until they are imported again (`restored`)."""
 
     identity: dict[str, str]
     process: tuple[int, float] | None = None
@@ -76,6 +77,7 @@ class Record:
     earlier: dict[str, list[str]] = field(default_factory=dict)
     unkept: str = ""
     controllers: list[str] = field(default_factory=list)
+    restored: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> Record | None:
@@ -157,12 +159,17 @@ class Node:
             changed = True
         if self.process is None:
             host.remove_interface(self.identity)
-            if not all(self.cache.has(name, self.known.parts[name]) for name in config.PROGRAMS_OF):
-                # The cache was cleaned since. Its control plane is in containerd.
+            if self.known.restored and not (self.folder / "state/containerd").exists():
+                self.known.images = self._take_images(parts, self.folder / "state/containerd")
+            if self.known.restored or not all(
+                self.cache.has(name, self.known.parts[name]) for name in config.PROGRAMS_OF
+            ):
+                # The cache was cleaned since, or is another one. Its control plane is in containerd.
                 self._write(
                     {name: text for name, text in self._files(parts, versions).items() if name != config.KUBEADM}
                 )
             self._start()
+            self._import_restored(parts)
             changed = True
         changed |= self._renew_certificates(Path(parts["kubernetes"].path))
         changed |= self._end_hung_programs()
@@ -216,6 +223,59 @@ class Node:
             shutil.rmtree(self.folder)
         self.record = None
         return there
+
+    def save(self, archive: snapshot.Archive, emulator: tuple[str, str] | None) -> None:
+        """Write the node's state into a snapshot. Its pods go on; `emulator`, a container's namespace and name, writes its data and starts again.
+
+        A run that is killed meanwhile leaves the kubelet stopped, which the next up() starts.
+        """
+        state = self.folder / "state"
+        with self._kubelet_stopped():
+            if emulator:
+                self._end_container(*emulator)
+            with self._frozen("etcd"):
+                archive.add(f"{snapshot.NODE}/etcd", state / "etcd")
+            for path in sorted(state.iterdir()):
+                if path.name not in snapshot.MADE_AGAIN | {"etcd"}:
+                    archive.add(f"{snapshot.NODE}/{path.name}", path)
+
+    def snapshot_facts(self) -> dict[str, Any]:
+        """What a snapshot's manifest says of this node. Raises NodeError if it does not run."""
+        if self.record is None or not self.record.initialized or self.process is None:
+            raise NodeError(f"No node runs in {self.folder}, so there is nothing to save. Run `make up` first.")
+        return {
+            "kubernetes": ".".join(self._running_versions()["kubernetes"].removeprefix("v").split(".")[:2]),
+            "identity": self.record.identity,
+            "parts": self.record.parts,
+            "images": self.record.images,
+        }
+
+    def refuse_restoring(self, manifest: snapshot.Manifest) -> None:
+        """NodeError if this machine can't have a saved node."""
+        identity = Identity(**manifest.identity)
+        own = self.identity if self.record else None
+        if own == identity:
+            return
+        if host.interface_exists(identity.interface) or not is_free(identity, host.taken_networks(), own):
+            raise NodeError(
+                f"The saved node is {identity.name} at {identity.node_address}, and this machine uses that name or address otherwise: likely the "
+                "checkout that it was saved in, or another one that it was restored in, runs it. Run `make down` there, then run again. Nothing was touched."
+            )
+
+    def restore(self, unpacked: Path, manifest: snapshot.Manifest) -> None:
+        """Take a saved node's state, unpacked in this folder, in place of what is here; up() starts it."""
+        self.down()
+        self.folder.mkdir(mode=0o700)
+        (unpacked / snapshot.NODE).rename(self.folder / "state")
+        for volume in config.VOLUMES:
+            (self.folder / "state" / volume).mkdir(parents=True, exist_ok=True)
+        self.record = Record(
+            identity=dict(manifest.identity),
+            initialized=True,
+            parts=dict(manifest.parts),
+            restored=dict(manifest.images),
+        )
+        self._save()
 
     def kubeconfig(self) -> dict[str, Any]:
         """The administrator's kubeconfig; its context has the node's name."""
@@ -467,6 +527,56 @@ class Node:
             self._remove_images({str(part.image) for part in parts.values()})
             self._save()
         return bool(missing)
+
+    def _import_restored(self, parts: Mapping[str, PartPath]) -> None:
+        """Import what a restored node's pods run, of which the images of the parts are others by now."""
+        for name, digest in self.known.restored.items():
+            if name not in parts or parts[name].digest != digest:
+                self._ctr(*IMPORT, "--no-unpack", self.cache.path(name, digest) / "image.tar")
+        if self.known.restored:
+            self.known.restored = {}
+            self._save()
+
+    @contextlib.contextmanager
+    def _kubelet_stopped(self) -> Iterator[None]:
+        """Without the kubelet, which would start containers again; they go on."""
+        with contextlib.suppress(Fault):  # it does not run
+            self._supervisor().stopProcess("kubelet")
+        try:
+            yield
+        finally:
+            self._start_programs(["kubelet"])
+
+    @contextlib.contextmanager
+    def _frozen(self, program: str) -> Iterator[None]:
+        """While a program of the node stands still, so that its data are as after a power cut, which it is made for."""
+        found = [one for one in self.process.children(recursive=True) if one.name() == program] if self.process else []
+        try:
+            for one in found:
+                one.suspend()
+            yield
+        finally:
+            for one in found:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    one.resume()
+
+    def _end_container(self, namespace: str, name: str) -> None:
+        """End a container in order, so that it writes what it keeps. Raises NodeError if it does not end."""
+        labels = {"io.kubernetes.container.name": name, "io.kubernetes.pod.namespace": namespace}
+        filters = ",".join(f'labels."{label}"=={value}' for label, value in labels.items())
+        containers = self._ctr("containers", "list", "--quiet", filters).split()
+
+        def running() -> list[str]:
+            tasks = [line.split() for line in self._ctr("tasks", "list").splitlines()[1:]]
+            return [task[0] for task in tasks if task[0] in containers and task[-1] == "RUNNING"]
+
+        for one in running():
+            self._ctr("tasks", "kill", "--signal", "SIGTERM", one)
+        self._wait(
+            f"the container {name} of {namespace} to write its data and end",
+            lambda: " ".join(running()) or None,
+            timeout=60,
+        )
 
     def _has_content(self, digest: str) -> bool:
         """Whether containerd has a blob, whole; what it is still writing lies elsewhere."""

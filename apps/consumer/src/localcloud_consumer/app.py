@@ -1,16 +1,22 @@
-"""The consumer: receives a batch, writes its items, deletes what is written, and keeps the rest in hand."""
+"""The consumer: receives a batch, writes its items, deletes what is written, and keeps the rest in hand.
+
+While batches are full, several are in work at once.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from localcloud_consumer.batch import Delivery, last_of_each, read, to_item
-from localcloud_consumer.queue import Queue
+from localcloud_consumer.queue import BATCH, Queue
 from localcloud_consumer.settings import ConsumerSettings
 from localcloud_consumer.table import Outcome, Table
 from localcloud_events.aws import LONG_POLL_SECONDS, client_arguments, session
@@ -67,16 +73,44 @@ class Consumer:
         self.queue.find()
         self.table.find()
 
-    def step(self, *, patient: bool) -> None:
-        """Receive a batch, unless one is still in hand, and bring it to its end."""
-        if not self._hand:
-            self._hand = self._receive(LONG_POLL_SECONDS if patient else 0)
+    def step(self, *, patient: bool) -> bool:
+        """Receive a batch, unless one is still in hand, and bring it to its end; return whether there are likely more.
+
+        Only for the main thread, whose idle wait a stop may cut short.
+        """
+        if self._hand:
+            self._finish()
+            return True
+        nothing: list[Any] = []
+        wait_seconds = LONG_POLL_SECONDS if patient else 0
+        return self._process(self.stop.while_idle(lambda: self.queue.receive(wait_seconds), nothing))
+
+    def drain(self, until: float) -> None:
+        """Bring batches to their end while they are full, until this time (monotonic) or a stop; one in hand first."""
+        while not self.stop.requested and time.monotonic() < until:
+            if self._hand:
+                self._finish()
+            elif not self._process(self.queue.receive(0)):
+                return
+
+    def finish(self) -> None:
+        """Bring what is in hand to its end."""
         if self._hand:
             self._finish()
 
-    def _receive(self, wait_seconds: int) -> list[Delivery]:
-        nothing: list[Any] = []
-        messages = self.stop.while_idle(lambda: self.queue.receive(wait_seconds), nothing)
+    @property
+    def has_hand(self) -> bool:
+        """Whether a batch is still to be written."""
+        return bool(self._hand)
+
+    def _process(self, messages: Sequence[Any]) -> bool:
+        """Bring messages to their end; return whether they were a full batch."""
+        self._hand = self._take(messages)
+        if self._hand:
+            self._finish()
+        return len(messages) == BATCH
+
+    def _take(self, messages: Sequence[Any]) -> list[Delivery]:
         self.metrics.received.inc(len(messages))
         deliveries, rejections = read(messages, epoch_ms(self.now()))
         for rejection in rejections:
@@ -137,7 +171,43 @@ class Consumer:
         self.log.warning("rejected, left on the queue", message_id=message_id, reason=reason)
 
 
-def build(settings: ConsumerSettings, stop: Stop, registry: CollectorRegistry, log: FilteringBoundLogger) -> Consumer:
+@dataclass
+class Concurrent:
+    """Consumers of the same queue and table that work at once while batches are full; one of them waits for more.
+
+    AWS answers one while another prepares its call. Each keeps its own batch in hand, so a table that is away costs no
+    more messages than there are consumers' batches.
+    """
+
+    consumers: Sequence[Consumer]
+    # Seconds of a step, after which the worker counts as alive again.
+    longest: float = 5
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(len(self.consumers))
+
+    def connect(self) -> None:
+        """Find the queue and the table, which all have in common."""
+        self.consumers[0].connect()
+
+    def step(self, *, patient: bool) -> None:
+        """Bring what is in hand to its end, else receive a batch; then drain the queue while there are more."""
+        if behind := [one for one in self.consumers if one.has_hand]:
+            self._at_once([one.finish for one in behind])
+        elif not self.consumers[0].step(patient=patient):
+            return
+        until = time.monotonic() + self.longest
+        self._at_once([partial(one.drain, until) for one in self.consumers])
+
+    def _at_once(self, calls: Sequence[Callable[[], object]]) -> None:
+        """Make the calls at once and wait for all. Raises what the first has raised, a bug before one of PROBLEMS."""
+        errors = [error for one in [self._pool.submit(call) for call in calls] if (error := one.exception())]
+        for error in sorted(errors, key=lambda error: isinstance(error, PROBLEMS)):
+            raise error
+
+
+def build(settings: ConsumerSettings, stop: Stop, registry: CollectorRegistry, log: FilteringBoundLogger) -> Concurrent:
     """Make the consumer with its AWS clients."""
     aws = session()
     # An idle long poll is no slow answer: its time-out must be the longer one.
@@ -147,7 +217,8 @@ def build(settings: ConsumerSettings, stop: Stop, registry: CollectorRegistry, l
     calls.watch(sqs)
     calls.watch(dynamodb)
     queue, table = Queue(sqs, settings.queue), Table(dynamodb, settings.table)
-    return Consumer(queue, table, stop, Metrics(registry), log)
+    metrics = Metrics(registry)
+    return Concurrent([Consumer(queue, table, stop, metrics, log) for _ in range(settings.concurrency)])
 
 
 def start(stop: Stop) -> int:
