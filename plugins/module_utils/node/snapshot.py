@@ -37,8 +37,8 @@ SUFFIX = ".tar.zst"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 # A manifest is some kilobytes.
 MANIFEST_BYTES = 1024**2
-# Of the node's state, what the next start makes again: containers with their images, logs, pod addresses in use, published packages.
-MADE_AGAIN = frozenset({"cni-lib", "containerd", "log", "plugged", "registry"})
+# Of the node's state, what the next start makes again: containers with their images, logs, pod addresses in use.
+MADE_AGAIN = frozenset({"cni-lib", "containerd", "containerd-opt", "log", "plugged"})
 # Which of the checkout's files belong to the stack. `env` is written again.
 FILES = (
     "blueprints.json",
