@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -76,11 +78,35 @@ def test_a_running_stack_goes_to_the_next_kubernetes(stack: Any, playbook: Calla
     assert changed_tasks(playbook("site.yml", **ENGINE).stdout) == []
 
 
-def pushed(stack: Any, part: str) -> str:
-    """The reference of a part's image under another tag in the node's registry, as if another version were pinned."""
+def relabelled(archive: Path, target: Path) -> Path:
+    """The same image with a label more, so that it is another one. An archive as `docker save` writes it."""
+    with tarfile.open(archive) as old, tarfile.open(target, "w") as new:
+
+        def text(name: str) -> Any:
+            return json.load(old.extractfile(name))  # type: ignore[arg-type]
+
+        def add(name: str, content: Any) -> None:
+            data = json.dumps(content).encode()
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+
+        (manifest,) = text("manifest.json")
+        config = text(manifest["Config"])
+        config["config"]["Labels"] = {**(config["config"].get("Labels") or {}), "of": "the test"}
+        for member in old:
+            if member.name in manifest["Layers"]:
+                new.addfile(member, old.extractfile(member))
+        add(manifest["Config"], config)
+        add("manifest.json", [manifest])
+    return target
+
+
+def pushed(stack: Any, part: str, folder: Path) -> str:
+    """The reference of an image in the node's registry that does what this part does, as if another version were pinned."""
     image = f"{stack.facts['registry']}/another/{part}:1"
-    archive = f"docker-archive:{stack.facts['parts'][part]['path']}/image.tar"
-    command = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", archive, f"docker://{image}"]
+    archive = relabelled(Path(stack.facts["parts"][part]["path"]) / "image.tar", folder / f"{part}.tar")
+    command = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"docker-archive:{archive}", f"docker://{image}"]
     subprocess.run(command, check=True)
     return image
 
@@ -92,10 +118,10 @@ def images(stack: Any) -> set[str]:
 
 
 def test_crossplane_and_provider_are_replaced_while_applications_serve(
-    stack: Any, playbook: Callable[..., Any]
+    stack: Any, playbook: Callable[..., Any], tmp_path: Path
 ) -> None:
     there, before = containers(stack), images(stack)
-    crossplane, provider = pushed(stack, "crossplane-image"), pushed(stack, "provider-aws-image")
+    crossplane, provider = (pushed(stack, part, tmp_path) for part in ("crossplane-image", "provider-aws-image"))
     (installed,) = json.loads(stack.kubectl("get", "providers.pkg.crossplane.io", "-o", "json"))["items"]
     package = {"name": installed["metadata"]["name"], "package": installed["spec"]["package"], "image": provider}
     settings = {**ENGINE, "crossplane_image": crossplane, "crossplane_providers": [package]}
