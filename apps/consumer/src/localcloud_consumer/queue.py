@@ -45,7 +45,13 @@ class Queue:
         return list(answer.get("Messages", []))
 
     def delete(self, deliveries: Sequence[Delivery]) -> dict[str, str]:
-        """Delete up to BATCH messages; give the reasons of those that stay, by message id. Raises an SDK's error."""
+        """Delete messages; give the reasons of those that stay, by message id. Raises an SDK's error."""
+        failures: dict[str, str] = {}
+        for first in range(0, len(deliveries), BATCH):
+            failures |= self._delete_batch(deliveries[first : first + BATCH])
+        return failures
+
+    def _delete_batch(self, deliveries: Sequence[Delivery]) -> dict[str, str]:
         answer = self._client.delete_message_batch(
             QueueUrl=self._url,
             Entries=[{"Id": str(place), "ReceiptHandle": one.receipt} for place, one in enumerate(deliveries)],
