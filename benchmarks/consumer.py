@@ -48,9 +48,19 @@ class World:
 
     def __init__(self, endpoint: str, region: str) -> None:
         self.name = f"benchmark-{uuid.uuid4().hex[:8]}"
-        where = {"endpoint_url": endpoint, "region_name": region, "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        where = {
+            "endpoint_url": endpoint,
+            "region_name": region,
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
         self.sqs, self.dynamodb = boto3.client("sqs", **where), boto3.client("dynamodb", **where)
-        self.env = {"CLOUD_AWS_DEFAULTS_ENDPOINT": endpoint, "AWS_REGION": region, "QUEUE_NAME": self.name, "TABLE_NAME": self.name}
+        self.env = {
+            "CLOUD_AWS_DEFAULTS_ENDPOINT": endpoint,
+            "AWS_REGION": region,
+            "QUEUE_NAME": self.name,
+            "TABLE_NAME": self.name,
+        }
 
     def __enter__(self) -> World:
         self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
@@ -66,7 +76,9 @@ class World:
 
     def fill(self, events: int) -> None:
         for first in range(0, events, 10):
-            entries = [{"Id": str(number), "MessageBody": body(number)} for number in range(first, min(first + 10, events))]
+            entries = [
+                {"Id": str(number), "MessageBody": body(number)} for number in range(first, min(first + 10, events))
+            ]
             assert not self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries).get("Failed")
 
     def waiting(self) -> int:
@@ -121,7 +133,11 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=3000)
     parser.add_argument("--concurrency", type=int, default=3)
     given = parser.parse_args()
-    lines = [line.removeprefix("export ") for line in (PROJECT / ".localcloud/env").read_text().splitlines() if line.startswith("export ")]
+    lines = [
+        line.removeprefix("export ")
+        for line in (PROJECT / ".localcloud/env").read_text().splitlines()
+        if line.startswith("export ")
+    ]
     known: dict[str, Any] = {line.split("=", 1)[0]: line.split("=", 1)[1].strip("'\"") for line in lines}
     ways = {
         "bare": ([sys.executable, "-c", BARE], {}),
@@ -135,7 +151,9 @@ def main() -> int:
                 rates[name].append(rate(ways[name][0], world, given.events, ways[name][1]))
             print(f"{name}: {rates[name][-1]:.0f}/s", flush=True)
     ratios = [ours / bare for ours, bare in zip(rates["consumer"], rates["bare"], strict=True)]
-    print(f"ratio of medians {statistics.median(rates['consumer']) / statistics.median(rates['bare']):.2f}; pair by pair {', '.join(f'{one:.2f}' for one in ratios)}")
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    pairs = ", ".join(f"{one:.2f}" for one in ratios)
+    print(f"ratio of medians {medians['consumer'] / medians['bare']:.2f}; pair by pair {pairs}")
     return 0
 
 

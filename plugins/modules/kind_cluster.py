@@ -187,6 +187,7 @@ def _present(cluster: Cluster, check_mode: bool) -> dict[str, Any]:
         "ports": cluster.ports() or cluster.wanted.ports,
         "gateway": cluster.gateway(),
         "volume": VOLUME,
+        "warnings": cluster.notes,
     }
 
 

@@ -111,7 +111,7 @@ def test_a_playbook_elsewhere_uses_it(python: Path, installed: Path, emulator: s
 
 def test_its_playbooks_are_found_by_name(python: Path, installed: Path) -> None:
     inventory = installed / "collections/ansible_collections/localcloud/stack/inventories/local"
-    for name in ("site", "verify", "status", "teardown", "new_blueprint"):
+    for name in ("site", "verify", "status", "save", "restore", "teardown", "new_blueprint"):
         elsewhere(installed, python / "ansible-playbook", "-i", inventory, "--syntax-check", f"localcloud.stack.{name}")
 
 

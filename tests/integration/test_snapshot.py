@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import stat
+import subprocess
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration.test_stack import NAME
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 ENGINE = {"localstack_service_engine": "ministack"}
 
@@ -39,3 +47,49 @@ def test_what_was_there_comes_back(stack: Any, playbook: Any, name: str, later: 
 
     again = playbook("site.yml", **ENGINE)
     assert " changed=0 " in again.stdout, again.stdout + again.stderr
+
+
+def killed(stack: Any, playbook: str, name: str, eventually: Any, begun: Any) -> None:
+    """Start a playbook about this snapshot, and kill it and its modules as soon as it has begun."""
+    running = subprocess.Popen(
+        ["ansible-playbook", f"playbooks/{playbook}.yml", "-e", json.dumps({"stack_snapshot_name": name})],
+        cwd=PROJECT,
+        env={**os.environ, "LOCALCLOUD_DIR": str(stack.folder.parent)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        eventually(begun)
+    finally:
+        for one in [running.pid, *map(int, pids_of(running.pid))]:
+            os.kill(one, signal.SIGKILL)
+        running.wait()
+
+
+def pids_of(session: int) -> list[str]:
+    """The other processes of a session."""
+    done = subprocess.run(["pgrep", "--session", str(session)], capture_output=True, text=True, check=False)
+    return [one for one in done.stdout.split() if int(one) != session]
+
+
+@pytest.mark.nightly
+def test_what_is_killed_meanwhile_is_gone_on_with(
+    stack: Any, playbook: Any, name: str, later: Any, eventually: Any
+) -> None:
+    folder = stack.folder / "snapshots"
+    later((folder / f"{name}.tar.zst").unlink, missing_ok=True)
+    killed(stack, "save", name, eventually, lambda: list(folder.glob(f".{name}*")))
+    assert not (folder / f"{name}.tar.zst").exists()
+    # The kubelet may stand still, and etcd.
+    healed = playbook("site.yml", **ENGINE)
+    assert healed.returncode == 0, healed.stdout + healed.stderr
+    done = playbook("playbooks/save.yml", stack_snapshot_name=name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [one.name for one in folder.iterdir() if name in one.name] == [f"{name}.tar.zst"]
+
+    killed(stack, "restore", name, eventually, (stack.folder / "snapshot-unpacked").exists)
+    done = playbook("playbooks/restore.yml", stack_snapshot_name=name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (stack.folder / "snapshot-unpacked").exists()
+    assert " changed=0 " in playbook("site.yml", **ENGINE).stdout

@@ -69,7 +69,8 @@ def test_make_takes_nothing_of_ansible_and_python_from_the_shell(
 
 
 @pytest.mark.parametrize(
-    "playbook", ["site.yml", "playbooks/verify.yml", "playbooks/status.yml", "playbooks/teardown.yml"]
+    "playbook",
+    ["site.yml", *(f"playbooks/{name}.yml" for name in ("verify", "status", "save", "restore", "teardown"))],
 )
 @pytest.mark.parametrize("variable", ["ANSIBLE_CONFIG", "ANSIBLE_INVENTORY"])
 def test_a_playbook_refuses_settings_of_others(

@@ -35,6 +35,17 @@ def test_receives_with_the_time_of_queueing_and_deletes(stack: SimpleNamespace) 
     assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
 
 
+def test_more_than_a_batch_is_deleted_at_once(stack: SimpleNamespace) -> None:
+    send(stack, 17)
+    queue = Queue(stack.sqs, NAME)
+    queue.find()
+    deliveries, _ = read([*queue.receive(0), *queue.receive(0)], 0)
+    assert len(deliveries) == 17
+    assert queue.delete(deliveries) == {}
+    attributes = stack.sqs.get_queue_attributes(QueueUrl=stack.queue, AttributeNames=["All"])["Attributes"]
+    assert attributes["ApproximateNumberOfMessagesNotVisible"] == "0"
+
+
 def test_failed_deletes_are_told_by_message(stack: SimpleNamespace) -> None:
     send(stack, 2)
     queue = Queue(stack.sqs, NAME)

@@ -20,6 +20,7 @@ from pathlib import Path
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import wait_for
 
+from ..node.host import OLD_CGROUPS
 from .docker_network import ipv4_gateway
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -37,6 +38,8 @@ API_PORT = "6443/tcp"
 VOLUME = "/var/lib/localcloud/emulator"
 # How long a node that was started may take until its API server answers.
 START_SECONDS = 180
+# From 1.35 on a kubelet does not start on cgroup v1 without it.
+ON_OLD_CGROUPS = "kind: KubeletConfiguration\nfailCgroupV1: false\n"
 # What of kind's configuration is said by the cluster itself.
 RESERVED = ("kind", "apiVersion", "name", "nodes")
 
@@ -87,9 +90,11 @@ class State(t.NamedTuple):
     whole: bool
 
 
-def configuration(wanted: Wanted) -> Json:
-    """kind's configuration of the cluster (kind.x-k8s.io/v1alpha4)."""
+def configuration(wanted: Wanted, old_cgroups: bool = False) -> Json:
+    """kind's configuration of the cluster (kind.x-k8s.io/v1alpha4). C(old_cgroups): whether Docker's machine has cgroup v1."""
     extra = dict(wanted.extra or {})
+    if old_cgroups:
+        extra["kubeadmConfigPatches"] = [ON_OLD_CGROUPS, *(extra.get("kubeadmConfigPatches") or [])]
     node: Json = {
         "role": "control-plane",
         "extraMounts": [
@@ -188,6 +193,8 @@ class Cluster:
         self.run = run
         self.docker = docker
         self.kind = kind
+        # Sentences about what a user should know and nothing failed of.
+        self.notes: list[str] = []
 
     def state(self) -> State:
         """What there is of it. Raises KindError where Docker does not answer."""
@@ -271,7 +278,10 @@ class Cluster:
         # Before anything is made, so that an interrupted run's cluster is found and removed.
         self._remember({"network": network or self._memory().get("network", False)})
         config = self.wanted.folder / "cluster.yml"
-        config.write_text(yaml.safe_dump(configuration(self.wanted), sort_keys=False))
+        old_cgroups = self._do(self.docker, "info", "--format", "{{.CgroupVersion}}").strip() == "1"
+        if old_cgroups:
+            self.notes.append(OLD_CGROUPS)
+        config.write_text(yaml.safe_dump(configuration(self.wanted, old_cgroups), sort_keys=False))
         self.wanted.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         self.wanted.kubeconfig.unlink(missing_ok=True)
         self._do(

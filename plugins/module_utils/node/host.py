@@ -31,6 +31,12 @@ UMASK = 0o022
 CGROUPS = Path("/sys/fs/cgroup")
 # There where systemd runs the machine (sd_booted(3)).
 SYSTEMD = Path("/run/systemd/system")
+# Of a machine with cgroup v1.
+OLD_CGROUPS = (
+    "This machine has cgroup v1, which Kubernetes has deprecated since 1.35 and takes out of a later release than 1.37 "
+    "(https://github.com/kubernetes/enhancements/issues/5573). Change it to cgroup v2 until then, by an image or kernel setting "
+    "(systemd.unified_cgroup_hierarchy=1) that has it."
+)
 
 
 class NodeError(ModuleError):
@@ -203,13 +209,7 @@ def has_cgroups() -> bool:
 
 def old_cgroups() -> str | None:
     """What is to be known of a machine with cgroup v1; None with v2."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return None
-    return (
-        "This machine has cgroup v1, which Kubernetes has deprecated since 1.35 and takes out of a later release than 1.37 "
-        "(https://github.com/kubernetes/enhancements/issues/5573). Change it to cgroup v2 until then, by an image or kernel setting "
-        "(systemd.unified_cgroup_hierarchy=1) that has it."
-    )
+    return None if (CGROUPS / "cgroup.controllers").exists() else OLD_CGROUPS
 
 
 def _controllers(path: Path) -> set[str]:

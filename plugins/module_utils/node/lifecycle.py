@@ -171,6 +171,7 @@ class Node:
             self._start()
             self._import_restored(parts)
             changed = True
+        changed |= self._resume("etcd")
         changed |= self._renew_certificates(Path(parts["kubernetes"].path))
         changed |= self._end_hung_programs()
         with ThreadPoolExecutor(1) as pool:
@@ -550,15 +551,28 @@ class Node:
     @contextlib.contextmanager
     def _frozen(self, program: str) -> Iterator[None]:
         """While a program of the node stands still, so that its data are as after a power cut, which it is made for."""
-        found = [one for one in self.process.children(recursive=True) if one.name() == program] if self.process else []
         try:
-            for one in found:
+            for one in self._running(program):
                 one.suspend()
             yield
         finally:
-            for one in found:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.resume()
+            self._resume(program)
+
+    def _resume(self, program: str) -> bool:
+        """Let a program go on that stands still, as after a killed save(); return whether it did."""
+        stopped = [one for one in self._running(program) if one.status() == psutil.STATUS_STOPPED]
+        for one in stopped:
+            one.resume()
+        return bool(stopped)
+
+    def _running(self, program: str) -> list[psutil.Process]:
+        """The node's processes of this name."""
+        found = []
+        for one in self.process.children(recursive=True) if self.process else []:
+            with contextlib.suppress(psutil.NoSuchProcess):  # what ends meanwhile, as a probe's
+                if one.name() == program:
+                    found.append(one)
+        return found
 
     def _end_container(self, namespace: str, name: str) -> None:
         """End a container in order, so that it writes what it keeps. Raises NodeError if it does not end."""

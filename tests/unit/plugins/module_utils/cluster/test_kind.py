@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Docker:
         self.fails: str | None = None
         self.killed: str | None = None
         self.others: list[str] = []
+        self.cgroups = "2"
 
     def add(self, mount: str, ports: dict[str, Any] | None = None) -> None:
         name = f"{NAME}-control-plane"
@@ -49,6 +51,8 @@ class Docker:
         if self.fails and self.fails in line:
             return 1, "", "ERROR: failed to create cluster: port is already allocated\n\nStack Trace: \n"
         match command[1:]:
+            case ["info", "--format", "{{.CgroupVersion}}"]:
+                return 0, f"{self.cgroups}\n", ""
             case ["ps", "--all", "--quiet", *_]:
                 return 0, "\n".join([*self.others, *self.nodes]), ""
             case ["ps", *_]:
@@ -246,6 +250,20 @@ def test_the_configuration_has_what_is_given_besides(tmp_path: Path) -> None:
     assert [one["containerPort"] for one in node["extraPortMappings"]] == [1, 2]
     assert {one["listenAddress"] for one in node["extraPortMappings"]} == {"127.0.0.2"}
     assert extra["networking"] == {"disableDefaultCNI": True}
+
+
+@pytest.mark.parametrize(("cgroups", "patched"), [("1", True), ("2", False)])
+def test_a_kubelet_starts_on_either_version_of_cgroups(
+    docker: Docker, cluster: Cluster, tmp_path: Path, cgroups: str, patched: bool
+) -> None:
+    docker.cgroups = cgroups
+    cluster.wanted = replace(cluster.wanted, extra={"kubeadmConfigPatches": ["kind: ClusterConfiguration\n"]})
+    cluster.present(answers, False)
+    patches = yaml.safe_load((tmp_path / "kind/cluster.yml").read_text())["kubeadmConfigPatches"]
+    found = [yaml.safe_load(one) for one in patches]
+    kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
+    assert found == [*([kubelet] if patched else []), {"kind": "ClusterConfiguration"}]
+    assert ["cgroup v1" in one for one in cluster.notes] == [True] * patched
 
 
 def test_what_the_stack_says_itself_is_refused() -> None:
