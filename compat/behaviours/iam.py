@@ -154,7 +154,7 @@ def tags_case(aws: Aws) -> str | None:
     "A user without a policy may do nothing",
     source=GUIDE + "reference_policies_evaluation-logic.html",
     hurts="open",
-    without="permissions are not enforced: whoever calls may do everything",
+    without="permissions are not enforced: every caller may do everything",
     features=["policies", "roles.policies", "roles.inline_policies", "users"],
 )
 def denied(aws: Aws) -> str | None:
@@ -176,7 +176,7 @@ def denied(aws: Aws) -> str | None:
     "A request signed with a wrong secret key is refused",
     source=GUIDE + "reference_sigv.html",
     hurts="open",
-    without="signatures are not checked: whoever reaches the engine may do everything",
+    without="signatures are not checked: every client that reaches the engine may do everything",
     features=["users"],
 )
 def wrong_signature(aws: Aws) -> str | None:

@@ -92,7 +92,7 @@ def long_poll(aws: Aws) -> str | None:
     url = aws.queue(ReceiveMessageWaitTimeSeconds="2")
     begin = time.monotonic()
     if aws.sqs.receive_message(QueueUrl=url).get("Messages"):
-        return "a message that nobody sent comes"
+        return "a message arrives that was never sent"
     if time.monotonic() - begin < 1.5:
         return "the queue's own wait time is not waited"
     aws.sqs.send_message(QueueUrl=url, MessageBody="a")

@@ -144,7 +144,7 @@ def tier(aws: Aws) -> str | None:
     "A SecureString is given as ciphertext unless decryption is asked for",
     source=GUIDE + "secure-string-parameter-kms-encryption.html",
     hurts="open",
-    without="a SecureString is told to whoever does not ask for decryption",
+    without="a SecureString is readable without decryption being asked for",
     features=["parameters.secure"],
 )
 def secure(aws: Aws) -> str | None:

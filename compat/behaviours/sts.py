@@ -49,7 +49,7 @@ def role(aws: Aws) -> str | None:
     "A role whose trust policy does not name the caller can't be taken",
     source=API + "API_AssumeRole.html",
     hurts="open",
-    without="trust policies are not enforced: whoever calls may take every role",
+    without="trust policies are not enforced: every caller may take every role",
     features=["roles"],
 )
 def untrusted(aws: Aws) -> str | None:

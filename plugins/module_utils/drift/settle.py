@@ -123,10 +123,19 @@ class Reminder:
         return due
 
     def _patience(self, found: Json, same: t.Sequence[Json]) -> float:
-        """Seconds until it is due for the first time. A creation of unknown end is not looked at before its end is recorded."""
-        if any(_identity(one) == _identity(same[0]) for one in found["create_incomplete"]):
+        """Seconds until it is due for the first time. A creation of unknown end is not looked at before its end is recorded.
+
+        One that AWS has lost may be looked for already when it is seen first: that lookup may fail by a conflict, and a second one follows.
+        """
+
+        def is_among(name: str) -> bool:
+            return any(_identity(one) == _identity(same[0]) for one in found[name])
+
+        if is_among("create_incomplete"):
             return 0
-        return ASK_AFTER + (0 if any(one.get("permanent") for one in same) else self._takes(same[0]))
+        if any(one.get("permanent") for one in same):
+            return ASK_AFTER
+        return ASK_AFTER + self._takes(same[0]) * (2 if is_among("gone") else 1)
 
 
 def signature(found: Json) -> t.Hashable:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 Json = t.Mapping[str, t.Any]
-# At least four times the interval at which things are scraped, as Grafana would have it.
+# At least four times the interval at which targets are scraped, as Grafana would have it.
 RATE_INTERVAL = "2m"
 
 

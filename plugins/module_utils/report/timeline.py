@@ -5,7 +5,7 @@
 """How the last C(make up) spent its time, and which of it the next one would have to save. Pure.
 
 A run does one task after the other, while resources and pods become ready side by side. The critical path is followed from the end: a task
-that waited ended when the last thing did that it waited for, and that one began with the task that made it.
+that waited ended when the last resource or pod that it waited for was ready, and that one began with the task that made it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class PartsError(PrintableError, ValueError):
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to build. `spec` is its entry in parts.yml, as it stands there.
+    """A part to build. `spec` is its entry in parts.yml, as it stands there.
 
     `inputs` are files that it is made of wherever they are, by their paths in its build context.
     """

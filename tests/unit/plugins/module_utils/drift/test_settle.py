@@ -191,6 +191,15 @@ def test_what_the_provider_looks_for_longer_is_asked_for_later():
     assert STILL_AFTER + 40 <= outcome.seconds <= STILL_AFTER + 42
 
 
+def test_what_aws_has_lost_is_asked_for_after_a_second_lookup():
+    clock, asked = Clock(), []
+    settle(
+        lambda: found(gone=[QUEUE]), 200, clock, clock.pause,
+        ask=lambda _found, _due: asked.append(clock.now), takes=lambda _one: 20,
+    )  # fmt: skip
+    assert asked[0] == pytest.approx(ASK_AFTER + 40, abs=2)
+
+
 @pytest.mark.parametrize(
     ("state", "moment"),
     [
