@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import stat
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from tests.integration.test_ingress import DOMAIN
 from tests.integration.test_stack import NAME
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-ENGINE = {"localstack_service_engine": "ministack"}
+
+@pytest.fixture
+def settings(stack: Any) -> dict[str, Any]:
+    """Those that the stack was brought up with: by hand, or by the scenario, whose stack has a domain."""
+    with_domain = {"stack_domain": DOMAIN, "stack_ingress_source_ranges": [f"{stack.facts['gateway']}/32"]}
+    has_domain = stack.kubectl("get", "ingress", "--all-namespaces", "--output", "name")
+    return {"localstack_service_engine": "ministack", **(with_domain if has_domain else {})}
 
 
-def test_what_was_there_comes_back(stack: Any, playbook: Any, name: str, later: Any) -> None:
+def test_what_was_there_comes_back(stack: Any, playbook: Any, settings: dict[str, Any], name: str, later: Any) -> None:
     table = stack.session.resource("dynamodb", endpoint_url=stack.env["AWS_ENDPOINT_URL"]).Table(NAME)
     file = stack.folder / f"snapshots/{name}.tar.zst"
     later(file.unlink, missing_ok=True)
@@ -45,7 +53,7 @@ def test_what_was_there_comes_back(stack: Any, playbook: Any, name: str, later: 
     assert "Item" in table.get_item(Key={"Id": f"{name}-kept"})
     assert "Item" not in table.get_item(Key={"Id": f"{name}-later"})
 
-    again = playbook("site.yml", **ENGINE)
+    again = playbook("site.yml", **settings)
     assert " changed=0 " in again.stdout, again.stdout + again.stderr
 
 
@@ -59,30 +67,28 @@ def killed(stack: Any, playbook: str, name: str, eventually: Any, begun: Any) ->
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    processes = [psutil.Process(running.pid)]
     try:
         eventually(begun)
+        # A module is in a session of its own.
+        processes += processes[0].children(recursive=True)
     finally:
-        for one in [running.pid, *map(int, pids_of(running.pid))]:
-            os.kill(one, signal.SIGKILL)
-        running.wait()
-
-
-def pids_of(session: int) -> list[str]:
-    """The other processes of a session."""
-    done = subprocess.run(["pgrep", "--session", str(session)], capture_output=True, text=True, check=False)
-    return [one for one in done.stdout.split() if int(one) != session]
+        for one in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(processes)
 
 
 @pytest.mark.nightly
 def test_what_is_killed_meanwhile_is_gone_on_with(
-    stack: Any, playbook: Any, name: str, later: Any, eventually: Any
+    stack: Any, playbook: Any, settings: dict[str, Any], name: str, later: Any, eventually: Any
 ) -> None:
     folder = stack.folder / "snapshots"
     later((folder / f"{name}.tar.zst").unlink, missing_ok=True)
     killed(stack, "save", name, eventually, lambda: list(folder.glob(f".{name}*")))
     assert not (folder / f"{name}.tar.zst").exists()
     # The kubelet may stand still, and etcd.
-    healed = playbook("site.yml", **ENGINE)
+    healed = playbook("site.yml", **settings)
     assert healed.returncode == 0, healed.stdout + healed.stderr
     done = playbook("playbooks/save.yml", stack_snapshot_name=name)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,4 +98,4 @@ def test_what_is_killed_meanwhile_is_gone_on_with(
     done = playbook("playbooks/restore.yml", stack_snapshot_name=name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (stack.folder / "snapshot-unpacked").exists()
-    assert " changed=0 " in playbook("site.yml", **ENGINE).stdout
+    assert " changed=0 " in playbook("site.yml", **settings).stdout

@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+import shlex
 import stat
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -39,11 +40,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
 MANIFEST_BYTES = 1024**2
 # Of the node's state, what the next start makes again: containers with their images, logs, pod addresses in use.
 MADE_AGAIN = frozenset({"cni-lib", "containerd", "containerd-opt", "log", "plugged"})
-# Which of the checkout's files belong to the stack. `env` is written again.
+# Which of the checkout's files belong to the stack.
 FILES = (
     "blueprints.json",
     "cloud.json",
     "cluster.json",
+    "env",
     "git-password",
     "installed-embedded.json",
     "proofs.json",
@@ -246,16 +248,30 @@ def relocated(value: Any, old: Mapping[str, str], new: Mapping[str, str]) -> Any
     return value
 
 
+def relocated_shell(text: str, old: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """A shell's text with the new folders in place of the old ones; None where an old one is quoted in it, so that it can't be replaced."""
+    for name in sorted(old, key=lambda name: len(old[name]), reverse=True):
+        if old[name] != new[name]:
+            if shlex.quote(old[name]) != old[name]:
+                return None
+            # A folder's name ends there.
+            parts = re.split(rf"{re.escape(old[name])}(?![^/\s'\":;])", text)
+            text = shlex.quote(new[name]).join(parts)
+    return text
+
+
 def put_back(unpacked: Path, state: Path, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Make what the checkout remembers that of the snapshot, unpacked in this folder; its paths begin with the new folders."""
     for name in FILES:
         source, target = unpacked / REMEMBERED / name, state / name
-        if not source.exists():
+        text = source.read_text() if source.exists() else None
+        if text is not None and source.suffix == ".json":
+            text = json.dumps(relocated(json.loads(text), old, new), indent=4) + "\n"
+        elif text is not None and name == "env":
+            text = relocated_shell(text, old, new)
+        if text is None:
             target.unlink(missing_ok=True)
             continue
-        text = source.read_text()
-        if source.suffix == ".json":
-            text = json.dumps(relocated(json.loads(text), old, new), indent=4) + "\n"
         unfinished = target.with_name(f".{name}.new")
         unfinished.touch(0o600)
         unfinished.write_text(text)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import stat
+import subprocess
 import tarfile
 import tempfile
 from dataclasses import replace
@@ -189,6 +190,19 @@ def test_paths_begin_with_the_new_folders() -> None:
         "a": ["/new/.localcloud/kubeconfig", "/new", "/older", 3],
         "b": {"c": "/c/parts/helm-1"},
     }
+
+
+@pytest.mark.parametrize("folder", ["/new", "/a b", "/it's"])
+def test_a_shell_gets_the_new_folders(folder: str) -> None:
+    new = {"state": f"{folder}/.localcloud", "project": folder, "cache": "/c"}
+    text = "export A=/old/.localcloud/kubeconfig\nexport B=/older PATH=/old:$PATH\nf() { /home/a/.cache/localcloud/parts/x/y; }\n"
+    found = snapshot.relocated_shell(text + 'printf "%s\\n" "$A" "$B"\n', MANIFEST.roots, new)
+    assert found
+    assert "/c/parts/x/y" in found
+    done = subprocess.run(["bash", "-c", found], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{folder}/.localcloud/kubeconfig", "/older"]
+    assert snapshot.relocated_shell(text, MANIFEST.roots, MANIFEST.roots) == text
+    assert snapshot.relocated_shell(text, {**MANIFEST.roots, "project": "/o'ld"}, new) is None
 
 
 def test_what_is_remembered_is_that_of_the_snapshot(tmp_path: Path) -> None:
