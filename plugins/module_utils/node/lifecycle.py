@@ -534,6 +534,7 @@ class Node:
         for name, digest in self.known.restored.items():
             if name not in parts or parts[name].digest != digest:
                 self._ctr(*IMPORT, "--no-unpack", self.cache.path(name, digest) / "image.tar")
+                self.known.images.setdefault(name, digest)
         if self.known.restored:
             self.known.restored = {}
             self._save()
