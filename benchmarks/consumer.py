@@ -2,7 +2,7 @@
 
     python benchmarks/consumer.py [PAIRS] [--events N] [--concurrency N]
 
-It asks the emulator of the running stack, for queues and tables of its own, which it deletes. Both are processes of this machine.
+It uses the emulator of the running stack, where it makes queues and tables and deletes them. Both are processes of this machine.
 """
 
 from __future__ import annotations

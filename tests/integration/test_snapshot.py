@@ -70,7 +70,7 @@ def killed(stack: Any, playbook: str, name: str, eventually: Any, begun: Any) ->
     processes = [psutil.Process(running.pid)]
     try:
         eventually(begun)
-        # A module is in a session of its own.
+        # A module runs in a separate session.
         processes += processes[0].children(recursive=True)
     finally:
         for one in processes:

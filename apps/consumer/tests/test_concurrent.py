@@ -25,9 +25,14 @@ AWAY = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 
 
 class World:
-    """A queue with so many messages, and a table. `width`: the most receives and writes that were at work at once."""
+    """A queue with so many messages, and a table. `width`: the most writes that were at work at once.
 
-    def __init__(self, messages: int) -> None:
+    `meeting`: after the first batch no write ends until so many are at work.
+    """
+
+    def __init__(self, messages: int, meeting: int = 0) -> None:
+        self.meeting = meeting
+        self.met = threading.Event()
         self.left = [self.message(number) for number in range(messages)]
         self.stored: Counter[str] = Counter()
         self.deleted: Counter[str] = Counter()
@@ -54,7 +59,11 @@ class World:
         with self.lock:
             self.at_work += 1
             self.width = max(self.width, self.at_work)
-        time.sleep(0.002)
+            if self.at_work >= self.meeting:
+                self.met.set()
+            waits = self.received > BATCH
+        if waits:
+            self.met.wait(30)
         with self.lock:
             self.at_work -= 1
             if self.away:
@@ -89,7 +98,7 @@ def test_each_message_is_stored_and_deleted_once(messages: int, number: int) -> 
 
 
 def test_full_batches_are_worked_on_at_once_and_a_single_one_is_not() -> None:
-    world = World(30 * BATCH)
+    world = World(30 * BATCH, meeting=3)
     consumers(world, 3).step(patient=False)
     assert world.left == []
     assert world.width == 3

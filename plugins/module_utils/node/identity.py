@@ -73,7 +73,7 @@ def choose(checkout: str, taken: Iterable[str]) -> Identity:
 
     A default route takes nothing. Raises LookupError if the whole range is taken.
     """
-    used = [network for network in map(ipaddress.ip_network, taken) if network.prefixlen and network.version == 4]
+    used = _used(taken)
     for network in candidates(checkout):
         if not any(network.overlaps(other) for other in used):
             host, node = network.hosts()
@@ -85,11 +85,15 @@ def is_free(identity: Identity, taken: Iterable[str], own: Identity | None) -> b
     """Whether a node can have this identity's addresses; `taken`: as for choose(), of which those of `own`, a node that gives way, don't count."""
     wanted = _network(identity)
     given_up = own and _network(own)
-    used = [network for network in map(ipaddress.ip_network, taken) if network.prefixlen and network.version == 4]
     return not any(
-        wanted.overlaps(network) and not (given_up and network.subnet_of(given_up))  # type: ignore[arg-type]
-        for network in used
+        wanted.overlaps(network) and not (given_up and network.subnet_of(given_up)) for network in _used(taken)
     )
+
+
+def _used(taken: Iterable[str]) -> list[ipaddress.IPv4Network]:
+    """The IPv4 networks among these; a default route takes nothing."""
+    found = map(ipaddress.ip_network, taken)
+    return [network for network in found if isinstance(network, ipaddress.IPv4Network) and network.prefixlen]
 
 
 def _network(identity: Identity) -> ipaddress.IPv4Network:

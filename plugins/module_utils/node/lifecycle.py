@@ -553,7 +553,7 @@ class Node:
     def _frozen(self, program: str) -> Iterator[None]:
         """While a program of the node stands still, so that its data are as after a power cut, which it is made for."""
         try:
-            for one in self._running(program):
+            for one in self._running({program}):
                 one.suspend()
             yield
         finally:
@@ -561,17 +561,17 @@ class Node:
 
     def _resume(self, program: str) -> bool:
         """Let a program go on that stands still, as after a killed save(); return whether it did."""
-        stopped = [one for one in self._running(program) if one.status() == psutil.STATUS_STOPPED]
+        stopped = [one for one in self._running({program}) if one.status() == psutil.STATUS_STOPPED]
         for one in stopped:
             one.resume()
         return bool(stopped)
 
-    def _running(self, program: str) -> list[psutil.Process]:
-        """The node's processes of this name."""
+    def _running(self, programs: Collection[str]) -> list[psutil.Process]:
+        """The node's processes of these names."""
         found = []
         for one in self.process.children(recursive=True) if self.process else []:
-            with contextlib.suppress(psutil.NoSuchProcess):  # what ends meanwhile, as a probe's
-                if one.name() == program:
+            with contextlib.suppress(psutil.Error):  # what ends meanwhile, as a probe's
+                if one.name() in programs:
                     found.append(one)
         return found
 
@@ -785,10 +785,9 @@ class Node:
 
     def _end_control_plane(self, programs: Collection[str] = CONTROL_PLANE_PROGRAMS) -> None:
         """End programs of it; the kubelet starts them again."""
-        for process in self.process.children(recursive=True) if self.process else []:
+        for process in self._running(programs):
             with contextlib.suppress(psutil.Error):
-                if process.name() in programs:
-                    process.kill()
+                process.kill()
 
     def _is_full(self) -> bool:
         """Whether etcd refuses to write. The API server is ready all the same."""

@@ -104,7 +104,7 @@ class Archive:
             if stat.S_ISREG(mode):
                 with open(path, "rb") as file:
                     member = self._tar.gettarinfo(arcname=name, fileobj=file)
-                    # A second name of the same file is a file of its own.
+                    # A hard link is stored as a separate file.
                     member.type, member.linkname, member.size = tarfile.REGTYPE, "", os.fstat(file.fileno()).st_size
                     self._tar.addfile(member, file)
             elif stat.S_ISLNK(mode) or stat.S_ISDIR(mode):
@@ -191,7 +191,7 @@ def _manifest(path: Path, tar: tarfile.TarFile) -> Manifest:
 
 
 def unpack(path: Path, target: Path) -> Manifest:
-    """Unpack a snapshot into a folder of its own, and return what it is of. Raises SnapshotError, and leaves no folder."""
+    """Unpack a snapshot into a new folder, and return what it is of. Raises SnapshotError, and leaves no folder."""
     remove(target)
     target.mkdir(mode=0o700, parents=True)
     try:

@@ -209,8 +209,8 @@ class Concurrent:
     def _at_once(self, calls: Sequence[Callable[[], object]]) -> None:
         """Make the calls at once and wait for all. Raises what the first has raised, a bug before one of PROBLEMS."""
         errors = [error for one in [self._pool.submit(call) for call in calls] if (error := one.exception())]
-        for error in sorted(errors, key=lambda error: isinstance(error, PROBLEMS)):
-            raise error
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, PROBLEMS))
 
 
 def build(settings: ConsumerSettings, stop: Stop, registry: CollectorRegistry, log: FilteringBoundLogger) -> Concurrent:
