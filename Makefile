@@ -249,8 +249,9 @@ bench-engines: setup-test ## start time, memory and events per second of each en
 bench-consumer: setup-test ## events per second of the consumer beside a bare loop of boto3, by the running stack's emulator (2 min)
 	python benchmarks/consumer.py
 
-bench-bundle: setup ## a bundle, and from it to a verified event without a network, beside a warm make up (10 min)
-	python benchmarks/bundle.py
+bench-bundle: setup ## a bundle of a node, one of a kind cluster, and from each to a verified event without a network, beside a warm make up (20 min)
+	python benchmarks/bundle.py embedded
+	python benchmarks/bundle.py kind
 
 clean-cache: setup ## delete what was built for embedded nodes (all checkouts' cache); ARGS=--downloads: only what building left beside it
 	@python scripts/with_arguments.py python scripts/clean_cache.py

@@ -1,5 +1,7 @@
 """From a bundle's archive to a verified event in an empty home without a network, Go or registries; beside a `make up` with all in the cache.
 
+bundle.py embedded|kind [ARCHIVE]   a kind cluster is made beside a Docker daemon of its own (tests/in_docker/run.py)
+
 Fails unless the event is verified, a second run changes nothing, and nothing is left. Prints seconds, the load meanwhile, their ratio, and the most
 that lay on the disk. Needs what an embedded node needs.
 """
@@ -19,7 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-ENGINE = "-e localstack_service_engine=ministack -e cluster_mode=embedded"
+ENGINE = "-e localstack_service_engine=ministack"
+# What `make bundle` is given, and what takes the same from the cache.
+CHOSEN = {"embedded": f"{ENGINE} -e cluster_mode=embedded", "kind": f"{ENGINE} -e cluster_mode=kind"}
+WARM = {**CHOSEN, "kind": f"{CHOSEN['kind']} -e apps_image_delivery=parts"}
 SAMPLE_SECONDS = 3.0
 # A network of its own with nothing but loopback. /sys tells of the network in which it was mounted.
 ALONE = """
@@ -30,43 +35,49 @@ exec "$@"
 """
 
 
-def main() -> int:
+def main(cluster: str, given: str | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bundle-", dir=PROJECT / ".localcloud") as temporary:
         work = Path(temporary)
         archive = work / "bundle.tar"
-        if len(sys.argv) > 1:
-            shutil.copy(sys.argv[1], archive)
+        if given:
+            shutil.copy(given, archive)
         else:
-            write_bundle(work).rename(archive)
+            write_bundle(work, cluster).rename(archive)
         subprocess.run(["git", "clone", "--quiet", PROJECT, work / "checkout"], check=True)
         (work / "home").mkdir()
         with most_on_disk(work) as peak:
-            script = [sys.executable, __file__, "--inside", str(work)]
-            done = subprocess.run(
-                ["unshare", "--net", "--mount", "--", "sh", "-ec", ALONE, "sh", str(work), *script],
-                check=False,
-                env=bare(work),
-            )
+            script = [sys.executable, __file__, "--inside", cluster, str(work)]
+            done = subprocess.run([*alone(work, cluster), *script], check=False)
         print(
-            f"archive {archive.stat().st_size / 1e9:.2f} GB, at most {peak[0] / 1e9:.2f} GB on the disk, archive and checkout included"
+            f"{cluster}: archive {archive.stat().st_size / 1e9:.2f} GB, at most {peak[0] / 1e9:.2f} GB on the disk, archive and checkout included"
         )
     return done.returncode
 
 
-def write_bundle(work: Path) -> Path:
-    """A bundle of the pipeline with MiniStack, after a run that keeps what its nodes begin with."""
+def alone(work: Path, cluster: str) -> list[str]:
+    """By which a command runs without a way to any registry."""
+    if cluster == "kind":
+        return [sys.executable, str(PROJECT / "tests/in_docker/run.py")]
+    return ["unshare", "--net", "--mount", "--", "sh", "-ec", ALONE, "sh", str(work)]
+
+
+def write_bundle(work: Path, cluster: str) -> Path:
+    """A bundle of the pipeline with MiniStack; of the embedded node after a run that keeps what nodes begin with."""
     state = {**os.environ, "LOCALCLOUD_DIR": str(work / "before")}
     (work / "before").mkdir()
-    for target in ("up", "down"):
-        subprocess.run(["make", target, f"ARGS={ENGINE}"], cwd=PROJECT, check=True, env=state)
-    subprocess.run(["make", "bundle", f"DIR={work / 'made'}", f"ARGS={ENGINE}"], cwd=PROJECT, check=True)
+    for target in ("up", "down") if cluster == "embedded" else ():
+        subprocess.run(["make", target, f"ARGS={CHOSEN[cluster]}"], cwd=PROJECT, check=True, env=state)
+    subprocess.run(["make", "bundle", f"DIR={work / 'made'}", f"ARGS={CHOSEN[cluster]}"], cwd=PROJECT, check=True)
     (archive,) = (work / "made").glob("*.tar")
     return archive
 
 
 def bare(work: Path) -> dict[str, str]:
-    """The environment of a machine on which nothing was installed: no Go, no proxies, no mirrors."""
-    return {"HOME": str(work / "home"), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    """The environment of a machine on which nothing was installed but Docker, where it is to be: no Go, no proxies, no mirrors."""
+    path = "/usr/sbin:/usr/bin:/sbin:/bin"
+    if docker := os.environ.get("DOCKER_PARTS"):
+        path = f"{docker}:{path}"
+    return {"HOME": str(work / "home"), "PATH": path, "LANG": "C.UTF-8"}
 
 
 @contextmanager
@@ -94,7 +105,7 @@ def most_on_disk(folder: Path) -> Iterator[list[int]]:
         thread.join()
 
 
-def inside(work: Path) -> int:
+def inside(cluster: str, work: Path) -> int:
     """What is done without a network."""
     seconds = {}
     try:
@@ -102,19 +113,20 @@ def inside(work: Path) -> int:
             ("from the bundle", ["up", f"BUNDLE={work / 'bundle.tar'}"], r"Verified: event"),
             ("again", ["up", f"BUNDLE={work / 'bundle.tar'}"], r"changed=0 "),
             ("down", ["down"], r"failed=0 "),
-            ("warm", ["up", f"ARGS={ENGINE}"], r"Verified: event"),
+            ("warm", ["up", f"ARGS={WARM[cluster]}"], r"Verified: event"),
         ):
             seconds[name] = run(work, name, arguments, expected)
     finally:
         run(work, "down at the end", ["down"], r"failed=0 ")
-    print(f"ratio: {seconds['from the bundle'] / seconds['warm']:.2f}", flush=True)
+    print(f"{cluster}: ratio {seconds['from the bundle'] / seconds['warm']:.2f}", flush=True)
     return 0
 
 
 def run(work: Path, name: str, arguments: list[str], expected: str) -> float:
     """Seconds of a make in the checkout, which must print this. Raises SystemExit with the end of what it printed."""
     begin = time.monotonic()
-    done = subprocess.run(["make", *arguments], cwd=work / "checkout", capture_output=True, text=True, check=False)
+    command = ["make", *arguments]
+    done = subprocess.run(command, cwd=work / "checkout", capture_output=True, text=True, check=False, env=bare(work))
     seconds = time.monotonic() - begin
     if done.returncode or not re.search(expected, done.stdout):
         sys.exit(f"{name}: failed after {seconds:.0f} s\n{(done.stdout + done.stderr)[-4000:]}")
@@ -123,4 +135,6 @@ def run(work: Path, name: str, arguments: list[str], expected: str) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(inside(Path(sys.argv[2])) if sys.argv[1:2] == ["--inside"] else main())
+    if sys.argv[1] == "--inside":
+        sys.exit(inside(sys.argv[2], Path(sys.argv[3])))
+    sys.exit(main(*sys.argv[1:]))

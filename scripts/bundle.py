@@ -190,7 +190,7 @@ def fill(
 
 def settings_of(manifest: Manifest) -> dict[str, Any]:
     """The variables by which a run takes what the bundle has, and builds nothing."""
-    settings = {**manifest.settings, "cluster_mode": "embedded", "cluster_build_parts": False}
+    settings = {"cluster_mode": "embedded", **manifest.settings, "cluster_build_parts": False}
     if "pipeline" not in manifest.blueprints:
         settings["stack_blueprint"] = manifest.blueprints[0]
     return settings
@@ -231,7 +231,10 @@ def system() -> str:
 
 
 def pack(choice: Mapping[str, Any], folder: Path, cache: Cache, report: Report) -> Path:
-    """Write the bundle of a choice (`parts` as the module toolchain returns them, `base`, `settings`, `blueprints`, `packages`)."""
+    """Write the bundle of a choice (`parts` as the module toolchain returns them, `base`, `settings`, `blueprints`, `packages`).
+
+    One of a kind cluster has neither `base` nor `packages`.
+    """
     inventory = Inventory.read(PROJECT, kubernetes=kubernetes_of(choice["settings"]))
     folder = folder.expanduser().resolve()  # APT takes others as relative to its own root
     folder.mkdir(parents=True, exist_ok=True)
@@ -240,7 +243,7 @@ def pack(choice: Mapping[str, Any], folder: Path, cache: Cache, report: Report) 
         results = {f"{name}-{part['digest']}": Path(part["path"]) for name, part in choice["parts"].items()}
         if node_base := kept_base(choice, cache):
             results[node_base.name] = node_base
-        else:
+        elif choice["base"]:
             report(
                 "no node has begun with these parts here yet, so the first `make up` of the bundle takes longer; run `make up` once before"
             )
@@ -248,7 +251,8 @@ def pack(choice: Mapping[str, Any], folder: Path, cache: Cache, report: Report) 
         files = work / "files"
         fetch_wheels(files / "wheels")
         pack_collections(files / "collections.tar.gz")
-        fetch_packages(choice["packages"], files / PACKAGES, work)
+        if choice["packages"]:
+            fetch_packages(choice["packages"], files / PACKAGES, work)
         report("collecting licences")
         bundle_licences.collect(files / "licences.tar.gz", PROJECT, inventory, choice["parts"], cache, files)
         parts = {key: describe(key, path) for key, path in results.items()}
@@ -270,6 +274,7 @@ def pack(choice: Mapping[str, Any], folder: Path, cache: Cache, report: Report) 
             version(),
             *manifest.blueprints,
             str(manifest.settings.get("localstack_service_engine", "")),
+            str(manifest.settings.get("cluster_mode", "")),
             manifest.architecture,
         ]
         path = folder / f"localcloud-{'-'.join(map(plain, filter(None, words)))}-{manifest.key[:8]}.tar"
@@ -287,6 +292,8 @@ def plain(word: str) -> str:
 def kept_base(choice: Mapping[str, Any], cache: Cache) -> Path | None:
     """What a new node of these parts begins with of Crossplane, if it is in the cache."""
     parts, inputs = choice["parts"], choice["base"]
+    if not inputs:
+        return None
     names = [name for name in PROGRAMS if name in parts] + ["etcd", *inputs["parts"]]
     digest = base.base_digest({name: parts[name]["digest"] for name in names}, inputs["settings"])
     return cache.path(base_store.PREFIX, digest) if cache.has(base_store.PREFIX, digest) else None

@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -44,12 +44,19 @@ INSTALL_PYTHON = (
 )
 
 
+class Bundle(NamedTuple):
+    """An archive. C(cluster): what it is for, `embedded` or `kind`. C(problem): why it can't be used, empty where it can."""
+
+    cluster: str
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Machine:
     """What there is. Sizes in bytes; None is what is unknown.
 
     `docker`: why it can't be used, empty if it answers, None if it is not installed. `registries`: for each kind whether it answers.
-    `bundles`: each archive that lies here, and why it can't be used. `unbuilt`: how many parts of the node are still to be built.
+    `bundles`: each archive that lies here. `unbuilt`: how many parts of the node are still to be built.
     `last`: the kind of the checkout's own cluster, empty if it has none.
     """
 
@@ -72,7 +79,7 @@ class Machine:
     allowed: Sequence[str] = ()
     commands: Mapping[str, bool] = field(default_factory=dict)
     registries: Mapping[str, bool] = field(default_factory=dict)
-    bundles: Mapping[str, str] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict)
     unbuilt: int | None = None
     last: str = ""
 
@@ -124,12 +131,13 @@ def embedded(machine: Machine, refused: str) -> Way:
 
 
 def from_bundle(machine: Machine, refused: str) -> Way:
-    """The same node, whose parts come from a bundle."""
-    usable = [path for path, problem in machine.bundles.items() if not problem]
-    problems = [*([refused] if refused else []), *no_python(machine), *too_small(machine, BUNDLE[1])]
-    problems += [
-        f"{path} can't be used: {problem}" for path, problem in machine.bundles.items() if problem and not usable
-    ]
+    """The same node, or a kind cluster, whose parts come from a bundle."""
+    refusals = {"embedded": refused, "kind": no_docker(machine)}
+    found = {path: one.problem or refusals[one.cluster] for path, one in machine.bundles.items()}
+    usable = [path for path, problem in found.items() if not problem]
+    problems = [refused] if not found and all(refusals.values()) else []
+    problems += [*no_python(machine), *too_small(machine, BUNDLE[1])]
+    problems += [f"{path} can't be used: {problem}" for path, problem in found.items() if not usable]
     path = usable[0] if usable else "<file or URL>"
     note = (
         "without Go, registries and internet"
@@ -141,7 +149,7 @@ def from_bundle(machine: Machine, refused: str) -> Way:
 
 def in_docker(machine: Machine) -> Way:
     """A kind cluster. Its images and Docker's data are not in the cache, so the room for these is not looked at."""
-    problem = "Docker is not installed. Install it and start it." if machine.docker is None else machine.docker
+    problem = no_docker(machine)
     note = "images are built by Docker and pulled from public registries"
     return Way(
         "a kind cluster in Docker",
@@ -177,6 +185,11 @@ def yours(machine: Machine) -> Way:
         problems + no_python(machine),
         note,
     )
+
+
+def no_docker(machine: Machine) -> str:
+    """Why Docker can't be used; empty if it answers."""
+    return "Docker is not installed. Install it and start it." if machine.docker is None else machine.docker
 
 
 def no_python(machine: Machine) -> list[str]:
@@ -398,16 +411,16 @@ def reachable(address: str, page: str = "") -> bool:
         return False
 
 
-def bundles(project: Path) -> dict[str, str]:
-    """The bundles that lie in the checkout, and why one can't be used."""
+def bundles(project: Path) -> dict[str, Bundle]:
+    """The bundles that lie in the checkout."""
     found = {}
     for path in sorted([*project.glob("localcloud-*.tar"), *project.glob(".localcloud/bundles/localcloud-*.tar")]):
         try:
             manifest = bundle_archive.open_archive(path).manifest
             problems = bundle_archive.problems(manifest, {"runtime": setup_environment.digest("runtime")})
-            found[os.path.relpath(path)] = " ".join(problems)
+            found[os.path.relpath(path)] = Bundle(manifest.settings.get("cluster_mode", "embedded"), " ".join(problems))
         except bundle_archive.BundleError as error:
-            found[os.path.relpath(path)] = str(error)
+            found[os.path.relpath(path)] = Bundle("embedded", str(error))
     return found
 
 

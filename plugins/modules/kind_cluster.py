@@ -44,6 +44,9 @@ options:
     description: The node's image. By default the one that kind names by its digest.
     type: str
     default: ""
+  image_archive:
+    description: An archive of O(image), as C(docker save) writes it. It is loaded where Docker lacks the image, which then goes with the cluster.
+    type: path
   config:
     description: Further keys of kind's configuration (U(https://kind.sigs.k8s.io/docs/user/configuration/)), such as C(networking).
     type: dict
@@ -139,6 +142,7 @@ SPEC = Spec(
         "address": {"type": "str", "default": "127.0.0.1"},
         "ports": {"type": "list", "elements": "int", "default": []},
         "image": {"type": "str", "default": ""},
+        "image_archive": {"type": "path"},
         "config": {"type": "dict", "default": {}},
         "commands": {"type": "dict", "default": {}},
     },
@@ -157,6 +161,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         address=params["address"],
         ports=params["ports"],
         image=params["image"],
+        image_archive=Path(params["image_archive"]) if params["image_archive"] else None,
         extra=params["config"],
     )
 

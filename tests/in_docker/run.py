@@ -1,7 +1,7 @@
 """Run a command beside a Docker daemon of its own, in namespaces of its own: run.py COMMAND…
 
 Docker, its containers, networks, rules, mounts and cgroups are seen by nobody else and end with the command, whatever ends it. In there
-is no way out of the machine; what a cluster is made of is built before, and the image of kind's nodes is loaded as NODE_IMAGE says.
+is no way out of the machine; what a cluster is made of is built before.
 Needs Linux, root, and what the embedded node needs.
 """
 
@@ -33,17 +33,15 @@ def main() -> int:
     # Named as a node's, so that tests know whose it is.
     identity = Identity(f"localcloud-{key(str(folder))}", "", "", "")
     builder = Builder(Inventory.read(PROJECT), Cache(default_root()), lambda line: print(line, file=sys.stderr))
-    parts = builder.require(["docker", "kind", "kind-node"])
+    parts = builder.require(["docker", "kind", "kind-node", "registry"])
     clear(folder)
     (folder / "data").mkdir(parents=True)
     run(sys.executable, HOST_STATE, folder / "before.json")
     host.make_cgroups(identity)
     environment = {
         **os.environ,
-        "PATH": f"{parts['docker'].path}:{parts['kind'].path}:{os.environ['PATH']}",
+        "PATH": f"{parts['docker'].path}:{os.environ['PATH']}",
         "DOCKER_PARTS": str(parts["docker"].path),
-        "NODE_IMAGE": str(parts["kind-node"].image),
-        "NODE_IMAGE_ARCHIVE": str(parts["kind-node"].path / "image.tar"),
     }
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "KUBECONFIG"):
         environment.pop(name, None)
@@ -114,7 +112,6 @@ def inside(folder: Path, command: list[str]) -> int:
         return done.stderr.strip() if done.returncode else None
 
     wait_for("Docker to answer", answers, ANSWER_SECONDS)
-    run("docker", "load", "--quiet", "--input", os.environ["NODE_IMAGE_ARCHIVE"])
     return subprocess.run(command, check=False).returncode
 
 

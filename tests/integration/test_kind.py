@@ -19,8 +19,6 @@ from tests.integration.test_stack import NAME
 SETTINGS: dict[str, Any] = {
     "localstack_service_engine": "ministack",
     "apps_image_delivery": "parts",
-    "cluster_kind_image": os.environ.get("NODE_IMAGE", ""),
-    "cluster_kind_config": {"networking": {"disableDefaultCNI": True, "kubeProxyMode": "none"}},
 }
 
 

@@ -51,7 +51,8 @@ class KindError(ModuleError):
 @dataclass(frozen=True)
 class Wanted:
     """C(name): the cluster's, and the checkout's. C(folder): what is remembered of it. C(ports): node ports that C(address) serves.
-    C(image): the nodes' image, empty for kind's own. C(extra): further keys of kind's configuration."""
+    C(image): the nodes' image, empty for kind's own. C(image_archive): where it is loaded from, if Docker lacks it; it is removed with the cluster.
+    C(extra): further keys of kind's configuration."""
 
     name: str
     folder: Path
@@ -59,6 +60,7 @@ class Wanted:
     address: str = "127.0.0.1"
     ports: Sequence[int] = ()
     image: str = ""
+    image_archive: Path | None = None
     extra: Mapping[str, t.Any] | None = None
 
     @property
@@ -238,6 +240,9 @@ class Cluster:
         self._remove(ours)
         if memory.get("network"):
             self._remove_network()
+        if memory.get("image"):
+            # Docker refuses it where another cluster's nodes have it.
+            self.run([self.docker, "image", "rm", memory["image"]])
         self.wanted.memory.unlink(missing_ok=True)
         for path in (
             self.wanted.folder / "cluster.yml",
@@ -276,7 +281,8 @@ class Cluster:
         network = self.run([self.docker, "network", "inspect", NETWORK])[0] != 0
         self.wanted.folder.mkdir(parents=True, exist_ok=True)
         # Before anything is made, so that an interrupted run's cluster is found and removed.
-        self._remember({"network": network or self._memory().get("network", False)})
+        loaded = self.wanted.image if self.wanted.image_archive else ""
+        self._remember({"network": network or self._memory().get("network", False), "image": loaded})
         config = self.wanted.folder / "cluster.yml"
         old_cgroups = self._do(self.docker, "info", "--format", "{{.CgroupVersion}}").strip() == "1"
         if old_cgroups:
@@ -284,6 +290,7 @@ class Cluster:
         config.write_text(yaml.safe_dump(configuration(self.wanted, old_cgroups), sort_keys=False))
         self.wanted.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         self.wanted.kubeconfig.unlink(missing_ok=True)
+        self._load_image()
         self._do(
             self.kind, "create", "cluster", "--name", self.wanted.name, "--config", str(config),
             "--kubeconfig", str(self.wanted.kubeconfig),
@@ -292,6 +299,11 @@ class Cluster:
         for name in nodes:
             self._do(self.docker, "exec", name, "mkdir", "--parents", VOLUME)
         self._remember({**self._memory(), "nodes": nodes})
+
+    def _load_image(self) -> None:
+        archive = self.wanted.image_archive
+        if archive and self.run([self.docker, "image", "inspect", self.wanted.image])[0]:
+            self._do(self.docker, "load", "--quiet", "--input", str(archive))
 
     def _write_kubeconfig(self) -> None:
         self._do(

@@ -105,6 +105,13 @@ def results(cache: Path) -> list[str]:
     return sorted(path.name.rpartition("-")[0] for path in folder.iterdir()) if folder.exists() else []
 
 
+def test_a_bundle_is_of_the_embedded_node_unless_it_says_kind(archive: Path) -> None:
+    manifest = bundle_archive.open_archive(archive).manifest
+    of_kind = replace(manifest, settings={"cluster_mode": "kind", "apps_image_delivery": "parts"})
+    assert bundle.settings_of(manifest)["cluster_mode"] == "embedded"
+    assert bundle.settings_of(of_kind) == {**of_kind.settings, "cluster_build_parts": False}
+
+
 def test_all_that_was_packed_is_there(archive: Path, cache: Path, project: Path) -> None:
     assert unpack(archive, cache, project) is True
     digests = Inventory.read(project).digests

@@ -14,7 +14,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.cache i
 PROJECT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(PROJECT))
 from scripts import doctor  # noqa: E402
-from scripts.doctor import GIB, Machine  # noqa: E402
+from scripts.doctor import GIB, Bundle, Machine  # noqa: E402
 
 BARE = Machine(
     "Linux", "amd64", root=True, cpus=2, memory=24 * GIB, cache="/root/.cache/localcloud", free=50 * GIB, python="3.11.2", venv=True,
@@ -81,7 +81,9 @@ def test_what_is_in_the_way_of_a_node(machine: Machine, problem: str) -> None:
 
 
 def test_a_bundle_needs_neither_go_nor_registries() -> None:
-    machine = replace(BARE, go=None, registries={"Go modules": False, "PyPI": False}, bundles={"a.tar": ""})
+    machine = replace(
+        BARE, go=None, registries={"Go modules": False, "PyPI": False}, bundles={"a.tar": Bundle("embedded")}
+    )
     code, text = said_of(machine)
     assert code == 0
     assert "yes a bundle, about 3 min and 4 GB: make up BUNDLE=a.tar" in text
@@ -90,10 +92,20 @@ def test_a_bundle_needs_neither_go_nor_registries() -> None:
 
 
 def test_a_bundle_for_another_machine_is_none() -> None:
-    machine = replace(BARE, go=None, bundles={"a.tar": "It is for arm64, and this machine is amd64."})
+    machine = replace(
+        BARE, go=None, bundles={"a.tar": Bundle("embedded", "It is for arm64, and this machine is amd64.")}
+    )
     code, text = said_of(machine)
     assert code == 1
     assert "a.tar can't be used: It is for arm64, and this machine is amd64." in text
+
+
+def test_a_bundle_of_a_kind_cluster_needs_docker_and_no_root() -> None:
+    machine = replace(BARE, root=False, go=None, docker="", bundles={"a.tar": Bundle("kind")})
+    assert "yes a bundle, about 3 min and 4 GB: make up BUNDLE=a.tar" in said_of(machine)[1]
+    machine = replace(machine, docker=None)
+    assert "no  a bundle" in said_of(machine)[1]
+    assert "a.tar can't be used: Docker is not installed. Install it and start it." in said_of(machine)[1]
 
 
 def test_a_cluster_that_is_allowed() -> None:

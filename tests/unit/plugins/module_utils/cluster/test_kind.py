@@ -29,6 +29,7 @@ class Docker:
     def __init__(self) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.networks: set[str] = set()
+        self.images: set[str] = set()
         self.commands: list[list[str]] = []
         self.fails: str | None = None
         self.killed: str | None = None
@@ -64,6 +65,12 @@ class Docker:
                     self.nodes[name]["State"]["Running"] = True
             case ["rm", "--force", "--volumes", *identifiers]:
                 self.nodes = {name: one for name, one in self.nodes.items() if one["Id"] not in identifiers}
+            case ["image", "inspect", name]:
+                return (0 if name in self.images else 1), "", ""
+            case ["load", *_]:
+                self.images.add("localhost/localcloud/kind-node:0a")
+            case ["image", "rm", name]:
+                self.images.discard(name)
             case ["network", "inspect", name]:
                 known = json.dumps([{"IPAM": {"Config": [{"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1"}]}}])
                 return (0, known, "") if name in self.networks else (1, "", "No such network")
@@ -107,6 +114,22 @@ def cluster(docker: Docker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def answers() -> None:
     """The API server does."""
+
+
+def test_its_image_is_loaded_where_docker_lacks_it_and_goes_with_it(
+    docker: Docker, cluster: Cluster, tmp_path: Path
+) -> None:
+    image = "localhost/localcloud/kind-node:0a"
+    cluster.wanted = replace(cluster.wanted, image=image, image_archive=tmp_path / "image.tar")
+    assert cluster.present(answers, False) == ["made"]
+    loads = [command for command in docker.commands if command[1] == "load"]
+    assert loads == [["docker", "load", "--quiet", "--input", str(tmp_path / "image.tar")]]
+    assert docker.commands.index(loads[0]) < next(
+        index for index, command in enumerate(docker.commands) if command[0] == "kind"
+    )
+    assert docker.images == {image}
+    cluster.absent(False)
+    assert docker.images == set()
 
 
 def test_made_once_and_removed_with_all_that_it_brought(docker: Docker, cluster: Cluster, tmp_path: Path) -> None:
