@@ -102,10 +102,14 @@ new-blueprint: setup ## a blueprint of your own that works at once, in DIR
 # (docs/performance.md). So there is one for every two cores; checks take what is left.
 CORES := $(or $(shell nproc 2>/dev/null),2)
 CLUSTER_JOBS ?= $(shell echo $$(($(CORES) > 3 ? $(CORES) / 2 : 1)))
-# What the workflow nightly.yml runs, as the time of `make test` has no room for it: in jobs of their own, or in `make test` with
-# NIGHTLY=1, which runs the tests that are marked `nightly`, too.
-BY_NIGHT := molecule-kind molecule-upgrade $(if $(NIGHTLY),,$(addprefix molecule-,pipeline gitops existing monitoring))
+# What the workflow nightly.yml runs in jobs of their own, beside `make test` with NIGHTLY=1, which runs the tests that are marked `nightly`, too.
+BY_NIGHT := molecule-upgrade $(if $(NIGHTLY),molecule-kind)
+# Scenarios that begin only where there is room, as CI's time is limited and machines differ by ten times: within these minutes after `make test` began,
+# and with NIGHTLY=1 always.
+WHERE_ROOM := $(addprefix molecule-,kind existing pipeline gitops monitoring)
+ROOM_MINUTES ?= 45
 CLUSTERS := molecule-default faults molecule-ministack
+CLUSTERS += $(filter-out $(BY_NIGHT),$(WHERE_ROOM))
 CLUSTERS += $(filter-out $(CLUSTERS) $(BY_NIGHT),$(patsubst molecule/%,molecule-%,$(wildcard molecule/*)))
 CHECKS := unit refusals collection lint check-charts check-secrets
 
@@ -117,10 +121,12 @@ LOG = $(if $(DRY_RUN),/dev/null,$(JOBS)/$*.log)
 test: export CI := $(or $(CI),true)
 # What a user's own stack runs is not what is tested.
 test: export LOCALCLOUD_KUBERNETES :=
+test: export TEST_BEGAN := $(shell date +%s)
 test: setup-test ## set everything up and run all tests; NIGHTLY=1: those that take longer, too
 	@rm -rf $(JOBS) && mkdir -p $(JOBS)
 	$(MAKE) --jobs 2 --keep-going --no-print-directory all-clusters all-checks \
 	|| { $(MAKE) --no-print-directory what-failed; exit 1; }
+	@cat $(JOBS)/left-out 2>/dev/null || true
 
 # Once more at the end, as the others' output hides it: what failed in each job with the lines after it, where Ansible's YAML tells why; of
 # long lines what they end with. Molecule draws a colored frame around Ansible's output.
@@ -138,10 +144,14 @@ all-checks:
 # have used, without those of nodes, whose parent is init.
 USED = "$$((EPOCHSECONDS - begin)) s, of CPU time $$(awk '{printf "%d", ($$16 + $$17) / 100}' /proc/$$$$/stat) s"
 job-%: setup-test
-	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; \
+	@set -o pipefail; mkdir -p $(JOBS); begin=$$EPOCHSECONDS; $(IF_ROOM) \
 	$(BACKGROUND) $(MAKE) --no-print-directory $* 2>&1 | tee $(LOG) | sed --unbuffered 's/^/$*: /' \
 	&& echo "$*: passed after "$(USED) \
 	|| { echo "$*: failed after "$(USED); $(if $(DRY_RUN),,mv $(LOG) $(JOBS)/$*.failed;) exit 1; }
+
+$(if $(NIGHTLY),,$(addprefix job-,$(WHERE_ROOM))): IF_ROOM = minutes=$$(((begin - $${TEST_BEGAN:-$$begin}) / 60)); \
+	[ $$minutes -lt $(ROOM_MINUTES) ] || { echo "$*: left out, as \`make test\` began $$minutes min ago. \`make $*\` runs it, or NIGHTLY=1." \
+	| tee --append $(if $(DRY_RUN),/dev/null,$(JOBS)/left-out); exit 0; };
 
 # Checks take the time that clusters leave. By the folder, a cluster's test does not hold a process of theirs for one that it left.
 $(addprefix job-,$(CHECKS)): BACKGROUND = LOCALCLOUD_DIR=$(CURDIR)/.localcloud/checks python scripts/background.py

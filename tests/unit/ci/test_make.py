@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 BY_SCENARIOS = {"integration"}
 # Run by the workflow nightly.yml, as tests/unit/ci/test_nightly_workflow.py holds.
 BY_NIGHT = {"faults_under_load"}
-SCENARIOS_BY_NIGHT = {"kind", "upgrade"}
-# Run by it with NIGHTLY=1.
-LONG_SCENARIOS = {"monitoring", "pipeline", "gitops", "existing"}
+SCENARIOS_BY_NIGHT = {"upgrade"}
 # pytest's testpaths.
 BY_DEFAULT = {"unit"}
 
@@ -159,12 +158,25 @@ def test_what_failed_is_told_at_the_end(tmp_path: Path) -> None:
     assert "E   KeyError: 'a'" in told
 
 
-@pytest.mark.parametrize(("nightly", "left"), [("", SCENARIOS_BY_NIGHT | LONG_SCENARIOS), ("1", SCENARIOS_BY_NIGHT)])
+@pytest.mark.parametrize(("nightly", "left"), [("", SCENARIOS_BY_NIGHT), ("1", SCENARIOS_BY_NIGHT | {"kind"})])
 def test_every_scenario_is_run_once(jobs: Path, nightly: str, left: set[str]) -> None:
     planned = make("--dry-run", "test", f"JOBS={jobs}", f"NIGHTLY={nightly}")
     for path in (PROJECT / "molecule").iterdir():
         times = 0 if path.name in left else 1
         assert planned.count(f" molecule test --scenario-name {path.name}\n") == times, path.name
+
+
+@pytest.mark.parametrize(("minutes", "nightly", "runs"), [(44, "", True), (46, "", False), (46, "1", True)])
+def test_a_scenario_begins_only_where_there_is_room(
+    programs: str, tmp_path: Path, minutes: int, nightly: str, runs: bool
+) -> None:
+    (tmp_path / "bin/molecule").write_text("#!/bin/sh\necho molecule runs\n")
+    (tmp_path / "bin/molecule").chmod(0o755)
+    arguments = ("PYTHON=true", f"PATH={programs}", f"JOBS={tmp_path}", f"NIGHTLY={nightly}")
+    told = make("job-molecule-pipeline", *arguments, TEST_BEGAN=str(int(time.time()) - 60 * minutes))
+    assert ("molecule runs" in told) == runs
+    assert (f"molecule-pipeline: left out, as `make test` began {minutes} min ago." in told) != runs
+    assert (tmp_path / "left-out").exists() != runs
 
 
 @pytest.mark.parametrize(("nightly", "number"), [("", 7), ("1", 28)])
