@@ -108,6 +108,11 @@ gateway:
   returned: when O(state=present)
   type: str
   sample: 172.18.0.1
+node:
+  description: Its node, by its C(name) and its C(address) in the nodes' network.
+  returned: when O(state=present)
+  type: dict
+  sample: {name: localcloud-f2af6c09-control-plane, address: 172.18.0.2}
 volume:
   description: A folder of the node for an emulator's data, which outlives restarts of the node.
   returned: when O(state=present)
@@ -191,6 +196,7 @@ def _present(cluster: Cluster, check_mode: bool) -> dict[str, Any]:
         "server_version": asked.version,
         "ports": cluster.ports() or cluster.wanted.ports,
         "gateway": cluster.gateway(),
+        "node": cluster.node(),
         "volume": VOLUME,
         "warnings": cluster.notes,
     }

@@ -31,7 +31,7 @@ def test_what_was_taken_from_it_is_predicted_and_put_back(stack: Any, playbook: 
     stack.kubectl("-n", "kube-system", "scale", "deployment", "metrics-server", "--replicas=0")
     stack.kubectl("delete", DEFINITION)
     predicted = run("--check")
-    assert predicted == ["Apply the node's additions"]
+    assert predicted == ["Apply the additions"]
     assert run() == predicted
     assert run() == []
     # At once, as the run has waited for it.

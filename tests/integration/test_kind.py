@@ -13,12 +13,15 @@ from typing import Any
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import info_problem
 
 from tests.integration.playbook_output import changed_tasks
+from tests.integration.test_ingress import by_name
 from tests.integration.test_stack import NAME
 
 # As molecule/kind/converge.yml has them.
 SETTINGS: dict[str, Any] = {
     "localstack_service_engine": "ministack",
     "apps_image_delivery": "parts",
+    "stack_domain": "localcloud.test",
+    "stack_monitoring": True,
 }
 
 
@@ -45,6 +48,18 @@ def test_node_ports_answer_on_the_loopback_alone(stack: Any) -> None:
     for url in (stack.env["DYNAMODB_ADMIN_URL"], f"{stack.env['USERS_API_URL']}/healthz"):
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.status == 200
+
+
+def test_names_of_the_ingress_answer_on_the_loopback(stack: Any, eventually: Any) -> None:
+    assert eventually(lambda: by_name(stack, "dynamodb", "/") == 200)
+    assert eventually(lambda: by_name(stack, "localstack", "/_localstack/health") == 200)
+    assert by_name(stack, "other", "/") == 404
+
+
+def test_prometheus_measures_the_pods(stack: Any, eventually: Any, ask: Any) -> None:
+    """By the kubelet, whose certificate it checks."""
+    assert stack.env["PROMETHEUS_URL"] == "http://127.0.0.1:30990"
+    assert eventually(lambda: ask('container_memory_working_set_bytes{namespace="devopstest"}'))
 
 
 def test_the_node_has_each_image_once(stack: Any) -> None:

@@ -79,6 +79,8 @@ class Node:
     mounts: tuple[str, ...]
     # Port of the container -> the address and port of this machine that lead there.
     ports: Mapping[str, tuple[str, int]]
+    # In kind's network; empty where it does not run.
+    address: str = ""
 
     def is_of(self, name: str) -> bool:
         return f"{OWNER_MOUNT}/{name}" in self.mounts
@@ -136,6 +138,7 @@ def nodes_of(inspected: str) -> list[Node]:
     found = []
     for one in json.loads(inspected or "[]"):
         ports = {}
+        networks = (one.get("NetworkSettings") or {}).get("Networks") or {}
         for name, places in ((one.get("HostConfig") or {}).get("PortBindings") or {}).items():
             if places and places[0].get("HostPort"):
                 ports[name] = (places[0].get("HostIp") or "127.0.0.1", int(places[0]["HostPort"]))
@@ -146,6 +149,7 @@ def nodes_of(inspected: str) -> list[Node]:
                 running=bool((one.get("State") or {}).get("Running")),
                 mounts=tuple(str(mount.get("Destination")) for mount in one.get("Mounts") or []),
                 ports=ports,
+                address=str((networks.get(NETWORK) or {}).get("IPAddress") or ""),
             )
         )
     return sorted(found, key=lambda node: node.name)
@@ -267,6 +271,11 @@ class Cluster:
                 if name != API_PORT and address == self.wanted.address and inside == str(port):
                     served.append(port)
         return sorted(served)
+
+    def node(self) -> Json:
+        """Name and address of its first node; both empty where there is none yet."""
+        nodes = self.state().nodes
+        return {"name": nodes[0].name, "address": nodes[0].address} if nodes else {"name": "", "address": ""}
 
     def _start(self, stopped: list[str], answers: Callable[[], str | None], check_mode: bool) -> list[str]:
         if not check_mode:
