@@ -51,7 +51,7 @@ export LC_ALL := C.UTF-8
 endif
 # Helm and kubectl would else keep what kinds a cluster has in the home folder.
 export KUBECACHEDIR ?= $(CURDIR)/.localcloud/kube
-.PHONY: help up verify status report down save restore snapshots doctor bundle new-blueprint test lint unit test-api bench bench-api bench-consumer bench-engines bench-bundle build-image check-charts check-secrets collection ci-summary \
+.PHONY: help up verify status report down save restore snapshots doctor bundle new-blueprint test lint unit test-api bench bench-api bench-consumer bench-engines bench-first-run bench-bundle build-image check-charts check-secrets collection ci-summary \
 	compat generate molecule refusals faults faults-load faults-table parts what-failed all-checks all-clusters setup setup-test clean-cache outdated raise test-matrix
 
 help: ## what there is
@@ -258,6 +258,9 @@ bench-engines: setup-test ## start time, memory and events per second of each en
 
 bench-consumer: setup-test ## events per second of the consumer beside a bare loop of boto3, by the running stack's emulator (2 min)
 	python benchmarks/consumer.py
+
+bench-first-run: setup-test ## what a first run takes on each way to a cluster, for README (15 min)
+	python benchmarks/first_run.py
 
 bench-bundle: setup ## a bundle of a node, one of a kind cluster, and from each to a verified event without a network, beside a warm make up (20 min)
 	python benchmarks/bundle.py embedded

@@ -8,6 +8,7 @@ that lay on the disk. Needs what an embedded node needs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+from benchmarks import first_run  # noqa: E402
+
 ENGINE = "-e localstack_service_engine=ministack"
 # What `make bundle` is given, and what takes the same from the cache.
 CHOSEN = {"embedded": f"{ENGINE} -e cluster_mode=embedded", "kind": f"{ENGINE} -e cluster_mode=kind"}
@@ -48,6 +52,8 @@ def main(cluster: str, given: str | None = None) -> int:
         with most_on_disk(work) as peak:
             script = [sys.executable, __file__, "--inside", cluster, str(work)]
             done = subprocess.run([*alone(work, cluster), *script], check=False)
+        if not done.returncode:
+            first_run.note(f"bundle-{cluster}", json.loads((work / "seconds.json").read_text()), peak[0])
         print(
             f"{cluster}: archive {archive.stat().st_size / 1e9:.2f} GB, at most {peak[0] / 1e9:.2f} GB on the disk, archive and checkout included"
         )
@@ -118,6 +124,7 @@ def inside(cluster: str, work: Path) -> int:
             seconds[name] = run(work, name, arguments, expected)
     finally:
         run(work, "down at the end", ["down"], r"failed=0 ")
+    (work / "seconds.json").write_text(json.dumps([seconds["from the bundle"]]))
     print(f"{cluster}: ratio {seconds['from the bundle'] / seconds['warm']:.2f}", flush=True)
     return 0
 

@@ -14,9 +14,10 @@ import dataclasses
 import inspect
 import json
 import re
+import statistics
 import sys
 import textwrap
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -480,6 +481,49 @@ WHOLE_FILES: dict[Path, Callable[[], str]] = {
     Path("docs/blueprint.schema.json"): blueprint_schema,
     Path("docs/report.schema.json"): report_schema,
 }
+# Who has what, what `make up` does for them, and the ways of docs/first_run.json that say what it takes.
+FIRST_RUN = (
+    (
+        "Docker with 3 GiB of memory, git, make, Python 3.11",
+        "makes a kind cluster for this checkout alone, `localcloud-<checkout>`, which answers at 127.0.0.1",
+        {"docker": "with images that are built or pulled already"},
+    ),
+    (
+        "bare Linux: Debian 12 or a relative, root, git, make, Python 3.11, Go",
+        "builds a Kubernetes from package registries alone (Go modules, Debian, PyPI, npm; no container registry) and runs it in namespaces of its own",
+        {"cold": "at first, as all is built", "linux": "once that is done"},
+    ),
+    (
+        "a cluster of yours",
+        """uses it if you allow its context: `make up ARGS='-e {"cluster_allowed_contexts":["kind-kind"]}'` ([more](#your-own-cluster))""",
+        {"yours": "in one of kind, with images that are built already"},
+    ),
+    (
+        "a bundle: Linux, root or Docker, git, make, Python 3.11",
+        "takes all from it, without Go, registries and internet: `make up BUNDLE=<file or URL>` ([docs/bundle.md](docs/bundle.md))",
+        {"bundle-embedded": "for the embedded node", "bundle-kind": "for Docker, what Docker keeps not counted"},
+    ),
+)
+
+
+def first_run_rows() -> list[str]:
+    """README's first table, with what benchmarks/first_run.py has measured."""
+    known = json.loads((PROJECT / "docs/first_run.json").read_text())
+    rows = ["| you have | `make up` | to the verified event, on the disk (MiniStack) |", "|---|---|---|"]
+    for have, does, ways in FIRST_RUN:
+        figures = [f"{first_run_figures(known[way])} {when}" for way, when in ways.items() if way in known]
+        rows.append(f"| {have} | {does} | {'; '.join(figures)} |")
+    (machine,) = {one["machine"] for one in known.values()}
+    days = sorted({one["measured"] for one in known.values()})
+    rows += ["", f"Medians of `make bench-first-run` and `make bench-bundle` on {machine}, {' and '.join(days)}."]
+    return rows
+
+
+def first_run_figures(row: Mapping[str, Any]) -> str:
+    seconds = statistics.median(row["seconds"])
+    return f"{f'{seconds / 60:.0f} min' if seconds > 300 else f'{seconds:.0f} s'}, {row['gigabytes']:.1f} GB"
+
+
 SECTIONS = (
     Section(Path("docs/blueprints.md"), "keys", blueprint_keys),
     Section(Path("plugins/modules/blueprint.py"), "keys", blueprint_documentation),
@@ -488,6 +532,7 @@ SECTIONS = (
     Section(ENGINE_ROLE / "meta/argument_specs.yml", "engines", engine_choices),
     Section(ENGINE_ROLE / "meta/argument_specs.yml", "programs", program_choices),
     Section(ENGINE_ROLE / "vars/main.yml", "engines", engine_vars),
+    Section(Path("README.md"), "first run", first_run_rows),
     Section(Path("README.md"), "engines", engine_rows),
     Section(Path("README.md"), "support", support_rows),
     Section(INDEX, "imports", index_imports),

@@ -61,7 +61,7 @@ def blueprint(cloud: Any, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def small_cache(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The host's cache with all that is in it; what is written goes to a file system of 2 GiB, whose folder is returned."""
     root, disk = default_root(), tmp_path / "disk"
     merged = tmp_path / "home" / root.name
@@ -76,6 +76,8 @@ def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
         monkeypatch.setenv("XDG_CACHE_HOME", str(merged.parent))
         yield disk
         monkeypatch.undo()
+        # What is remembered of the cluster names programs of this cache.
+        cloud.heal()
         # The node goes on with programs of it.
         subprocess.run(["umount", "--lazy", merged], check=True)
     finally:
@@ -142,11 +144,12 @@ def write(cloud: Any, number: int) -> str | None:
 
 def restart_etcd(cloud: Any, manifest: Path, content: str) -> None:
     """Change its manifest, and wait until the new one serves."""
-    (before,) = cloud.processes("etcd")
+    # None, where it is just being started again.
+    before = [one for one in cloud.node.children(recursive=True) if one.name() == "etcd"]
     manifest.write_text(content)
 
     def restarting() -> str | None:
-        if before.is_running():
+        if any(one.is_running() for one in before):
             return "the old one still runs"
         try:
             cloud.kubectl("get", "--raw=/readyz")
