@@ -1,4 +1,4 @@
-"""STS: who is asking, and roles that are taken."""
+"""STS: the caller's identity, and roles that are assumed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def identity(aws: Aws) -> str | None:
 
 @behaviour(
     "sts.role.identity",
-    "Who took a role has the role's session as its ARN",
+    "A caller that assumed a role has the role's session as its ARN",
     source=API + "API_AssumeRole.html",
     hurts="differs",
     without="a program can't tell which role it has",

@@ -37,7 +37,7 @@ options:
     default: {}
   access:
     description:
-      - Who reaches the node's address. The emulator and DynamoDB Admin have no authentication; nft rules block all others.
+      - From where the node's address is reached. The emulator and DynamoDB Admin have no authentication; nft rules block all others.
       - With V(user) root and the user of this run, also one that became root by sudo.
       - With V(host) every user of this machine. With V(network) also what this machine forwards.
     type: str

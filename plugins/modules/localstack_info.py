@@ -63,7 +63,7 @@ options:
         read at all is missing, so that nothing passes for empty that was not seen.
       - V(fail) fails, with all errors together in the message.
       - V(warn) succeeds with a warning.
-      - Without an answer to who is asking nothing can be read, and the module fails.
+      - Without the caller's identity nothing can be read, and the module fails.
     type: str
     choices: [fail, warn]
     default: fail

@@ -112,6 +112,14 @@ def test_a_bundle_is_of_the_embedded_node_unless_it_says_kind(archive: Path) -> 
     assert bundle.settings_of(of_kind) == {**of_kind.settings, "cluster_build_parts": False}
 
 
+def test_one_of_a_kind_cluster_is_refused_without_docker(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = bundle_archive.open_archive(archive).manifest
+    of_kind = replace(manifest, settings={"cluster_mode": "kind"})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert bundle_archive.problems(manifest, RUNTIME) == []
+    assert "Docker is not on this machine" in " ".join(bundle_archive.problems(of_kind, RUNTIME))
+
+
 def test_all_that_was_packed_is_there(archive: Path, cache: Path, project: Path) -> None:
     assert unpack(archive, cache, project) is True
     digests = Inventory.read(project).digests

@@ -30,7 +30,7 @@ class Settings(ServerSettings):
     # What belongs to this environment; the rest of the account is never shown.
     bucket_prefix: Annotated[str, Field(validation_alias="BUCKET_PREFIX", pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
     parameter_path: Annotated[str, Field(validation_alias="PARAMETER_PATH", pattern=r"^(/[A-Za-z0-9_.-]+){1,14}$")]
-    # Whether the value of a SecureString is told to who asks for it by decrypt=true.
+    # Whether the value of a SecureString is returned where decrypt=true asks for it.
     secure_strings: Annotated[bool, Field(validation_alias="ALLOW_SECURE_STRINGS")] = False
     # Calls to AWS at the same time; each has a thread and a connection.
     aws_concurrency: Annotated[int, Field(validation_alias="AWS_CONCURRENCY", ge=1, le=256)] = 16

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-# Seconds to reach it. Who does not get through at once does so with the retry, or not at all.
+# Seconds to reach it. A request that does not get through at once does so with the retry, or not at all.
 CONNECT = 1.0
 # A page of 1,000 names of 1,011 characters fits.
 MOST_BYTES = 4 * 2**20
@@ -114,7 +114,7 @@ class Auxiliary:
         try:
             return await self._once(request)
         except httpx.ConnectTimeout as error:
-            # Nobody is there to be slow.
+            # No service is there to be slow.
             raise httpx.ConnectError(str(error) or f"no connection within {CONNECT:g} s") from None
 
     async def _once(self, request: httpx.Request) -> tuple[int, httpx.Headers, bytes]:
@@ -147,7 +147,7 @@ def _read(kind: type[SaidT], status: int, headers: httpx.Headers, content: bytes
 
 
 def build_client(url: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
-    """Make the client. The time of a whole request is bounded by who uses it."""
+    """Make the client. The time of a whole request is bounded by its callers."""
     return httpx.AsyncClient(
         base_url=url,
         timeout=httpx.Timeout(None, connect=CONNECT),

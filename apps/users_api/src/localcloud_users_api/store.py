@@ -122,7 +122,7 @@ class Store:
         return Avatar(answer["Body"].read(), MEDIA_TYPES.get(suffix, "application/octet-stream"), avatar_tag(user))
 
     def presigned(self, user: User) -> str:
-        """Give an address at S3 itself, valid for PRESIGNED_SECONDS. Asks nobody."""
+        """Give an address at S3 itself, valid for PRESIGNED_SECONDS. Sends no request."""
         return self.s3.generate_presigned_url(
             "get_object", Params={"Bucket": self.bucket, "Key": user.avatar_key}, ExpiresIn=PRESIGNED_SECONDS
         )
@@ -195,7 +195,7 @@ class Store:
         except NoSuchUserError:
             return None
         except PROBLEMS:
-            # Nobody knows whether the user was written: the avatar stays, and the sweep decides.
+            # It is unknown whether the user was written: the avatar stays, and the sweep decides.
             raise error from None
 
     def _discard(self, key: str) -> None:

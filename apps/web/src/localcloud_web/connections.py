@@ -1,4 +1,4 @@
-"""The limits of a connection for which uvicorn has no setting: how long its client may take, and who makes room."""
+"""The limits of a connection for which uvicorn has no setting: how long its client may take, and which is closed for a new one."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Connection(HttpToolsProtocol):
         self.quiet_since = None
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body, whether somebody reads it or not."""
+        """Take a part of the body, whether it is read or not."""
         self._header_bytes -= len(body)
         super().on_body(body)
 

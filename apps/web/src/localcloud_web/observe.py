@@ -69,7 +69,7 @@ class Observe:
         try:
             await self._app(scope, receive, watched)
         except ClientDisconnect:
-            # It went away before all of its request had come: there is nobody to answer.
+            # It went away before all of its request had come: no answer can be sent.
             return CLIENT_GONE
         except Exception:
             self._log.exception("a bug ended a request", request_id=request_id.decode(), route=_route(scope))

@@ -1,6 +1,6 @@
-"""Whether the service may be sent requests: what it needs has answered once, and nobody asked it to stop.
+"""Whether the service may be sent requests: what it needs has answered once, and it was not asked to stop.
 
-What AWS does later is no reason to be unready: every pod would be at once, and callers would find nobody who listens
+What AWS does later is no reason to be unready: every pod would be at once, and callers would find no pod that listens
 instead of a 503 that says when to try again.
 """
 
