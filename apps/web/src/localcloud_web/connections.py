@@ -1,4 +1,4 @@
-"""The limits of a connection for which uvicorn has no setting: how long its client may take, and which is closed for a new one."""
+"""Limits of a connection for which uvicorn has no setting: the time of a client, and which is closed for a new one."""
 
 from __future__ import annotations
 
