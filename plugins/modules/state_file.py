@@ -51,11 +51,10 @@ dest:
   sample: /home/me/stack/.localcloud/cluster.json
 """
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.files import write_whole
 from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
@@ -66,20 +65,6 @@ def differs(path: Path, content: bytes) -> bool:
         return path.read_bytes() != content
     except FileNotFoundError:
         return True
-
-
-def write(path: Path, content: bytes, mode: int) -> None:
-    """Put a file with this content in its place. Raises OSError, and leaves what was there."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        unfinished.chmod(mode)
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink()
-        raise
 
 
 SPEC = Spec(
@@ -102,7 +87,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     try:
         changed = differs(path, content)
         if changed and not check_mode:
-            write(path, content, mode)
+            write_whole(path, content, mode)
     except OSError as error:
         raise ModuleError(
             f"{path} can't be written: {error.strerror}. Make its folder writable for you, then run again."

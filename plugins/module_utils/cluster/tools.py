@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
+from ..common.files import write_whole
 from ..common.supported import HELM, KUBERNETES, Version
 
 # The oldest kind whose nodes are supported: what a newer one of its node images holds, an older kind does not read.
@@ -107,10 +108,7 @@ def fetch(place: Release, target: Path, read: t.Callable[[str], bytes]) -> None:
     if place.member:
         content = _member(content, place.member)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}")
-    partial.write_bytes(content)
-    partial.chmod(0o755)
-    partial.rename(target)
+    write_whole(target, content, 0o755)
 
 
 def _member(content: bytes, name: str) -> bytes:

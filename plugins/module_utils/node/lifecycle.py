@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.files import write_whole
 from ansible_collections.localcloud.stack.plugins.module_utils.common.processes import same_process
 from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting import WaitError, wait_for
 
@@ -311,10 +312,7 @@ class Node:
         return upgrade.running_versions((self.folder / "state" / config.KUBEADM).read_text())
 
     def _save(self) -> None:
-        content = json.dumps(self.known.__dict__, indent=2)
-        unfinished = self.record_path.with_suffix(".new")
-        unfinished.write_text(content)
-        unfinished.replace(self.record_path)
+        write_whole(self.record_path, json.dumps(self.known.__dict__, indent=2).encode())
 
     def _prepare(
         self,

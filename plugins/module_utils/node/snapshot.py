@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.common.files import write_whole
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
 from ..toolchain.cache import remove
@@ -272,10 +273,7 @@ def put_back(unpacked: Path, state: Path, old: Mapping[str, str], new: Mapping[s
         if text is None:
             target.unlink(missing_ok=True)
             continue
-        unfinished = target.with_name(f".{name}.new")
-        unfinished.touch(0o600)
-        unfinished.write_text(text)
-        unfinished.replace(target)
+        write_whole(target, text.encode())
 
 
 def everything(folder: Path) -> list[tuple[Path, Manifest | None]]:

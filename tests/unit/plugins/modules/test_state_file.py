@@ -1,4 +1,4 @@
-"""A file of the stack's state is written whole, once, and for its owner alone."""
+"""A file of the stack's state is written where it differs, and then only."""
 
 from __future__ import annotations
 
@@ -10,24 +10,12 @@ from ansible_collections.localcloud.stack.plugins.modules import state_file
 
 def test_only_what_differs_is_written(tmp_path: Path) -> None:
     path = tmp_path / "cluster.json"
-    assert state_file.differs(path, b"{}")
-    state_file.write(path, b"{}", 0o600)
-    assert not state_file.differs(path, b"{}")
-    assert state_file.differs(path, b"{}\n")
+    given = {"dest": str(path), "content": "{}", "mode": "0600"}
+    assert state_file.run(given, True)["changed"]
+    assert not path.exists()
+    assert [state_file.run(given, False)["changed"] for _again in range(2)] == [True, False]
+    assert state_file.run({**given, "content": "{}\n"}, True)["changed"]
     assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_what_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "cluster.json"
-    state_file.write(path, b"old", 0o600)
-
-    def full(_path: Path, _mode: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "chmod", full)
-    with pytest.raises(OSError, match="No space"):
-        state_file.write(path, b"new", 0o600)
-    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 
 def test_a_folder_in_its_place(tmp_path: Path) -> None:
