@@ -1,6 +1,6 @@
 """Measure what a first run takes on each way to a cluster: seconds until the event is verified, and bytes on the disk then.
 
-first_run.py [WAY…]    docker, linux, yours, cold; without one the first three
+first_run.py [--rounds 3] [WAY…]    docker, linux, yours, cold; without one the first three
 
 `docker` and `yours` are a kind cluster of the checkout's own and one that was made by hand, beside a Docker daemon of their own (tests/in_docker/run.py),
 `linux` is the embedded node, each from nothing with all parts in the cache; `cold` is the embedded node with an empty cache. All with MiniStack.
@@ -9,6 +9,7 @@ Writes docs/first_run.json, from which `make generate` writes README's first tab
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -26,7 +27,6 @@ import psutil
 PROJECT = Path(__file__).resolve().parent.parent
 FIGURES = PROJECT / "docs/first_run.json"
 IN_DOCKER = (sys.executable, str(PROJECT / "tests/in_docker/run.py"))
-ROUNDS = 3
 MINISTACK = {"localstack_service_engine": "ministack"}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "docker": {**MINISTACK, "cluster_mode": "kind", "apps_image_delivery": "parts"},
@@ -36,9 +36,17 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def main(*ways: str) -> int:
-    for way in ways or ("docker", "linux", "yours"):
-        inside = [sys.executable, __file__, "--inside", way]
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("ways", nargs="*", metavar="WAY", default=["docker", "linux", "yours"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        measure(arguments.ways[0], arguments.rounds)
+        return 0
+    for way in arguments.ways:
+        inside = [sys.executable, __file__, "--inside", f"--rounds={arguments.rounds}", way]
         done = subprocess.run([*(IN_DOCKER if way in ("docker", "yours") else ()), *inside], check=False)
         if done.returncode:
             return done.returncode
@@ -58,7 +66,7 @@ def note(way: str, seconds: Iterable[float], size: int) -> None:
     print(f"{way}: median {statistics.median(known[way]['seconds'])} s, {known[way]['gigabytes']} GB", flush=True)
 
 
-def inside(way: str) -> None:
+def measure(way: str, rounds: int) -> None:
     """Measure one way, where Docker answers if it needs that."""
     seconds = []
     with tempfile.TemporaryDirectory(prefix="first-run-", dir=PROJECT / ".localcloud") as folder:
@@ -69,7 +77,7 @@ def inside(way: str) -> None:
             environment["PATH"] = f"{part('kind', 'kind').parent}:{environment['PATH']}"
             make_cluster(environment)
         try:
-            for _round in range(1 if way == "cold" else ROUNDS):
+            for _round in range(1 if way == "cold" else rounds):
                 begin = time.monotonic()
                 make("up", way, environment)
                 seconds.append(time.monotonic() - begin)
@@ -120,7 +128,4 @@ def on_disk(folder: Path, way: str) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--inside"]:
-        inside(sys.argv[2])
-    else:
-        sys.exit(main(*sys.argv[1:]))
+    sys.exit(main())
