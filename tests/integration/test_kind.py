@@ -62,6 +62,13 @@ def test_prometheus_measures_the_pods(stack: Any, eventually: Any, ask: Any) -> 
     assert eventually(lambda: ask('container_memory_working_set_bytes{namespace="devopstest"}'))
 
 
+def test_an_addition_whose_port_it_does_not_serve_is_refused(stack: Any, playbook: Any) -> None:
+    refused = playbook("site.yml", **SETTINGS, cluster_prometheus_node_port=30991)
+    assert refused.returncode != 0
+    assert "The kind cluster does not serve the port 30991 on this machine" in " ".join(refused.stdout.split())
+    assert not changed_tasks(refused.stdout)
+
+
 def test_the_node_has_each_image_once(stack: Any) -> None:
     there = docker("exec", node(stack), "ctr", "--namespace", "k8s.io", "images", "ls", "-q").split()
     ours = Counter(name.rpartition(":")[0] for name in there if name.startswith("localhost/localcloud/producer"))
