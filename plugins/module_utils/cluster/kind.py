@@ -22,6 +22,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 
 from ..node.host import OLD_CGROUPS
 from .docker_network import ipv4_gateway
+from .kind_failure import NodeSaid, explained
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
     import yaml
@@ -36,6 +37,9 @@ OWNER_MOUNT = "/etc/localcloud"
 API_PORT = "6443/tcp"
 # A folder of the node for an emulator's data: below /var, which kind keeps in a volume of the container's, as long as that is there.
 VOLUME = "/var/lib/localcloud/emulator"
+# Commands in a node: the end of what the kubelet says, and of what each pod of the control plane has said last.
+KUBELET_LOG = ("journalctl", "--unit", "kubelet", "--no-pager", "--lines", "200", "--output", "cat")
+PODS_LOG = ("sh", "-c", "tail --quiet --lines 3 /var/log/pods/kube-system_*/*/*.log")
 # How long a node that was started may take until its API server answers.
 START_SECONDS = 180
 # From 1.35 on a kubelet does not start on cgroup v1 without it.
@@ -300,14 +304,33 @@ class Cluster:
         self.wanted.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         self.wanted.kubeconfig.unlink(missing_ok=True)
         self._load_image()
-        self._do(
-            self.kind, "create", "cluster", "--name", self.wanted.name, "--config", str(config),
-            "--kubeconfig", str(self.wanted.kubeconfig),
-        )  # fmt: skip
+        self._run_kind(config)
         nodes = {node.name: node.identifier for node in self.state().nodes}
         for name in nodes:
             self._do(self.docker, "exec", name, "mkdir", "--parents", VOLUME)
         self._remember({**self._memory(), "nodes": nodes})
+
+    def _run_kind(self, config: Path) -> None:
+        """Raises KindError with what the node says that does not start; it is removed then."""
+        # --retain: kind would remove it at once.
+        command = (
+            self.kind, "create", "cluster", "--name", self.wanted.name, "--config", str(config),
+            "--kubeconfig", str(self.wanted.kubeconfig), "--retain",
+        )  # fmt: skip
+        status, out, err = self.run(list(command))
+        if not status:
+            return
+        state = self.state()
+        told = self._said_by(state.nodes[0]) if state.ours else NodeSaid()
+        with contextlib.suppress(KindError):  # the next run removes what is left
+            self._remove(state.nodes if state.ours else [])
+        raise KindError(explained(command, err or out, told))
+
+    def _said_by(self, node: Node) -> NodeSaid:
+        """The end of what a node has said, as far as it still answers."""
+        kubelet, pods = (self.run([self.docker, "exec", node.name, *words])[1] for words in (KUBELET_LOG, PODS_LOG))
+        _status, out, err = self.run([self.docker, "logs", "--tail", "20", node.name])
+        return NodeSaid(kubelet, pods, out + err)
 
     def _load_image(self) -> None:
         archive = self.wanted.image_archive
@@ -343,29 +366,3 @@ class Cluster:
         if status:
             raise KindError(explained(command, err or out))
         return out
-
-
-# What a failed command says, the cause, the next step.
-CAUSES = (
-    ("port is already allocated", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
-    ("address already in use", "A port that the cluster is to serve is taken.", "End what listens there, or set cluster_kind_address or cluster_kind_ports"),
-    ("permission denied", "Docker denies access to this user.", "Add the user to the group docker and log in again"),
-    ("cannot connect to the docker daemon", "Docker does not answer.", "Start Docker"),
-    ("no space left", "The disk that Docker keeps its data on is full.", "Free some space (docker system df tells what takes it)"),
-    ("no such image", "The image of the nodes is not there.", "Load it, or set cluster_kind_image to one that can be pulled"),
-    ("failed to pull image", "The image of the nodes can't be pulled.", "Set cluster_kind_image to one that is in reach, or is loaded already"),
-    ("too many open files", "The machine's limits of inotify are too low for kind.", "Raise fs.inotify.max_user_watches and max_user_instances"),
-)  # fmt: skip
-
-
-def explained(command: Sequence[str], said: str) -> str:
-    """One message for a failed command: cause, next step and the end of what it says."""
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    # kind's stack trace tells nothing that the line before does not.
-    errors = [line for line in lines if line.startswith("ERROR")] or lines
-    tail = " ".join(errors[-3:])[:600]
-    name = " ".join([Path(command[0]).name, *command[1:3]])
-    for sign, cause, step in CAUSES:
-        if sign in said.lower():
-            return f"`{name} …` failed: {cause} {step}, then run again. ({tail})"
-    return f"`{name} …` failed: {tail or 'it does not say why'}. Run again; if it fails again, see what `docker ps --all` and `docker info` say."

@@ -16,7 +16,6 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind impo
     Wanted,
     configuration,
     configuration_problem,
-    explained,
     taken_ports,
 )
 
@@ -76,7 +75,7 @@ class Docker:
                 return (0, known, "") if name in self.networks else (1, "", "No such network")
             case ["network", "rm", name]:
                 self.networks.discard(name)
-            case ["create", "cluster", "--name", _, "--config", config, "--kubeconfig", kubeconfig]:
+            case ["create", "cluster", "--name", _, "--config", config, "--kubeconfig", kubeconfig, "--retain"]:
                 self.networks.add("kind")
                 (node,) = yaml.safe_load(Path(config).read_text())["nodes"]
                 ports = {
@@ -246,19 +245,6 @@ def test_a_failure_of_kind_is_told(docker: Docker, cluster: Cluster) -> None:
     docker.fails = "create cluster"
     with pytest.raises(KindError, match="A port that the cluster is to serve is taken. End what listens there"):
         cluster.present(answers, False)
-
-
-@pytest.mark.parametrize(
-    ("said", "told"),
-    [
-        ("Cannot connect to the Docker daemon at unix:///x", "Start Docker, then run again"),
-        ("write /x: no space left on device", "Free some space"),
-        ("strange", "failed: strange. Run again"),
-        ("", "it does not say why"),
-    ],
-)
-def test_causes(said: str, told: str) -> None:
-    assert told in explained(["/usr/bin/docker", "ps"], said)
 
 
 def test_the_configuration_has_what_is_given_besides(tmp_path: Path) -> None:

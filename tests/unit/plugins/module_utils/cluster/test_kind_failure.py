@@ -1,0 +1,87 @@
+"""Why a cluster could not be made, by what kind, kubeadm and the node say. The texts are those of real runs, cut short."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind_failure import (
+    NodeSaid,
+    explained,
+    failures,
+    kubeadm_reasons,
+)
+
+CREATE = ["/usr/local/bin/kind", "create", "cluster", "--name", "x"]
+KIND = """\
+Creating cluster "x" ...
+ ✗ Starting control-plane 🕹️
+ERROR: failed to create cluster: failed to init node with kubeadm: command "docker exec --privileged x-control-plane kubeadm init \
+--config=/kind/kubeadm.conf --skip-token-print --v=6" failed with error: exit status 1
+
+Command Output: I1201 02:36:10.885068   29916 initconfiguration.go:116] skip CRI socket detection
+I1201 02:36:10.885377   29916 interface.go:443] "Looking for default routes with IP addresses" IPVersion=4
+"""
+STACK = """\
+k8s.io/kubernetes/cmd/kubeadm/app/util/config/strict.VerifyUnmarshalStrict
+\tk8s.io/kubernetes@v1.36.3/cmd/kubeadm/app/util/config/strict/strict.go:45
+main.main
+\tk8s.io/kubernetes@v1.36.3/cmd/kubeadm/kubeadm.go:25
+runtime.main
+\truntime/proc.go:290
+"""
+SUBNET = 'networking.serviceSubnet: Invalid value: "nonsense": couldn\'t parse subnet'
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///x", "Start Docker, then run again"),
+        ("write /x: no space left on device", "Free some space"),
+        ("strange", "failed: strange. Run again"),
+        ("", "it does not say why"),
+    ],
+)
+def test_causes(said: str, told: str) -> None:
+    assert told in explained(["/usr/bin/docker", "ps"], said)
+
+
+def test_kubeadm_s_own_reason() -> None:
+    """What the kubelet says besides is of no matter, as it was not started yet."""
+    said = f"{KIND}error: {SUBNET}\nno stack trace\n"
+    message = explained(CREATE, said, NodeSaid(kubelet="no space left on device"))
+    assert message.startswith(
+        "`kind create cluster …` failed: kubeadm does not take its configuration. Correct kubeadmConfigPatches"
+    )
+    assert f"kubeadm: {SUBNET}" in message and "no space" not in message and "\n" not in message
+
+
+def test_the_root_of_a_chain_of_errors_comes_first() -> None:
+    said = f'{KIND}error: unknown field "nosuch"\n{STACK}error execution phase preflight\n{STACK}'
+    assert kubeadm_reasons(said) == ['unknown field "nosuch"', "error execution phase preflight"]
+
+
+def test_what_kind_says_otherwise_has_no_reason_of_kubeadm() -> None:
+    assert kubeadm_reasons("ERROR: failed to create cluster: port is already allocated") == []
+    assert kubeadm_reasons(KIND) == []
+
+
+def test_what_comes_from_programs_moves_no_cursor() -> None:
+    message = explained(CREATE, f"{KIND}error: \x1b[2J\u202esad: Invalid value\n")
+    assert "\\x1b[2J\\u202esad" in message and message.isprintable()
+
+
+def test_a_long_reason_is_cut() -> None:
+    assert len(explained(CREATE, f"{KIND}error: {'long ' * 1000}\n", NodeSaid(kubelet="x" * 10_000))) < 2_000
+
+
+def test_lines_that_tell_of_failures() -> None:
+    log = """\
+I1201 02:36:10.885377   29916 server.go:443] "Starting"
+E1201 02:36:11.885377   29916 run.go:72] "command failed" err="one"
+E1201 02:36:12.885377   29916 run.go:72] "command failed" err="one"
+"""
+    assert failures(log) == ['"command failed" err="one"']
+    assert failures("Error: unknown flag: --x\nE1201 02:36:12.885377   29916 run.go:72] later\n") == [
+        "Error: unknown flag: --x"
+    ]
+    assert failures("something\nelse\n\n") == ["something", "else"]
+    assert failures("-- No entries --\n") == []
