@@ -8,7 +8,7 @@ module: cluster_choice
 short_description: Decide which Kubernetes cluster a run uses
 version_added: 0.1.0
 description:
-  - Decides between the kubeconfig's cluster and one of the checkout's own, which is a kind cluster in Docker or the embedded node. Touches no
+  - Decides between the kubeconfig's cluster and one of the checkout's own, which is a kind cluster in Docker or Podman, or the embedded node. Touches no
     cluster that was not allowed.
   - An existing cluster is asked for its version, so that one that does not answer is found at once.
 author:
@@ -17,7 +17,7 @@ options:
   mode:
     description:
       - V(auto) takes the kubeconfig's cluster if its context is allowed, or named by O(context) or O(kubeconfig); else the checkout's own cluster
-        if there is one (O(last)); else a kind cluster where Docker answers; else the embedded node, on Linux as root.
+        if there is one (O(last)); else a kind cluster where Docker answers, or Podman where it does not; else the embedded node, on Linux as root.
       - V(kubeconfig), which V(existing) is an older name of, V(kind) and V(embedded) take that one.
     type: str
     choices: [auto, kind, embedded, kubeconfig, existing]
@@ -27,6 +27,10 @@ options:
     type: str
     choices: ["", kind, embedded]
     default: ""
+    version_added: 0.2.0
+  kind_folder:
+    description: The folder in which is remembered what was made of the checkout's kind cluster. It stays in Docker or Podman, as it was made.
+    type: path
     version_added: 0.2.0
   kubeconfig:
     description: The kubeconfig. By default the first file of E(KUBECONFIG), else C(~/.kube/config).
@@ -112,6 +116,11 @@ image_delivery:
   returned: when RV(kind) is V(existing) or V(kind)
   type: dict
   sample: {way: kind, kind_cluster: kind}
+container_engine:
+  description: V(docker) or V(podman), which kind and images use there.
+  returned: when RV(kind) is V(existing) or V(kind)
+  type: str
+  sample: docker
 missing_packages:
   description: Debian packages that the embedded node needs and whose commands are not there.
   returned: success
@@ -120,6 +129,7 @@ missing_packages:
   sample: [conntrack]
 """
 
+import functools
 import json
 import os
 import platform
@@ -137,14 +147,15 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.choice im
     choose,
     explain_unreachable,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import DOCKER, Engine
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.image_delivery import (
     KIND_PREFIX,
     WAYS,
     Delivery,
     choose_delivery,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind import remembered_engine
 from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
-from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.common.supported import (
@@ -171,6 +182,7 @@ SPEC = Spec(
     argument_spec={
         "mode": {"type": "str", "choices": list(MODES), "default": "auto"},
         "last": {"type": "str", "choices": ["", "kind", "embedded"], "default": ""},
+        "kind_folder": {"type": "path"},
         "kubeconfig": {"type": "path"},
         "context": {"type": "str"},
         "allowed_contexts": {"type": "list", "elements": "str", "default": []},
@@ -233,19 +245,24 @@ def run(arguments: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     node = node_name(arguments["node"]) or own
     machine = Host(platform.system(), os.geteuid() == 0, host.has_cgroups())
     known = Kubeconfig(contexts, arguments["context"] or current, bool(arguments["context"] or arguments["kubeconfig"]))
+    last_engine = remembered_engine(Path(arguments["kind_folder"])) if arguments["kind_folder"] else ""
+    state = functools.cache(lambda: docker.find(shutil.which, ask, os.environ, last_engine))
     kind, context = choose(
-        arguments["mode"], known, arguments["allowed_contexts"], own, machine, docker_state, arguments["last"], node
+        arguments["mode"], known, arguments["allowed_contexts"], own, machine, state, arguments["last"], node
     )
     stack = node if kind == "embedded" else own
     result: dict[str, Any] = {"kind": kind, "context": context, "stack": stack, "missing_packages": []}
     if kind == "embedded":
         missing = [name for name, command in arguments["commands"].items() if not there(command)]
         return {**result, "missing_packages": missing}
+    here = docker.installed(shutil.which, ask)
     # The command kind is got where a cluster of our own is made.
-    tools = {name for name in ("docker", "kind") if shutil.which(name)} | ({"kind"} if kind == "kind" else set())
+    tools = {*here, *(["kind"] if kind == "kind" or shutil.which("kind") else [])}
     delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
-    result["image_delivery"] = delivery._asdict()
-    return result if kind == "kind" else {**result, **existing(path, context, delivery)}
+    # Docker Desktop's own cluster has Docker's images.
+    engine = DOCKER if delivery.way == "docker" else state().engine if kind == "kind" else docker.used(here, os.environ)
+    result |= {"image_delivery": delivery._asdict(), "container_engine": engine.name}
+    return result if kind == "kind" else {**result, **existing(path, context, delivery, engine)}
 
 
 def node_name(folder: str | None) -> str:
@@ -256,10 +273,10 @@ def node_name(folder: str | None) -> str:
         return ""  # there is none, or it is made again
 
 
-def existing(path: str, context: str, delivery: Delivery) -> dict[str, Any]:
+def existing(path: str, context: str, delivery: Delivery, engine: Engine) -> dict[str, Any]:
     """What is known of a cluster that is there. Raises ChoiceError: it can't be used."""
-    needs_docker = delivery.way in ("kind", "parts", "docker") or context.startswith(KIND_PREFIX)
-    if needs_docker and (problem := docker_problem(os.environ)):
+    needed = delivery.way in ("kind", "parts", "docker") or context.startswith(KIND_PREFIX)
+    if needed and (problem := docker.redirected(engine, os.environ)):
         raise ChoiceError(problem)
     server, version = server_of(path, context)
     if problems := version_problems(version):
@@ -267,10 +284,8 @@ def existing(path: str, context: str, delivery: Delivery) -> dict[str, Any]:
     return {"kubeconfig": path, "server": server, "server_version": version}
 
 
-def docker_state() -> docker.DockerState:
-    return docker.look(
-        shutil.which("docker"), lambda command: run_command(command, timeout=docker.ANSWER_SECONDS), os.environ
-    )
+def ask(command: list[str]) -> tuple[int, str, str]:
+    return run_command(command, timeout=docker.ANSWER_SECONDS)
 
 
 def version_problems(cluster: str) -> list[str]:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: docker_images
-short_description: Make sure that images are in Docker's store and in a kind cluster
+short_description: Make sure that images are in Docker's or Podman's store and in a kind cluster
 version_added: 0.1.0
 description:
-  - Builds, loads or pulls what Docker does not have, and loads into the nodes of a kind cluster what these do not have.
+  - Builds, loads or pulls what Docker or Podman does not have, and loads into the nodes of a kind cluster what these do not have.
   - The tag of an image that is built is a digest of its Dockerfile, its context and its arguments, so that what is there is known by its name.
 options:
   images:
@@ -28,11 +28,17 @@ options:
     type: dict
     default: {}
   kind_cluster:
-    description: Name of the kind cluster to load the images into. Without one they are brought into Docker's store alone.
+    description: Name of the kind cluster to load the images into. Without one they are brought into that store alone.
     type: str
     default: ""
+  container_engine:
+    description: The store that the images are made in, and what the kind cluster's nodes are containers of.
+    type: str
+    choices: [docker, podman]
+    default: docker
+    version_added: 0.2.0
   commands:
-    description: Paths of the commands C(docker) and C(kind), where they are not those of E(PATH).
+    description: Paths of the commands C(docker) or C(podman), and C(kind), where they are not those of E(PATH).
     type: dict
     default: {}
     version_added: 0.2.0
@@ -41,7 +47,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Asks Docker and the nodes what they have, and builds, pulls and loads nothing.
+    details: Asks Docker or Podman and the nodes what they have, and builds, pulls and loads nothing.
   diff_mode:
     support: none
   idempotent:
@@ -86,13 +92,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import redirected
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import bring, with_commands
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import DOCKER, ENGINES
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import (
     declared_images,
     image_problems,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
-from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
 from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 from ansible_collections.localcloud.stack.plugins.module_utils.toolchain.parts import application_images, project_parts
@@ -103,22 +110,24 @@ SPEC = Spec(
         "project": {"type": "path", "required": True},
         "build_arguments": {"type": "dict", "default": {}},
         "kind_cluster": {"type": "str", "default": ""},
+        "container_engine": {"type": "str", "choices": list(ENGINES), "default": DOCKER.name},
         "commands": {"type": "dict", "default": {}},
     },
 )
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    if problem := missing_packages("yaml") or docker_problem(os.environ):
+    engine = ENGINES[params["container_engine"]]
+    if problem := missing_packages("yaml") or redirected(engine, os.environ):
         raise ModuleError(problem)
     project = Path(params["project"])
     if problems := image_problems(params["images"], "images", application_images(project_parts(project))):
         raise ModuleError("\n".join(problems))
     arguments = {name: str(value) for name, value in params["build_arguments"].items()}
     images = declared_images(params["images"])
-    run_with = with_commands(params["commands"])
+    run_with = with_commands(params["commands"], engine)
     try:
-        found = bring(images, project, arguments, params["kind_cluster"], check_mode, run_with)
+        found = bring(images, project, arguments, params["kind_cluster"], check_mode, run_with, engine)
     except OSError as error:
         raise ModuleError(str(error)) from error
     return {"changed": bool(found.made or found.loaded), **found._asdict()}

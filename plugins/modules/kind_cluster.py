@@ -10,7 +10,7 @@ module: kind_cluster
 short_description: Make, start or remove a kind cluster of a checkout's own
 version_added: 0.2.0
 description:
-  - Makes a cluster of one node in Docker with kind, starts it again where its node was stopped, and removes it.
+  - Makes a cluster of one node in Docker or Podman with kind, starts it again where its node was stopped, and removes it.
   - A cluster of this name that another owner made is refused, and not touched. Whose it is, the node's container says by a mount.
   - What an interrupted run has left is removed and made again.
 options:
@@ -51,8 +51,16 @@ options:
     description: Further keys of kind's configuration (U(https://kind.sigs.k8s.io/docs/user/configuration/)), such as C(networking).
     type: dict
     default: {}
+  container_engine:
+    description:
+      - What its node is a container of. With V("") Docker. A cluster that is there stays in what it was made in.
+      - Podman is the experimental provider of kind.
+    type: str
+    choices: ["", docker, podman]
+    default: ""
+    version_added: 0.2.0
   commands:
-    description: Paths of the commands C(docker) and C(kind), where they are not those of E(PATH).
+    description: Paths of the commands C(docker) or C(podman), and C(kind), where they are not those of E(PATH).
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -60,7 +68,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Asks Docker what is there. A cluster that is not there yet has no RV(server).
+    details: Asks Docker or Podman what is there. A cluster that is not there yet has no RV(server).
   diff_mode:
     support: none
   idempotent:
@@ -123,12 +131,14 @@ volume:
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import DOCKER, ENGINES
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind import (
     VOLUME,
     Cluster,
     KindError,
     Wanted,
     configuration_problem,
+    remembered_engine,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 from ansible_collections.localcloud.stack.plugins.module_utils.common.dependencies import missing_packages
@@ -149,6 +159,7 @@ SPEC = Spec(
         "image": {"type": "str", "default": ""},
         "image_archive": {"type": "path"},
         "config": {"type": "dict", "default": {}},
+        "container_engine": {"type": "str", "choices": ["", *ENGINES], "default": ""},
         "commands": {"type": "dict", "default": {}},
     },
 )
@@ -169,12 +180,13 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         image_archive=Path(params["image_archive"]) if params["image_archive"] else None,
         extra=params["config"],
     )
+    engine = ENGINES[remembered_engine(wanted.folder) or params["container_engine"] or DOCKER.name]
 
     def run_with(command: list[str]) -> tuple[int, str, str]:
-        return run_command(command, timeout=COMMAND_SECONDS)
+        return run_command(command, environ_update=engine.variables, timeout=COMMAND_SECONDS)
 
     commands = {name: path for name, path in params["commands"].items() if path}
-    cluster = Cluster(wanted, run_with, **commands)
+    cluster = Cluster(wanted, run_with, engine, commands)
     try:
         return _absent(cluster, check_mode) if params["state"] == "absent" else _present(cluster, check_mode)
     except OSError as error:
@@ -186,8 +198,8 @@ def _present(cluster: Cluster, check_mode: bool) -> dict[str, Any]:
     done = cluster.present(asked.problem, check_mode)
     if not (check_mode and done) and (problem := asked.problem()):
         raise KindError(
-            f"The kind cluster {cluster.wanted.name} runs, but its API server does not answer: {problem} See `docker logs` of its node; `make down` "
-            "removes it, and `make up` makes it again."
+            f"The kind cluster {cluster.wanted.name} runs, but its API server does not answer: {problem} See `{cluster.engine.name} logs` of its node; "
+            "`make down` removes it, and `make up` makes it again."
         )
     return {
         "changed": bool(done),

@@ -20,8 +20,14 @@ options:
     description: Paths of archives, as C(docker save) writes them, by the reference that each one's image has.
     type: dict
     required: true
+  container_engine:
+    description: What the nodes are containers of.
+    type: str
+    choices: [docker, podman]
+    default: docker
+    version_added: 0.2.0
   commands:
-    description: Paths of the commands C(docker) and C(kind), where they are not those of E(PATH).
+    description: Paths of the commands C(docker) or C(podman), and C(kind), where they are not those of E(PATH).
     type: dict
     default: {}
 extends_documentation_fragment:
@@ -60,8 +66,9 @@ loaded:
 import os
 from typing import Any
 
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import redirected
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_images import load_archives, with_commands
-from ansible_collections.localcloud.stack.plugins.module_utils.common.environment import docker_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import DOCKER, ENGINES
 from ansible_collections.localcloud.stack.plugins.module_utils.common.module import Spec, run_module
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
@@ -69,15 +76,19 @@ SPEC = Spec(
     argument_spec={
         "cluster": {"type": "str", "required": True},
         "archives": {"type": "dict", "required": True},
+        "container_engine": {"type": "str", "choices": list(ENGINES), "default": DOCKER.name},
         "commands": {"type": "dict", "default": {}},
     },
 )
 
 
 def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    if problem := docker_problem(os.environ):
+    engine = ENGINES[params["container_engine"]]
+    if problem := redirected(engine, os.environ):
         raise ModuleError(problem)
-    loaded = load_archives(params["archives"], params["cluster"], check_mode, with_commands(params["commands"]))
+    loaded = load_archives(
+        params["archives"], params["cluster"], check_mode, with_commands(params["commands"], engine), engine
+    )
     return {"changed": bool(loaded), "loaded": loaded}
 
 

@@ -16,6 +16,8 @@ KIND_PREFIX = "kind-"
 # parts: as kind, but built without Docker and without container registries, as for the embedded node.
 WAYS = ("registry", "kind", "parts", "docker", "public")
 BY_KIND = ("kind", "parts")
+# A command that kind can use.
+ENGINES = ("docker", "podman")
 
 
 class DeliveryError(ModuleError):
@@ -33,17 +35,15 @@ def choose_delivery(wanted: str, context: str, registry: str, commands: t.Collec
     """The way of the images. Raises DeliveryError.
 
     C(wanted): auto or one of WAYS. C(registry): one that the cluster pulls from, or nothing. C(commands): which of
-    docker and kind this machine has. By itself a registry comes first, then what fits the context's name
+    docker, podman and kind this machine has. By itself a registry comes first, then what fits the context's name
     (kind names it kind-<cluster>), else the seed's public images.
     """
     way = _by_itself(context, registry, commands) if wanted == "auto" else wanted
     if way == "registry" and not registry:
         raise DeliveryError("Images are to come from a registry, but none is named. Set apps_image_registry.")
-    missing = [
-        name
-        for name in {"kind": ("kind", "docker"), "parts": ("kind", "docker"), "docker": ("docker",)}.get(way, ())
-        if name not in commands
-    ]
+    engine = next((name for name in ENGINES if name in commands), "docker")
+    needed = {**dict.fromkeys(BY_KIND, ("kind", engine)), "docker": ("docker",)}.get(way, ())
+    missing = [name for name in needed if name not in commands]
     if missing:
         raise DeliveryError(
             f"Images are to be delivered by '{way}', but {' and '.join(missing)} is not on this machine. Install it, or "
@@ -60,7 +60,7 @@ def choose_delivery(wanted: str, context: str, registry: str, commands: t.Collec
 def _by_itself(context: str, registry: str, commands: t.Collection[str]) -> str:
     if registry:
         return "registry"
-    if context.startswith(KIND_PREFIX) and {"kind", "docker"} <= set(commands):
+    if context.startswith(KIND_PREFIX) and "kind" in commands and not set(ENGINES).isdisjoint(commands):
         return "kind"
     if context in DOCKER_CONTEXTS and "docker" in commands:
         return "docker"

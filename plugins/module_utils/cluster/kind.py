@@ -22,6 +22,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.common.waiting im
 
 from ..node.host import OLD_CGROUPS
 from .docker_network import ipv4_gateway
+from .engine import DOCKER, Engine
 from .kind_failure import NodeSaid, explained
 
 with contextlib.suppress(ImportError):  # missing_packages() names what is not there
@@ -40,6 +41,8 @@ VOLUME = "/var/lib/localcloud/emulator"
 # Commands in a node: the end of what the kubelet says, and of what each pod of the control plane has said last.
 KUBELET_LOG = ("journalctl", "--unit", "kubelet", "--no-pager", "--lines", "200", "--output", "cat")
 PODS_LOG = ("sh", "-c", "tail --quiet --lines 3 /var/log/pods/kube-system_*/*/*.log")
+# In a cluster's folder.
+MEMORY = "made.json"
 # How long a node that was started may take until its API server answers.
 START_SECONDS = 180
 # From 1.35 on a kubelet does not start on cgroup v1 without it.
@@ -70,7 +73,7 @@ class Wanted:
     @property
     def memory(self) -> Path:
         """A file that says which containers were made whole, and whether kind's network was made for them."""
-        return self.folder / "made.json"
+        return self.folder / MEMORY
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,14 @@ class State(t.NamedTuple):
     nodes: list[Node]
     ours: bool
     whole: bool
+
+
+def remembered_engine(folder: Path) -> str:
+    """What the cluster in whose folder this is was made in; empty where none was. One that was made before this was remembered is in Docker."""
+    try:
+        return str(json.loads((folder / MEMORY).read_text()).get("engine", DOCKER.name))
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def configuration(wanted: Wanted, old_cgroups: bool = False) -> Json:
@@ -196,22 +207,25 @@ def ports_problem(address: str, taken: Sequence[int]) -> str:
 
 
 class Cluster:
-    """The cluster that is wanted. C(docker), C(kind): paths of these commands; C(run) runs one."""
+    """The cluster that is wanted, in C(engine). C(commands): paths of its command and of C(kind); C(run) runs one, with the engine's variables."""
 
-    def __init__(self, wanted: Wanted, run: Run, docker: str = "docker", kind: str = "kind") -> None:
+    def __init__(
+        self, wanted: Wanted, run: Run, engine: Engine = DOCKER, commands: Mapping[str, str] | None = None
+    ) -> None:
         self.wanted = wanted
         self.run = run
-        self.docker = docker
-        self.kind = kind
+        self.engine = engine
+        self.engine_command = (commands or {}).get(engine.name, engine.name)
+        self.kind = (commands or {}).get("kind", "kind")
         # Sentences about what a user should know and nothing failed of.
         self.notes: list[str] = []
 
     def state(self) -> State:
         """What there is of it. Raises KindError where Docker does not answer."""
         names = self._do(
-            self.docker, "ps", "--all", "--filter", f"label={LABEL}={self.wanted.name}", "--format", "{{.ID}}"
+            self.engine_command, "ps", "--all", "--filter", f"label={LABEL}={self.wanted.name}", "--format", "{{.ID}}"
         ).split()
-        nodes = nodes_of(self._do(self.docker, "inspect", *names)) if names else []
+        nodes = nodes_of(self._do(self.engine_command, "inspect", *names)) if names else []
         return evaluated(self.wanted.name, nodes, self._memory())
 
     def present(self, answers: Callable[[], str | None], check_mode: bool) -> list[str]:
@@ -250,7 +264,7 @@ class Cluster:
             self._remove_network()
         if memory.get("image"):
             # Docker refuses it where another cluster's nodes have it.
-            self.run([self.docker, "image", "rm", memory["image"]])
+            self.run([self.engine_command, "image", "rm", memory["image"]])
         self.wanted.memory.unlink(missing_ok=True)
         for path in (
             self.wanted.folder / "cluster.yml",
@@ -263,7 +277,7 @@ class Cluster:
 
     def gateway(self) -> str:
         """This machine's own address in the nodes' network; empty where that is not there."""
-        status, out, _err = self.run([self.docker, "network", "inspect", NETWORK])
+        status, out, _err = self.run([self.engine_command, "network", "inspect", NETWORK])
         return ipv4_gateway(out) if status == 0 else ""
 
     def ports(self) -> list[int]:
@@ -283,7 +297,7 @@ class Cluster:
 
     def _start(self, stopped: list[str], answers: Callable[[], str | None], check_mode: bool) -> list[str]:
         if not check_mode:
-            self._do(self.docker, "start", *stopped)
+            self._do(self.engine_command, "start", *stopped)
             self._write_kubeconfig()
             wait_for(
                 f"the API server of the kind cluster {self.wanted.name}, which was stopped", answers, START_SECONDS, 0.5
@@ -291,13 +305,15 @@ class Cluster:
         return [f"started {name}" for name in stopped]
 
     def _create(self) -> None:
-        network = self.run([self.docker, "network", "inspect", NETWORK])[0] != 0
+        network = self.run([self.engine_command, "network", "inspect", NETWORK])[0] != 0
         self.wanted.folder.mkdir(parents=True, exist_ok=True)
         # Before anything is made, so that an interrupted run's cluster is found and removed.
         loaded = self.wanted.image if self.wanted.image_archive else ""
-        self._remember({"network": network or self._memory().get("network", False), "image": loaded})
+        network = network or self._memory().get("network", False)
+        self._remember({"network": network, "image": loaded, "engine": self.engine.name})
         config = self.wanted.folder / "cluster.yml"
-        old_cgroups = self._do(self.docker, "info", "--format", "{{.CgroupVersion}}").strip() == "1"
+        said = self._do(self.engine_command, "info", "--format", self.engine.info_format)
+        old_cgroups = self.engine.has_old_cgroups(said)
         if old_cgroups:
             self.notes.append(OLD_CGROUPS)
         config.write_text(yaml.safe_dump(configuration(self.wanted, old_cgroups), sort_keys=False))
@@ -307,7 +323,7 @@ class Cluster:
         self._run_kind(config)
         nodes = {node.name: node.identifier for node in self.state().nodes}
         for name in nodes:
-            self._do(self.docker, "exec", name, "mkdir", "--parents", VOLUME)
+            self._do(self.engine_command, "exec", name, "mkdir", "--parents", VOLUME)
         self._remember({**self._memory(), "nodes": nodes})
 
     def _run_kind(self, config: Path) -> None:
@@ -328,14 +344,16 @@ class Cluster:
 
     def _said_by(self, node: Node) -> NodeSaid:
         """The end of what a node has said, as far as it still answers."""
-        kubelet, pods = (self.run([self.docker, "exec", node.name, *words])[1] for words in (KUBELET_LOG, PODS_LOG))
-        _status, out, err = self.run([self.docker, "logs", "--tail", "20", node.name])
+        kubelet, pods = (
+            self.run([self.engine_command, "exec", node.name, *words])[1] for words in (KUBELET_LOG, PODS_LOG)
+        )
+        _status, out, err = self.run([self.engine_command, "logs", "--tail", "20", node.name])
         return NodeSaid(kubelet, pods, out + err)
 
     def _load_image(self) -> None:
         archive = self.wanted.image_archive
-        if archive and self.run([self.docker, "image", "inspect", self.wanted.image])[0]:
-            self._do(self.docker, "load", "--quiet", "--input", str(archive))
+        if archive and self.run([self.engine_command, "image", "inspect", self.wanted.image])[0]:
+            self._do(self.engine_command, "load", "--quiet", "--input", str(archive))
 
     def _write_kubeconfig(self) -> None:
         self._do(
@@ -345,12 +363,17 @@ class Cluster:
     def _remove(self, nodes: Sequence[Node]) -> None:
         """As `kind delete cluster` does it; kind itself need not be there."""
         if nodes:
-            self._do(self.docker, "rm", "--force", "--volumes", *(node.identifier for node in nodes))
+            self._do(self.engine_command, "rm", "--force", "--volumes", *(node.identifier for node in nodes))
+        for node in nodes if self.engine.keeps_volumes else ():
+            # By a label that is the node's name.
+            left = self._do(self.engine_command, "volume", "ls", "--quiet", "--filter", f"label={node.name}").split()
+            if left:
+                self._do(self.engine_command, "volume", "rm", "--force", *left)
 
     def _remove_network(self) -> None:
-        others = self._do(self.docker, "ps", "--all", "--quiet", "--filter", f"network={NETWORK}").split()
-        if not others and self.run([self.docker, "network", "inspect", NETWORK])[0] == 0:
-            self._do(self.docker, "network", "rm", NETWORK)
+        others = self._do(self.engine_command, "ps", "--all", "--quiet", "--filter", f"network={NETWORK}").split()
+        if not others and self.run([self.engine_command, "network", "inspect", NETWORK])[0] == 0:
+            self._do(self.engine_command, "network", "rm", NETWORK)
 
     def _memory(self) -> Json:
         try:

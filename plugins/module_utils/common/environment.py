@@ -139,6 +139,19 @@ def docker_problem(environ: Environment) -> str | None:
     )
 
 
+def podman_problem(environ: Environment) -> str | None:
+    """Why Podman may not be used: a variable leads its client to another machine, or to what may be one."""
+    host = environ.get("CONTAINER_HOST") or ""
+    connection = environ.get("CONTAINER_CONNECTION") or ""
+    chosen = f"CONTAINER_HOST={host}" if host else f"CONTAINER_CONNECTION={connection}" if connection else None
+    if chosen is None or host.startswith("unix://"):
+        return None
+    return (
+        f"Podman is needed here, but {chosen} leads it elsewhere, perhaps to another machine's. Unset that, choose the connection with "
+        "`podman system connection default`, or deliver images without Podman (a registry with skopeo), then run again."
+    )
+
+
 def own_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """The networks that this machine has an address in."""
     if psutil is None:

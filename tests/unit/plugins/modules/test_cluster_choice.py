@@ -56,6 +56,13 @@ def test_docker_is_this_machines_where_it_is_needed(choose, monkeypatch):
     assert choose({"gitVersion": "v1.34.2"}, "docker")["image_delivery"]["way"] == "docker"
 
 
+def test_podman_in_place_of_docker(choose, monkeypatch):
+    monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}" if name in ("podman", "kind") else None)
+    assert choose({"gitVersion": "v1.34.2"})["container_engine"] == "podman"
+    monkeypatch.setattr(module.shutil, "which", lambda name: None)
+    assert choose({"gitVersion": "v1.34.2"})["container_engine"] == "docker"
+
+
 def test_its_version(choose):
     result = choose({"gitVersion": "v1.34.2"})
     assert (result["changed"], result["kind"], result["context"]) == (False, "existing", "mine")

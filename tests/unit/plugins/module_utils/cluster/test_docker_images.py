@@ -14,6 +14,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker_im
     load_archives,
     with_commands,
 )
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import DOCKER, PODMAN, Engine
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.images_declared import declared_images
 from ansible_collections.localcloud.stack.plugins.module_utils.images.sources import ImageError
 
@@ -47,7 +48,14 @@ class Docker:
                 return 0, "Loaded image: saved:1", ""
             case ["tag", _, tag]:
                 self.store.add(tag)
-            case ["image", "save", "--output", _, *names]:
+            case ["image", "save", "--output", _, *names] | [
+                "image",
+                "save",
+                "--multi-image-archive",
+                "--output",
+                _,
+                *names,
+            ]:
                 self.saved = names
             case ["get", "nodes", *_]:
                 return 0, "\n".join(self.nodes), ""
@@ -180,3 +188,22 @@ def test_how_images_get_into_a_cluster() -> None:
     assert "no Dockerfile for Docker" in kind["problems"][0]
     registry = image_plan(images, "registry", str(PROJECT))
     assert (list(registry["delivered"]), registry["published"], registry["problems"]) == (["a", "b", "c", "d"], {}, [])
+
+
+def test_podman_takes_the_place_of_docker() -> None:
+    """Several images in one archive it writes only if it is asked to."""
+    docker = Docker()
+    images = declared_images({"db": {"pull": "redis:7"}, "web": {"pull": "nginx:1"}})
+    found = bring(images, PROJECT, {}, "kind", False, docker.run, PODMAN)
+    assert found.loaded == ["db", "web"]
+    assert {command[0] for command in docker.commands} == {"podman", "kind"}
+    (save,) = (command for command in docker.commands if "save" in command)
+    assert save[:4] == ["podman", "image", "save", "--multi-image-archive"]
+    assert load_archives({}, "kind", False, docker.run, PODMAN) == []
+
+
+@pytest.mark.parametrize("engine", [DOCKER, PODMAN])
+def test_kind_is_told_what_to_use(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "nerdctl")
+    _status, out, _err = with_commands({}, engine)(["sh", "-c", "echo $KIND_EXPERIMENTAL_PROVIDER"], {})
+    assert out == f"{engine.name}\n"

@@ -31,6 +31,15 @@ def test_it_is_the_one_of_ipv4_wherever_it_stands(entries: Any, gateway: str) ->
     assert ipv4_gateway(json.dumps([{"Name": "kind", "IPAM": {"Config": entries}}])) == gateway
 
 
+def test_podman_s() -> None:
+    """As Podman 4.3 describes a network that kind has made."""
+    subnets = [
+        {"subnet": "fc00:f853:ccd:e793::/64", "gateway": "fc00:f853:ccd:e793::1"},
+        {"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"},
+    ]
+    assert ipv4_gateway(json.dumps([{"name": "kind", "driver": "bridge", "subnets": subnets}])) == "10.89.0.1"
+
+
 @pytest.mark.parametrize("printed", ["", "[]", "Error: no such network: kind", '[{"IPAM": null}]', '["kind"]', "7"])
 def test_what_says_none_gives_none(printed: str) -> None:
     assert ipv4_gateway(printed) == ""

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.engine import PODMAN
 from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind import (
     Cluster,
     KindError,
     Wanted,
     configuration,
     configuration_problem,
+    remembered_engine,
     taken_ports,
 )
 
@@ -34,6 +36,10 @@ class Docker:
         self.killed: str | None = None
         self.others: list[str] = []
         self.cgroups = "2"
+        self.volumes: set[str] = set()
+        self.kubelet = ""
+        # Of a node that kind makes, and that does not start.
+        self.broken: str | None = None
 
     def add(self, mount: str, ports: dict[str, Any] | None = None) -> None:
         name = f"{NAME}-control-plane"
@@ -51,8 +57,16 @@ class Docker:
         if self.fails and self.fails in line:
             return 1, "", "ERROR: failed to create cluster: port is already allocated\n\nStack Trace: \n"
         match command[1:]:
-            case ["info", "--format", "{{.CgroupVersion}}"]:
-                return 0, f"{self.cgroups}\n", ""
+            case ["info", "--format", "{{json .}}"]:
+                return 0, json.dumps({"CgroupVersion": self.cgroups}), ""
+            case ["info", "--format", "json"]:
+                return 0, json.dumps({"host": {"cgroupVersion": f"v{self.cgroups}"}}, indent=2), ""
+            case ["volume", "ls", *_]:
+                return 0, "\n".join(self.volumes), ""
+            case ["volume", "rm", "--force", *names]:
+                self.volumes -= set(names)
+            case ["exec", _, "journalctl", *_]:
+                return 0, self.kubelet, ""
             case ["ps", "--all", "--quiet", *_]:
                 return 0, "\n".join([*self.others, *self.nodes]), ""
             case ["ps", *_]:
@@ -88,6 +102,9 @@ class Docker:
                 )
                 if self.killed:
                     raise KeyboardInterrupt
+                self.volumes.add("0a1b")
+                if self.broken:
+                    return 1, "", self.broken
                 Path(kubeconfig).write_text("made")
             case ["export", "kubeconfig", "--name", _, "--kubeconfig", kubeconfig]:
                 Path(kubeconfig).write_text("written")
@@ -245,6 +262,52 @@ def test_a_failure_of_kind_is_told(docker: Docker, cluster: Cluster) -> None:
     docker.fails = "create cluster"
     with pytest.raises(KindError, match="A port that the cluster is to serve is taken. End what listens there"):
         cluster.present(answers, False)
+
+
+def test_why_a_node_does_not_start_is_told_and_it_is_removed(docker: Docker, cluster: Cluster) -> None:
+    docker.broken = (
+        "ERROR: failed to create cluster: failed to init node with kubeadm\n\nCommand Output: [init] …\n"
+        "error: failed while waiting for the kubelet to start: context deadline exceeded\n"
+    )
+    docker.kubelet = (
+        'E1201 02:36:11.885377   29916 run.go:72] "command failed" err="failed to load kubelet config file: bad"\n'
+    )
+    with pytest.raises(KindError, match="The kubelet does not take its configuration.*kubelet: .command failed. err="):
+        cluster.present(answers, False)
+    assert not docker.nodes
+    docker.broken = None
+    assert cluster.present(answers, False) == ["made"]
+
+
+def test_a_failed_node_of_another_owner_stays(
+    docker: Docker, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was made in the same moment."""
+    docker.broken = "ERROR: failed to create cluster: node(s) already exist for a cluster with the name"
+    monkeypatch.setattr(docker, "add", lambda *_: Docker.add(docker, "/var"))
+    with pytest.raises(KindError, match="already exist"):
+        cluster.present(answers, False)
+    assert docker.nodes
+
+
+def test_in_podman(docker: Docker, cluster: Cluster, tmp_path: Path) -> None:
+    """Its volume is removed by name, and what it is in is remembered."""
+    assert remembered_engine(tmp_path / "kind") == ""
+    podman = Cluster(cluster.wanted, docker.run, PODMAN, {"podman": "/opt/podman"})
+    docker.cgroups = "1"
+    assert podman.present(answers, False) == ["made"]
+    assert remembered_engine(tmp_path / "kind") == "podman"
+    assert {command[0] for command in docker.commands} == {"/opt/podman", "kind"}
+    assert podman.notes and docker.volumes
+    podman.absent(False)
+    assert not docker.nodes and not docker.volumes and not list(tmp_path.iterdir())
+
+
+def test_a_cluster_of_before_is_in_docker(tmp_path: Path) -> None:
+    (tmp_path / "made.json").write_text('{"network": true}')
+    assert remembered_engine(tmp_path) == "docker"
+    (tmp_path / "made.json").write_text('{"netw')
+    assert remembered_engine(tmp_path) == ""
 
 
 def test_the_configuration_has_what_is_given_besides(tmp_path: Path) -> None:
