@@ -55,7 +55,8 @@ class Bundle(NamedTuple):
 class Machine:
     """What there is. Sizes in bytes; None is what is unknown.
 
-    `docker`: why it can't be used, empty if it answers, None if it is not installed. `registries`: for each kind whether it answers.
+    `docker`: why it can't be used, empty if it answers, None if it is not installed; `engine`: whether that is Docker, or Podman in place of it.
+    `registries`: for each kind whether it answers.
     `bundles`: each archive that lies here. `unbuilt`: how many parts of the node are still to be built.
     `last`: the kind of the checkout's own cluster, empty if it has none.
     """
@@ -74,6 +75,7 @@ class Machine:
     apt: bool = False
     missing_packages: Sequence[str] = ()
     docker: str | None = None
+    engine: str = "Docker"
     contexts: Sequence[str] = ()
     context: str | None = None
     allowed: Sequence[str] = ()
@@ -148,11 +150,11 @@ def from_bundle(machine: Machine, refused: str) -> Way:
 
 
 def in_docker(machine: Machine) -> Way:
-    """A kind cluster. Its images and Docker's data are not in the cache, so the room for these is not looked at."""
+    """A kind cluster. Its images and the engine's data are not in the cache, so the room for these is not looked at."""
     problem = no_docker(machine)
-    note = "images are built by Docker and pulled from public registries"
+    note = f"images are built by {machine.engine} and pulled from public registries"
     return Way(
-        "a kind cluster in Docker",
+        f"a kind cluster in {machine.engine}",
         "kind",
         *IN_DOCKER,
         "make up",
@@ -242,7 +244,7 @@ def report(machine: Machine, ways: Sequence[Way], choice: tuple[str, str]) -> It
 def tools(machine: Machine) -> tuple[list[str], list[str]]:
     """What is there of what a way may need, and what is not."""
     go = f"Go {'.'.join(map(str, machine.go))}" if machine.go else "Go"
-    docker = "Docker" if not machine.docker else "Docker, which can't be used"
+    docker = machine.engine if not machine.docker else f"{machine.engine}, which can't be used"
     found = {
         f"Python {machine.python}": True,
         go: machine.go is not None,
@@ -264,7 +266,7 @@ def read(project: Path = PROJECT) -> Machine:
     nearest = next(path for path in (cache, *cache.parents) if path.is_dir())
     contexts, context = kubeconfig()
     with ThreadPoolExecutor(4) as pool:
-        docker = pool.submit(docker_problem)
+        docker = pool.submit(engine_problem)
         answers = {
             "Go modules": pool.submit(lambda: reachable(module_proxy())),
             "PyPI": pool.submit(lambda: reachable(package_index(), "/pip/")),
@@ -274,7 +276,7 @@ def read(project: Path = PROJECT) -> Machine:
             platform.system(), bundle_archive.ARCHITECTURES.get(platform.machine(), platform.machine()), os.geteuid() == 0,
             os.cpu_count() or 1, memory(), str(cache), shutil.disk_usage(nearest).free, platform.python_version(),
             find_spec("ensurepip") is not None, cgroups(), go_version(), shutil.which("apt-get") is not None, missing_packages(project),
-            docker.result(), contexts, context, allowed_contexts(project),
+            *docker.result(), contexts, context, allowed_contexts(project),
             {name: shutil.which(name) is not None for name in ("kubectl", "helm", "kind")},
             {name: answer.result() for name, answer in answers.items()}, bundles(project), unbuilt.result(), own_cluster(project),
         )  # fmt: skip
@@ -339,12 +341,12 @@ def own_cluster(project: Path) -> str:
     return ""
 
 
-def docker_problem() -> str | None:
-    """Why Docker can't be used; empty if it answers, None if it is not installed."""
+def engine_problem() -> tuple[str | None, str]:
+    """Why Docker can't be used, or Podman in place of it; empty if it answers, None if neither is installed. Which of them it is."""
     from ansible_collections.localcloud.stack.plugins.module_utils.cluster import docker
 
-    state = docker.look(shutil.which("docker"), outputs, os.environ)
-    return (state.problem or "") if state.there else None
+    state = docker.find(shutil.which, outputs, os.environ)
+    return (state.problem or "") if state.there else None, state.engine.title
 
 
 def kubeconfig() -> tuple[list[str], str | None]:
@@ -479,7 +481,7 @@ def choose(machine: Machine, mode: str = "auto") -> tuple[str, str]:
         return kind, "this checkout has it already"
     return (
         kind,
-        "Docker answers"
+        f"{machine.engine} answers"
         if kind == "kind"
         else "there is no Docker that answers, and no kubeconfig with another current context",
     )

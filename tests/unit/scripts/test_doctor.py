@@ -138,6 +138,12 @@ def test_docker_that_can_not_be_used_is_told() -> None:
     assert "Not there: Docker" in said_of(BARE)[1]
 
 
+def test_podman_in_place_of_docker_is_named() -> None:
+    text = said_of(replace(MAC, docker="", engine="Podman"))[1]
+    assert "yes a kind cluster in Podman" in text
+    assert "`make up` takes a kind cluster in Podman, as Podman answers." in text
+
+
 def test_docker_gets_a_kind_cluster() -> None:
     code, text = said_of(replace(MAC, docker=""))
     assert code == 0
@@ -166,16 +172,17 @@ def test_docker_gets_a_kind_cluster() -> None:
     ],
 )
 def test_what_docker_says(monkeypatch: pytest.MonkeyPatch, code: int, text: str, problem: str) -> None:
-    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/bin/docker" if name == "docker" else None)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(doctor, "outputs", lambda command: (code, "" if code else text, text if code else ""))
-    found = doctor.docker_problem()
+    found, engine = doctor.engine_problem()
+    assert engine == "Docker"
     assert found == problem if not problem else str(found).startswith(problem)
 
 
 def test_a_docker_that_is_not_there_or_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
-    assert doctor.docker_problem() is None
+    assert doctor.engine_problem() == (None, "Docker")
     monkeypatch.setattr(doctor, "COMMAND_SECONDS", 0.1)
     assert doctor.outputs(["sleep", "5"]) == (1, "", "no answer within 0.1 s")
 
