@@ -208,8 +208,8 @@ collection: setup-test ## what others get: documentation, the artifact on each a
 # What a test that failed has printed, as lines of text instead of one of JSON, not wrapped at 80 columns.
 LEGIBLE = ANSIBLE_CALLBACK_RESULT_FORMAT=yaml COLUMNS=160
 
-# What a scenario runs in: of kind, beside a Docker daemon of its own.
-WITHIN_kind := python tests/in_docker/run.py
+# What a scenario runs in: of kind, beside a Docker daemon of its own, or with PODMAN=1 in Podman.
+WITHIN_kind := python tests/in_docker/run.py $(if $(PODMAN),--podman)
 molecule-%: setup-test
 	$(LEGIBLE) $(WITHIN_$*) molecule test --scenario-name $*
 

@@ -6,16 +6,22 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import urllib.request
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
-from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import info_problem
+import pytest
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.docker import find, info_problem
+from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind import Cluster, KindError, Wanted
+from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
 
 from tests.integration.playbook_output import changed_tasks
 from tests.integration.test_ingress import by_name
 from tests.integration.test_stack import NAME
 
+PROJECT = Path(__file__).resolve().parents[2]
 # As molecule/kind/converge.yml has them.
 SETTINGS: dict[str, Any] = {
     "localstack_service_engine": "ministack",
@@ -77,6 +83,8 @@ def test_the_node_has_each_image_once(stack: Any) -> None:
 
 def test_docker_that_a_user_may_not_use_is_told() -> None:
     """By its real message."""
+    if docker("--version").startswith("podman"):
+        pytest.skip("Podman needs no rights, as it has no daemon")
     program = shutil.which("docker")
     command = [
         "setpriv",
@@ -92,6 +100,49 @@ def test_docker_that_a_user_may_not_use_is_told() -> None:
         command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": "/nonexistent"}
     )
     assert "this user may not use it" in str(info_problem(done.returncode, done.stdout, done.stderr))
+
+
+BAD_SUBNET = ["kind: ClusterConfiguration\nnetworking: {serviceSubnet: nonsense}\n"]
+BAD_EVICTION = [
+    "kind: InitConfiguration\ntimeouts: {kubeletHealthCheck: 8s}\n",
+    "kind: KubeletConfiguration\nevictionHard: {memory.available: nonsense}\n",
+]
+
+
+def part(name: str, file: str) -> Path:
+    command = [sys.executable, PROJECT / "scripts/part.py", name, file]
+    return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+@pytest.mark.parametrize(
+    ("patches", "told"),
+    [
+        (
+            BAD_SUBNET,
+            "kubeadm does not take its configuration.*kubeadm: networking.serviceSubnet: Invalid value: .nonsense",
+        ),
+        (BAD_EVICTION, "The kubelet does not take its configuration.*kubelet: .*nonsense"),
+    ],
+)
+def test_why_a_cluster_can_not_be_made(patches: list[str], told: str, tmp_path: Path) -> None:
+    """By what kubeadm and the kubelet really say; nothing of it is left."""
+    image = part("kind-node", "image")
+    engine = find(shutil.which, run_command, os.environ).engine
+    wanted = Wanted(
+        "localcloud-broken", tmp_path / "kind", tmp_path / "kubeconfig", image=image.read_text().strip(),
+        image_archive=image.with_name("image.tar"), extra={"kubeadmConfigPatches": patches},
+    )  # fmt: skip
+    cluster = Cluster(
+        wanted,
+        lambda command: run_command(command, environ_update=engine.variables, timeout=300),
+        engine,
+        {"kind": str(part("kind", "kind"))},
+    )
+    with pytest.raises(KindError, match=told):
+        cluster.present(lambda: None, False)
+    assert cluster.state().nodes == []
+    assert cluster.absent(False)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_stopped_node_is_started_again_with_its_data(stack: Any, playbook: Any) -> None:
