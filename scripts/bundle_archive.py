@@ -203,9 +203,9 @@ def problems(manifest: Manifest, requirements: Mapping[str, str]) -> list[str]:
         )
     elif other := [name for name, digest in requirements.items() if manifest.requirements.get(name) != digest]:
         found.append(other_pins(manifest, [f"requirements ({name})" for name in other]))
-    if manifest.settings.get("cluster_mode") == "kind" and shutil.which("docker") is None:
+    if manifest.settings.get("cluster_mode") == "kind" and not any(map(shutil.which, ("docker", "podman"))):
         found.append(
-            "It is for a kind cluster, and Docker is not on this machine. Install it, or take a bundle of the embedded node."
+            "It is for a kind cluster, and neither Docker nor Podman is on this machine. Install one, or take a bundle of the embedded node."
         )
     return found
 

@@ -117,7 +117,7 @@ def test_one_of_a_kind_cluster_is_refused_without_docker(archive: Path, monkeypa
     of_kind = replace(manifest, settings={"cluster_mode": "kind"})
     monkeypatch.setenv("PATH", "/nonexistent")
     assert bundle_archive.problems(manifest, RUNTIME) == []
-    assert "Docker is not on this machine" in " ".join(bundle_archive.problems(of_kind, RUNTIME))
+    assert "neither Docker nor Podman is on this machine" in " ".join(bundle_archive.problems(of_kind, RUNTIME))
 
 
 def test_all_that_was_packed_is_there(archive: Path, cache: Path, project: Path) -> None:
