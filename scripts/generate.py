@@ -481,6 +481,7 @@ WHOLE_FILES: dict[Path, Callable[[], str]] = {
     Path("docs/blueprint.schema.json"): blueprint_schema,
     Path("docs/report.schema.json"): report_schema,
 }
+MEASURED = PROJECT / "docs/first_run.json"
 # Who has what, what `make up` does for them, and the ways of docs/first_run.json that say what it takes.
 FIRST_RUN = (
     (
@@ -508,7 +509,7 @@ FIRST_RUN = (
 
 def first_run_rows() -> list[str]:
     """README's first table, with what benchmarks/first_run.py has measured."""
-    known = json.loads((PROJECT / "docs/first_run.json").read_text())
+    known = json.loads(MEASURED.read_text())
     rows = ["| you have | `make up` | to the verified event, on the disk (MiniStack) |", "|---|---|---|"]
     for have, does, ways in FIRST_RUN:
         figures = [f"{first_run_figures(known[way])} {when}" for way, when in ways.items() if way in known]
