@@ -340,7 +340,7 @@ class Cluster:
         told = self._said_by(state.nodes[0]) if state.ours else NodeSaid()
         with contextlib.suppress(KindError):  # the next run removes what is left
             self._remove(state.nodes if state.ours else [])
-        raise KindError(explained(command, err or out, told))
+        raise KindError(explained(command, err or out, told, self.engine.name))
 
     def _said_by(self, node: Node) -> NodeSaid:
         """The end of what a node has said, as far as it still answers."""
@@ -387,5 +387,5 @@ class Cluster:
     def _do(self, *command: str) -> str:
         status, out, err = self.run(list(command))
         if status:
-            raise KindError(explained(command, err or out))
+            raise KindError(explained(command, err or out, engine=self.engine.name))
         return out

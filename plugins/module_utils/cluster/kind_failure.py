@@ -32,7 +32,7 @@ CAUSES = (
     ("too many open files", "The machine's limits of inotify are too low for kind.", "Raise fs.inotify.max_user_watches and max_user_instances"),
     ("permission denied while trying to connect", "Docker denies access to this user.", "Add the user to the group docker and log in again"),
     # What a node says.
-    ("cgroup v1", "The kubelet does not run on cgroup v1 as it is set.", f"Leave failCgroupV1 out of {PATCHES}, or give the machine cgroup v2"),
+    ("not run on a host using cgroup v1", "The kubelet is set not to run on cgroup v1.", f"Leave failCgroupV1 out of {PATCHES}, or take cgroup v2"),
     ("cgroup subsystem not mounted", "The machine lacks a control group that the kubelet needs.", "Enable it (often: the kernel's cgroup_enable=memory)"),
     ("/dev/kmsg", "The kubelet may not read the kernel's log, as in some containers and with a rootless engine.", "Use an engine that runs as root"),
     ("kubelet config", "The kubelet does not take its configuration.", f"Correct what is of KubeletConfiguration in {PATCHES}"),
@@ -57,17 +57,17 @@ class NodeSaid(t.NamedTuple):
     container: str = ""
 
 
-def explained(command: Sequence[str], said: str, node: NodeSaid | None = None) -> str:
+def explained(command: Sequence[str], said: str, node: NodeSaid | None = None, engine: str = "docker") -> str:
     """One message for a failed command: cause, next step and the end of what it says, and of a node what its parts say."""
     told = {name: text for name, text in _told(said, node or NodeSaid()).items() if text}
-    name = " ".join([Path(command[0]).name, *command[1:3]])
-    # What is nearest to the cause comes last.
-    for text in reversed(told.values()):
-        for sign, cause, step in CAUSES:
-            if sign in text.lower():
-                return f"`{name} …` failed: {cause} {step}, then run again. ({_ends(told)})"
-    ends = _ends(told) or "it does not say why"
-    return f"`{name} …` failed: {ends}. Run again; if it fails again, see what `docker ps --all` and `docker info` say."
+    name, ends = " ".join([Path(command[0]).name, *command[1:3]]), _ends(told)
+    everything = "\n".join(told.values()).lower()
+    # A cause that several things have comes after those that say more.
+    for sign, cause, step in CAUSES:
+        if sign in everything:
+            return f"`{name} …` failed: {cause} {step}, then run again. ({ends})"
+    advice = f"see what `{engine} ps --all` and `{engine} info` say"
+    return f"`{name} …` failed: {ends or 'it does not say why'}. Run again; if it fails again, {advice}."
 
 
 def kubeadm_reasons(said: str) -> list[str]:
@@ -90,18 +90,27 @@ def failures(log: str) -> list[str]:
 
 
 def _told(said: str, node: NodeSaid) -> dict[str, str]:
-    """What each of them says, from the outcome to the cause."""
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    # kind's stack trace tells nothing that the line before does not.
-    own = [line for line in lines if line.startswith("ERROR")] or lines[-3:]
+    """What each of them says that tells of the cause, from the outcome on."""
     kubeadm = kubeadm_reasons(said)
-    told = {"": " ".join(own[-3:]), "kubeadm": "; ".join(kubeadm[:2])}
     if kubeadm and not _waited(kubeadm):
-        return told
+        return {"kubeadm": "; ".join(kubeadm[:2])}
+    told = {"kubeadm": "; ".join(kubeadm[:2])} if kubeadm else _told_by_kind(said)
     if node.kubelet:
-        pods, kubelet = failures(node.pods), failures(node.kubelet)
-        return {**told, "kubelet": "; ".join(kubelet[-2:]), "control plane": "; ".join(pods[-2:])}
-    return {**told, "node": "; ".join(failures(node.container)[-3:])}
+        told |= {
+            "kubelet": "; ".join(failures(node.kubelet)[-2:]),
+            "control plane": "; ".join(failures(node.pods)[-2:]),
+        }
+    return told if node.kubelet else {**told, "node": "; ".join(failures(node.container)[-3:])}
+
+
+def _told_by_kind(said: str) -> dict[str, str]:
+    """Its errors, or the end of what a command says, and the end of what a command said that it has run."""
+    own, _mark, output = said.partition("Command Output:")
+    # kind's stack trace tells nothing that the line before does not.
+    output = output.partition("Stack Trace:")[0]
+    lines = [line.strip() for line in own.partition("Stack Trace:")[0].splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines
+    return {"": " ".join(errors[-3:]), "output": "; ".join(failures(output)[-2:])}
 
 
 def _waited(kubeadm: Sequence[str]) -> bool:

@@ -54,6 +54,26 @@ def test_kubeadm_s_own_reason() -> None:
     assert f"kubeadm: {SUBNET}" in message and "no space" not in message and "\n" not in message
 
 
+def test_what_a_command_of_kind_s_says() -> None:
+    said = (
+        'ERROR: failed to create cluster: command "docker run …" failed with error: exit status 125\n\n'
+        "Command Output: 0a1b\ndocker: Error response from daemon: … Bind for 127.0.0.1:80 failed: port is already allocated.\n"
+    )
+    message = explained(CREATE, said)
+    assert "A port that the cluster is to serve is taken. End what" in message and "127.0.0.1:80" in message
+
+
+def test_a_node_whose_systemd_does_not_start() -> None:
+    said = (
+        'ERROR: failed to create cluster: could not find a log line that matches "Reached target .*Multi-User System.*"'
+    )
+    message = explained(
+        CREATE, said, NodeSaid(container="Failed to create control group inotify object: Too many open files\n")
+    )
+    assert "limits of inotify are too low for kind. Raise fs.inotify" in message
+    assert "The node's systemd does not start" in explained(CREATE, said)
+
+
 def test_the_root_of_a_chain_of_errors_comes_first() -> None:
     said = f'{KIND}error: unknown field "nosuch"\n{STACK}error execution phase preflight\n{STACK}'
     assert kubeadm_reasons(said) == ['unknown field "nosuch"', "error execution phase preflight"]
