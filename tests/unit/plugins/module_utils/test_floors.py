@@ -14,7 +14,16 @@ PREFIX = "ansible_collections.localcloud.stack.plugins.module_utils."
 # From the lowest to the highest. Whoever moves a file names it here.
 FLOORS = (
     ("common.*",),
-    ("aws.*", "k8s.*", "images.*", "toolchain.*", "node.*", "cluster.images_declared", "cluster.docker_images"),
+    (
+        "aws.*",
+        "k8s.*",
+        "images.*",
+        "toolchain.*",
+        "node.*",
+        "cluster.engine",
+        "cluster.images_declared",
+        "cluster.docker_images",
+    ),
     ("emulators.engine", "emulators.endpoint", "emulators.fault_proxy"),
     ("emulators.engines.*",),
     ("emulators.engines",),
