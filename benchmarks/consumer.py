@@ -35,11 +35,11 @@ CONSUMER = [sys.executable, "-m", "localcloud_consumer"]
 MARGIN = 0.1
 CONSUMERS = 3
 # Enough for a second at the rate that the engine has.
-EVENTS, EVENTS_OF = 3000, {"localstack": 1000}
+EVENTS, EVENTS_OF = 3000, {"localstack": 1500}
 BLOCK, BLOCK_OF = 500, {"localstack": 100}
 BLOCK_PAIRS = 11
-# How long events come at the tenth of the rate, in seconds.
-STEADY_SECONDS = 10
+# How long events come at the tenth of the rate, in seconds, and how often.
+STEADY_SECONDS, STEADY_RUNS = 10, 3
 # What is wanted: ratios at least, milliseconds at most.
 WANTED = {"three_to_one": 1.3, "publish_to_bare": 0.9, "p95_ms": 150}
 
@@ -176,7 +176,7 @@ def measure(bench: Bench, engine: str, pairs: int, events: int) -> dict[str, Any
     load = round(os.getloadavg()[0], 1)
     rates = move(bench, pairs, events)
     tenth = max(1, round(statistics.median(rates["one"]) / 10))
-    runs = [bench.seconds_to_table(tenth) for _ in range(pairs)]
+    runs = [bench.seconds_to_table(tenth) for _ in range(STEADY_RUNS)]
     published = bench.published(BLOCK_PAIRS, BLOCK_OF.get(engine, BLOCK))
     to_table = {f"p{share}_ms": [round(percentile(run, share) * 1000) for run in runs] for share in (50, 95, 99)}
     return {
@@ -240,7 +240,7 @@ def stack() -> tuple[str, str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pairs", type=int, nargs="?", default=3)
+    parser.add_argument("pairs", type=int, nargs="?", default=5)
     parser.add_argument("--events", type=int, help="3000, or what is set for the engine")
     parser.add_argument("--concurrency", type=int, default=3)
     given = parser.parse_args()
