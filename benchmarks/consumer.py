@@ -194,8 +194,8 @@ def measure(bench: Bench, engine: str, pairs: int, events: int) -> dict[str, Any
 
 
 def machine() -> str:
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{psutil.cpu_count()} cores, {memory:.0f} GiB, {platform.freedesktop_os_release()['PRETTY_NAME']}"
+    memory = psutil.virtual_memory().total // 2**30
+    return f"{psutil.cpu_count()} cores, {memory} GiB, {platform.freedesktop_os_release()['PRETTY_NAME']}"
 
 
 def write(engine: str, found: dict[str, Any]) -> None:
