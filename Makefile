@@ -256,7 +256,7 @@ bench: setup-test ## declared resources beside kubectl apply, a re-run beside a 
 bench-engines: setup-test ## start time, memory and events per second of each engine (10 min)
 	python benchmarks/engines.py
 
-bench-consumer: setup-test ## events per second of the consumer beside a bare loop of boto3, by the running stack's emulator (2 min)
+bench-consumer: setup-test ## events per second of consumers and producer beside bare loops of boto3, and an event's time, by the running stack's emulator (2 to 5 min)
 	python benchmarks/consumer.py
 
 bench-first-run: setup-test ## what a first run takes on each way to a cluster, for README (15 min)
