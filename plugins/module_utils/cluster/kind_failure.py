@@ -40,6 +40,7 @@ CAUSES = (
     ("error unmarshaling", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
     ("unknown field", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
     ("invalid value", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
+    ("failed to run kubelet", "The kubelet ends as soon as it starts.", f"Correct what is of KubeletConfiguration in {PATCHES}, or what it names"),
     ("could not find a log line", "The node's systemd does not start.", "Check that the image is a kind node's, and for this machine's architecture"),
     ("permission denied", "Access is denied.", "Add the user to the group docker and log in again, or see what is named"),
     ("deadline exceeded", "Kubernetes did not get ready in time.", "Give the machine, or Docker, more CPU and memory, and end what keeps it busy"),

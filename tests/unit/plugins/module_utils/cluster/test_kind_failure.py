@@ -80,6 +80,10 @@ PODS = """\
             "The kubelet is set not to run on cgroup v1. Leave failCgroupV1 out",
         ),
         (
+            NodeSaid(f"{KUBELET}run Kubelet: quantities must match the regular expression '^([+-]?[0-9.]+)$'\""),
+            "The kubelet ends as soon as it starts. Correct what is of KubeletConfiguration",
+        ),
+        (
             NodeSaid("I1201 02:50:32.841678   17765 server.go:72] started", PODS),
             "A part of Kubernetes does not know an argument that it was given. Correct extraArgs",
         ),
