@@ -103,9 +103,9 @@ def test_docker_that_a_user_may_not_use_is_told() -> None:
 
 
 BAD_SUBNET = ["kind: ClusterConfiguration\nnetworking: {serviceSubnet: nonsense}\n"]
-BAD_EVICTION = [
+BAD_KUBELET = [
     "kind: InitConfiguration\ntimeouts: {kubeletHealthCheck: 8s}\n",
-    "kind: KubeletConfiguration\nevictionHard: {memory.available: nonsense}\n",
+    "kind: KubeletConfiguration\nimageGCHighThresholdPercent: 101\n",
 ]
 
 
@@ -121,7 +121,7 @@ def part(name: str, file: str) -> Path:
             BAD_SUBNET,
             "kubeadm does not take its configuration.*kubeadm: networking.serviceSubnet: Invalid value: .nonsense",
         ),
-        (BAD_EVICTION, "The kubelet does not take its configuration.*kubelet: .*nonsense"),
+        (BAD_KUBELET, "The kubelet does not take its configuration.*kubelet: .*imageGCHighThresholdPercent"),
     ],
 )
 def test_why_a_cluster_can_not_be_made(patches: list[str], told: str, tmp_path: Path) -> None:

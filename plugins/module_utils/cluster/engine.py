@@ -24,6 +24,8 @@ class Engine:
     info_format: str
     # Words by which one archive gets several images.
     several_images: tuple[str, ...] = ()
+    # Words by which a container is removed without 10 s for its own end.
+    at_once: tuple[str, ...] = ()
     # Whether volumes that kind makes for nodes stay when these are removed.
     keeps_volumes: bool = False
 
@@ -43,5 +45,7 @@ class Engine:
 
 
 DOCKER = Engine("docker", "Docker", "{{json .}}")
-PODMAN = Engine("podman", "Podman", "json", several_images=("--multi-image-archive",), keeps_volumes=True)
+PODMAN = Engine(
+    "podman", "Podman", "json", several_images=("--multi-image-archive",), at_once=("--time", "0"), keeps_volumes=True
+)
 ENGINES: t.Mapping[str, Engine] = {one.name: one for one in (DOCKER, PODMAN)}

@@ -363,7 +363,8 @@ class Cluster:
     def _remove(self, nodes: Sequence[Node]) -> None:
         """As `kind delete cluster` does it; kind itself need not be there."""
         if nodes:
-            self._do(self.engine_command, "rm", "--force", "--volumes", *(node.identifier for node in nodes))
+            names = [node.identifier for node in nodes]
+            self._do(self.engine_command, "rm", "--force", "--volumes", *self.engine.at_once, *names)
         for node in nodes if self.engine.keeps_volumes else ():
             # By a label that is the node's name.
             left = self._do(self.engine_command, "volume", "ls", "--quiet", "--filter", f"label={node.name}").split()

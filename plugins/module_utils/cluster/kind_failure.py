@@ -40,12 +40,15 @@ CAUSES = (
     ("error unmarshaling", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
     ("unknown field", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
     ("invalid value", "kubeadm does not take its configuration.", f"Correct {PATCHES}"),
+    ("failed to run kubelet", "The kubelet ends as soon as it starts.", f"Correct what is of KubeletConfiguration in {PATCHES}, or what it names"),
     ("could not find a log line", "The node's systemd does not start.", "Check that the image is a kind node's, and for this machine's architecture"),
     ("permission denied", "Access is denied.", "Add the user to the group docker and log in again, or see what is named"),
     ("deadline exceeded", "Kubernetes did not get ready in time.", "Give the machine, or Docker, more CPU and memory, and end what keeps it busy"),
 )  # fmt: skip
 # A line of klog: severity and date, time, process and place, text.
 _KLOG = re.compile(r"^([IWEF])\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] (.*)$")
+# What containerd writes before each line of a pod's.
+_OF_POD = re.compile(r"^\S+T\S+ (?:stdout|stderr) [FP] ")
 _PLACE = re.compile(r"^\t\S+:\d+$")
 
 
@@ -82,11 +85,11 @@ def kubeadm_reasons(said: str) -> list[str]:
 
 def failures(log: str) -> list[str]:
     """The lines of a log that tell of failures, without date and place; all of them where none does."""
-    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith("-- ")]
-    graded = [(_KLOG.match(line), line) for line in lines]
+    lines = [_OF_POD.sub("", line).strip() for line in log.splitlines() if not line.startswith("-- ")]
+    graded = [(_KLOG.match(line), line) for line in lines if line]
     serious = [match[2] for match, _line in graded if match and match[1] in "EF"]
     plain = [line for match, line in graded if match is None and re.match(r"(?i)(error|fatal|panic)\b", line)]
-    return list(dict.fromkeys(plain or serious or lines))
+    return list(dict.fromkeys(plain or serious or filter(None, lines)))
 
 
 def _told(said: str, node: NodeSaid) -> dict[str, str]:
@@ -115,7 +118,7 @@ def _told_by_kind(said: str) -> dict[str, str]:
 
 def _waited(kubeadm: Sequence[str]) -> bool:
     """Whether kubeadm has only waited for the kubelet, or for what that runs."""
-    return any(sign in " ".join(kubeadm).lower() for sign in ("deadline exceeded", "timed out", "not healthy"))
+    return any(sign in " ".join(kubeadm).lower() for sign in ("waiting for", "deadline exceeded", "timed out"))
 
 
 def _ends(told: Mapping[str, str]) -> str:

@@ -54,6 +54,46 @@ def test_kubeadm_s_own_reason() -> None:
     assert f"kubeadm: {SUBNET}" in message and "no space" not in message and "\n" not in message
 
 
+WAITED = 'error: failed while waiting for the kubelet to start: Get "http://127.0.0.1:10248/healthz": dial tcp 127.0.0.1:10248: connect: connection refused'
+KUBELET = 'E1201 02:50:32.841678   17765 run.go:72] "command failed" err="failed to '
+PODS = """\
+2026-12-01T02:50:32.841678000Z stderr F I1201 02:50:32.841678       1 options.go:1] "Starting"
+2026-12-01T02:50:33.841678000Z stderr F Error: unknown flag: --no-such-flag
+"""
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        (
+            NodeSaid(
+                f"{KUBELET}validate kubelet configuration, error: invalid configuration: imageGCHighThresholdPercent (--image-gc-high-threshold) "
+                'must be between 0 and 100, inclusive"'
+            ),
+            "The kubelet does not take its configuration. Correct what is of KubeletConfiguration in kubeadmConfigPatches",
+        ),
+        (
+            NodeSaid(
+                f"{KUBELET}validate kubelet configuration, error: kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is "
+                'unsupported and will be removed in a future release"'
+            ),
+            "The kubelet is set not to run on cgroup v1. Leave failCgroupV1 out",
+        ),
+        (
+            NodeSaid(f"{KUBELET}run Kubelet: quantities must match the regular expression '^([+-]?[0-9.]+)$'\""),
+            "The kubelet ends as soon as it starts. Correct what is of KubeletConfiguration",
+        ),
+        (
+            NodeSaid("I1201 02:50:32.841678   17765 server.go:72] started", PODS),
+            "A part of Kubernetes does not know an argument that it was given. Correct extraArgs",
+        ),
+        (NodeSaid("I1201 02:50:32.841678   17765 server.go:72] started"), "waiting for the kubelet to start"),
+    ],
+)
+def test_what_kubeadm_has_waited_for_says_why(node: NodeSaid, told: str) -> None:
+    assert told in explained(CREATE, f"{KIND}{WAITED}\n{STACK}", node)
+
+
 def test_what_a_command_of_kind_s_says() -> None:
     said = (
         'ERROR: failed to create cluster: command "docker run …" failed with error: exit status 125\n\n'
