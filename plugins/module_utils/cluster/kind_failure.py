@@ -89,7 +89,9 @@ def failures(log: str) -> list[str]:
     graded = [(_KLOG.match(line), line) for line in lines if line]
     serious = [match[2] for match, _line in graded if match and match[1] in "EF"]
     plain = [line for match, line in graded if match is None and re.match(r"(?i)(error|fatal|panic)\b", line)]
-    return list(dict.fromkeys(plain or serious or filter(None, lines)))
+    found = list(dict.fromkeys(plain or serious or filter(None, lines)))
+    # That something else does not run is told by itself.
+    return [line for line in found if "connection refused" not in line] or found
 
 
 def _told(said: str, node: NodeSaid) -> dict[str, str]:
@@ -123,7 +125,7 @@ def _waited(kubeadm: Sequence[str]) -> bool:
 
 def _ends(told: Mapping[str, str]) -> str:
     """As one line; it comes from programs, so what would act on a terminal is shown by its escape."""
-    return " ".join(
+    return "; ".join(
         printable(f"{who}: {text}"[:SAID_LENGTH] if who else text[: 2 * SAID_LENGTH])
         for who, text in told.items()
         if text

@@ -143,5 +143,8 @@ E1201 02:36:12.885377   29916 run.go:72] "command failed" err="one"
     assert failures("Error: unknown flag: --x\nE1201 02:36:12.885377   29916 run.go:72] later\n") == [
         "Error: unknown flag: --x"
     ]
+    refused = "E1201 02:36:12.885377   29916 kubelet.go:1] dial tcp 10.89.0.3:6443: connect: connection refused"
+    assert failures(f"{refused}\nE1201 02:36:12.885377   29916 kubelet.go:1] else\n{refused}") == ["else"]
+    assert len(failures(refused)) == 1
     assert failures("something\nelse\n\n") == ["something", "else"]
     assert failures("-- No entries --\n") == []
