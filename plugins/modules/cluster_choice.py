@@ -255,14 +255,19 @@ def run(arguments: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     if kind == "embedded":
         missing = [name for name, command in arguments["commands"].items() if not there(command)]
         return {**result, "missing_packages": missing}
-    here = docker.installed(shutil.which, ask)
-    # The command kind is got where a cluster of our own is made.
-    tools = {*here, *(["kind"] if kind == "kind" or shutil.which("kind") else [])}
-    delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
-    # Docker Desktop's own cluster has Docker's images.
-    engine = DOCKER if delivery.way == "docker" else state().engine if kind == "kind" else docker.used(here, os.environ)
+    delivery, engine = delivered(arguments, context, state().engine if kind == "kind" else None)
     result |= {"image_delivery": delivery._asdict(), "container_engine": engine.name}
     return result if kind == "kind" else {**result, **existing(path, context, delivery, engine)}
+
+
+def delivered(arguments: dict[str, Any], context: str, own: Engine | None) -> tuple[Delivery, Engine]:
+    """The way of images into the context's cluster, and what that uses. C(own): what a cluster of our own is in."""
+    here = docker.installed(shutil.which, ask)
+    # The command kind is got where a cluster of our own is made.
+    tools = {*here, *(["kind"] if own or shutil.which("kind") else [])}
+    delivery = choose_delivery(arguments["image_delivery"], context, arguments["image_registry"], tools)
+    # Docker Desktop's own cluster has Docker's images.
+    return delivery, DOCKER if delivery.way == "docker" else own or docker.used(here, os.environ)
 
 
 def node_name(folder: str | None) -> str:
