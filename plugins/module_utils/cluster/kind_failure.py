@@ -120,7 +120,8 @@ def _told_by_kind(said: str) -> dict[str, str]:
 
 def _waited(kubeadm: Sequence[str]) -> bool:
     """Whether kubeadm has only waited for the kubelet, or for what that runs."""
-    return any(sign in " ".join(kubeadm).lower() for sign in ("waiting for", "deadline exceeded", "timed out"))
+    signs = ("waiting for", "wait-control-plane", "deadline", "timed out")
+    return any(sign in " ".join(kubeadm).lower() for sign in signs)
 
 
 def _ends(told: Mapping[str, str]) -> str:

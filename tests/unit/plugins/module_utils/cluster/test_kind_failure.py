@@ -94,6 +94,15 @@ def test_what_kubeadm_has_waited_for_says_why(node: NodeSaid, told: str) -> None
     assert told in explained(CREATE, f"{KIND}{WAITED}\n{STACK}", node)
 
 
+def test_the_kubelet_is_asked_too_where_the_api_server_was_waited_for() -> None:
+    waited = (
+        "error: error execution phase wait-control-plane: cannot obtain client without bootstrap: could not bootstrap the admin user in file "
+        "admin.conf: unable to create ClusterRoleBinding: client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline"
+    )
+    message = explained(CREATE, f"{KIND}{waited}\n{STACK}", NodeSaid(f'{KUBELET}validate kubelet configuration: x"'))
+    assert "The kubelet does not take its configuration." in message
+
+
 def test_what_a_command_of_kind_s_says() -> None:
     said = (
         'ERROR: failed to create cluster: command "docker run …" failed with error: exit status 125\n\n'
