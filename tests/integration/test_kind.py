@@ -121,7 +121,12 @@ def part(name: str, file: str) -> Path:
             BAD_SUBNET,
             "kubeadm does not take its configuration.*kubeadm: networking.serviceSubnet: Invalid value: .nonsense",
         ),
-        (BAD_KUBELET, "The kubelet does not take its configuration.*kubelet: .*imageGCHighThresholdPercent"),
+        # kubeadm waits a minute for it.
+        pytest.param(
+            BAD_KUBELET,
+            "The kubelet does not take its configuration.*kubelet: .*imageGCHighThresholdPercent",
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_why_a_cluster_can_not_be_made(patches: list[str], told: str, tmp_path: Path) -> None:
