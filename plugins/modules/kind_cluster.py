@@ -138,6 +138,7 @@ from ansible_collections.localcloud.stack.plugins.module_utils.cluster.kind impo
     KindError,
     Wanted,
     configuration_problem,
+    first,
     remembered_engine,
 )
 from ansible_collections.localcloud.stack.plugins.module_utils.common.commands import run_command
@@ -201,14 +202,15 @@ def _present(cluster: Cluster, check_mode: bool) -> dict[str, Any]:
             f"The kind cluster {cluster.wanted.name} runs, but its API server does not answer: {problem} See `{cluster.engine.name} logs` of its node; "
             "`make down` removes it, and `make up` makes it again."
         )
+    nodes = cluster.state().nodes
     return {
         "changed": bool(done),
         "done": done,
         "server": asked.address,
         "server_version": asked.version,
-        "ports": cluster.ports() or cluster.wanted.ports,
+        "ports": cluster.ports(nodes) or cluster.wanted.ports,
         "gateway": cluster.gateway(),
-        "node": cluster.node(),
+        "node": first(nodes),
         "volume": VOLUME,
         "warnings": cluster.notes,
     }

@@ -10,14 +10,14 @@ import typing as t
 
 from ansible_collections.localcloud.stack.plugins.module_utils.common.printable import ModuleError
 
+from .engine import ENGINES
+
 # Contexts of clusters that run in Docker's own engine and see its images.
 DOCKER_CONTEXTS = frozenset({"docker-desktop", "docker-for-desktop", "orbstack"})
 KIND_PREFIX = "kind-"
 # parts: as kind, but built without Docker and without container registries, as for the embedded node.
 WAYS = ("registry", "kind", "parts", "docker", "public")
 BY_KIND = ("kind", "parts")
-# A command that kind can use.
-ENGINES = ("docker", "podman")
 
 
 class DeliveryError(ModuleError):

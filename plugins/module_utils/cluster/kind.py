@@ -93,6 +93,11 @@ class Node:
         return f"{OWNER_MOUNT}/{name}" in self.mounts
 
 
+def first(nodes: Sequence[Node]) -> Json:
+    """Name and address of the first of these nodes; both empty where there is none yet."""
+    return {"name": nodes[0].name, "address": nodes[0].address} if nodes else {"name": "", "address": ""}
+
+
 class State(t.NamedTuple):
     """What of the cluster is there: C(nodes), and of ours C(whole), whether all were made and none since."""
 
@@ -101,12 +106,18 @@ class State(t.NamedTuple):
     whole: bool
 
 
+def remembered(folder: Path) -> Json:
+    """What is remembered of the cluster in whose folder this is; nothing where none was made."""
+    try:
+        return dict(json.loads((folder / MEMORY).read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
 def remembered_engine(folder: Path) -> str:
     """What the cluster in whose folder this is was made in; empty where none was. One that was made before this was remembered is in Docker."""
-    try:
-        return str(json.loads((folder / MEMORY).read_text()).get("engine", DOCKER.name))
-    except (OSError, ValueError, AttributeError):
-        return ""
+    memory = remembered(folder)
+    return str(memory.get("engine", DOCKER.name)) if memory else ""
 
 
 def configuration(wanted: Wanted, old_cgroups: bool = False) -> Json:
@@ -280,20 +291,15 @@ class Cluster:
         status, out, _err = self.run([self.engine_command, "network", "inspect", NETWORK])
         return ipv4_gateway(out) if status == 0 else ""
 
-    def ports(self) -> list[int]:
-        """Node ports that the cluster serves at its address, as it was made."""
+    def ports(self, nodes: Sequence[Node]) -> list[int]:
+        """Node ports that these nodes serve at the cluster's address, as it was made."""
         served: list[int] = []
-        for node in self.state().nodes:
+        for node in nodes:
             for name, (address, port) in node.ports.items():
                 inside = name.partition("/")[0]
                 if name != API_PORT and address == self.wanted.address and inside == str(port):
                     served.append(port)
         return sorted(served)
-
-    def node(self) -> Json:
-        """Name and address of its first node; both empty where there is none yet."""
-        nodes = self.state().nodes
-        return {"name": nodes[0].name, "address": nodes[0].address} if nodes else {"name": "", "address": ""}
 
     def _start(self, stopped: list[str], answers: Callable[[], str | None], check_mode: bool) -> list[str]:
         if not check_mode:
@@ -377,10 +383,7 @@ class Cluster:
             self._do(self.engine_command, "network", "rm", NETWORK)
 
     def _memory(self) -> Json:
-        try:
-            return dict(json.loads(self.wanted.memory.read_text()))
-        except (OSError, ValueError, TypeError):
-            return {}
+        return remembered(self.wanted.folder)
 
     def _remember(self, content: Json) -> None:
         self.wanted.memory.write_text(json.dumps(content))

@@ -153,7 +153,7 @@ def test_made_once_and_removed_with_all_that_it_brought(docker: Docker, cluster:
     assert not docker.nodes and not list(tmp_path.iterdir())
     assert cluster.present(answers, False) == ["made"]
     assert cluster.present(answers, False) == []
-    assert cluster.ports() == [30566, 30801]
+    assert cluster.ports(cluster.state().nodes) == [30566, 30801]
     assert cluster.gateway() == "172.18.0.1"
     assert cluster.absent(True)
     assert docker.nodes
